@@ -1,0 +1,116 @@
+//! Watermarks of a file, and who waits for them.
+//!
+//! appended ≥ readable ≥ written ≥ durable. A backend raises them; waiters stand in a queue ordered by
+//! position, each with a parking place of its own, so that raising a mark wakes exactly those it serves.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use crate::contract::{Level, Result};
+use crate::error::StorageError;
+
+/// Called once, when the mark has passed the position or never will.
+pub type Waiter = Box<dyn FnOnce(Result<()>) + Send>;
+
+/// How far a file is, by level.
+#[derive(Default)]
+pub struct Marks {
+    reached: [AtomicU64; 3],
+    queue: Mutex<Queue>,
+}
+
+#[derive(Default)]
+struct Queue {
+    waiters: [BTreeMap<(u64, u64), Waiter>; 3],
+    tickets: u64,
+    poison: Option<StorageError>,
+}
+
+impl Marks {
+    /// Marks of a file whose first `len` bytes are durable.
+    pub fn new(len: u64) -> Marks {
+        let marks = Marks::default();
+        for reached in &marks.reached {
+            reached.store(len, Ordering::Release);
+        }
+        marks
+    }
+
+    /// Everything before this position has reached `level`.
+    pub fn reached(&self, level: Level) -> u64 {
+        self.reached[level as usize].load(Ordering::Acquire)
+    }
+
+    /// Raises the mark of `level` alone (not of those below it) and serves its waiters on this thread.
+    pub fn raise(&self, level: Level, position: u64) {
+        let before = self.reached[level as usize].fetch_max(position, Ordering::AcqRel);
+        if before >= position {
+            return;
+        }
+        let served = {
+            let mut queue = self.queue();
+            let waiters = &mut queue.waiters[level as usize];
+            let later = waiters.split_off(&(position + 1, 0));
+            std::mem::replace(waiters, later)
+        };
+        for waiter in served.into_values() {
+            waiter(Ok(()));
+        }
+    }
+
+    /// Why nothing more will be reached, if so.
+    pub fn poison(&self) -> Option<StorageError> {
+        self.queue().poison.clone()
+    }
+
+    /// Fails all waiters, now and later. The first poison stays.
+    pub fn set_poison(&self, error: StorageError) {
+        let failed: Vec<Waiter> = {
+            let mut queue = self.queue();
+            queue.poison.get_or_insert_with(|| error.clone());
+            queue.waiters.iter_mut().flat_map(|waiters| std::mem::take(waiters).into_values()).collect()
+        };
+        for waiter in failed {
+            waiter(Err(error.clone()));
+        }
+    }
+
+    /// Calls `waiter` when `level` has reached `position`: at once, on this thread, if it already has.
+    pub fn when(&self, level: Level, position: u64, waiter: Waiter) {
+        let mut queue = self.queue();
+        if self.reached(level) >= position {
+            drop(queue);
+            return waiter(Ok(()));
+        }
+        if let Some(poison) = queue.poison.clone() {
+            drop(queue);
+            return waiter(Err(poison));
+        }
+        queue.tickets += 1;
+        let ticket = queue.tickets;
+        queue.waiters[level as usize].insert((position, ticket), waiter);
+    }
+
+    /// Waits on this thread; `false` if the timeout came first.
+    pub fn wait(&self, level: Level, position: u64, timeout: Duration) -> Result<bool> {
+        let (sender, receiver) = std::sync::mpsc::sync_channel(1);
+        self.when(
+            level,
+            position,
+            Box::new(move |result| {
+                // Nobody listens any more after a timeout.
+                drop(sender.send(result));
+            }),
+        );
+        match receiver.recv_timeout(timeout) {
+            Ok(result) => result.map(|()| true),
+            Err(_) => Ok(false),
+        }
+    }
+
+    fn queue(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
