@@ -3,8 +3,11 @@
 //! `real` passes them to the kernel, `simulated` keeps a disk in memory that can lose power, fill up,
 //! tear, reorder and fail. A backend's own code runs unchanged on both.
 
+pub mod real_ring;
+
 use std::io::{self, IoSlice};
 use std::ops::Range;
+use std::os::fd::RawFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -83,6 +86,10 @@ pub trait DiskFile: Send + Sync {
 
     /// A shared mapping of the first `len` bytes of address space; the file may be shorter.
     fn map(&self, len: u64) -> io::Result<Arc<dyn Mapping>>;
+
+    /// The kernel's descriptor, open as long as this file lives: what a real ring submits. `None` for a
+    /// simulated file.
+    fn raw_fd(&self) -> Option<RawFd>;
 
     /// Alignment that direct I/O needs: memory and positions (STATX_DIOALIGN, else 4096).
     fn direct_alignment(&self) -> io::Result<u32>;

@@ -1,0 +1,281 @@
+//! A [`Ring`] over the kernel's io_uring.
+//!
+//! Three rules make it safe and quiet.
+//!
+//! * **The kernel's memory is left alone.** From `submit` to the reaped completion a buffer and a
+//!   descriptor belong to the kernel. The ring keeps the file open (`files`); the memory is the
+//!   submitter's promise. Dropping the ring waits until nothing is in flight: closing the ring's
+//!   descriptor alone would only *begin* to cancel, and DMA could still hit memory that has been freed.
+//! * **One thread.** The ring is set up with `SINGLE_ISSUER | COOP_TASKRUN | DEFER_TASKRUN` where the kernel
+//!   has them: completions are then processed when this thread enters the kernel, and no other time. The
+//!   price is that only the thread which made the ring may use it; the type is not `Send`, so the compiler
+//!   holds us to it.
+//! * **No spinning.** Another thread wakes the ring through an eventfd, which the ring itself polls:
+//!   one wait (`io_uring_enter`) covers completions, wakes and the timeout.
+
+use std::collections::HashMap;
+use std::io;
+use std::marker::PhantomData;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::sync::Arc;
+use std::time::Duration;
+
+use io_uring::types::{Fd, FsyncFlags, SubmitArgs, Timespec};
+use io_uring::{IoUring, Probe, cqueue, opcode, squeue};
+use rustix::event::{EventfdFlags, eventfd};
+
+use super::{Completion, DiskFile, Operation, Ring, RingWaker};
+
+/// The token of the poll on the eventfd. Submitters' tokens are indices, which never get there.
+const WAKE: u64 = u64::MAX;
+
+/// What an operation that this backend needs is called in refusals.
+const NEEDED: [(u8, &str); 4] = [
+    (opcode::Read::CODE, "READ"),
+    (opcode::Write::CODE, "WRITE"),
+    (opcode::Fsync::CODE, "FSYNC"),
+    (opcode::PollAdd::CODE, "POLL_ADD"),
+];
+
+/// The kernel's ring.
+pub struct RealRing {
+    ring: IoUring,
+    /// Files of what is in flight by token: a descriptor must not be closed, and its number given to
+    /// another file, while an operation that names it waits in the submission queue.
+    files: HashMap<u64, Arc<dyn DiskFile>>,
+    waker: Arc<EventWaker>,
+    /// The poll on the eventfd is in the kernel.
+    polling: bool,
+    entries: usize,
+    /// Not `Send`: see the second rule above.
+    one_thread: PhantomData<*const ()>,
+}
+
+impl RealRing {
+    /// Sets up a ring for this thread.
+    ///
+    /// # Errors
+    /// The kernel refuses rings (`kernel.io_uring_disabled`, a seccomp filter, Linux before 5.11), or one of
+    /// the operations that backends need is missing. The message says which and what to do.
+    pub fn new(entries: u32) -> io::Result<RealRing> {
+        let ring = set_up(entries)?;
+        check_operations(&ring)?;
+        let event = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
+        let waker = Arc::new(EventWaker { event });
+        Ok(RealRing {
+            ring,
+            files: HashMap::new(),
+            waker,
+            polling: false,
+            entries: entries as usize,
+            one_thread: PhantomData,
+        })
+    }
+
+    /// Puts an entry into the submission queue; if that is full, lets the kernel take what is in it first.
+    fn push(&mut self, entry: &squeue::Entry) -> io::Result<()> {
+        for _ in 0..2 {
+            // SAFETY: what `entry` points to stays valid until its completion: the submitter of
+            // `Ring::submit` promises it for memory, `files` holds the descriptor, and `waker` outlives
+            // the ring (see `Drop`).
+            if unsafe { self.ring.submission().push(entry) }.is_ok() {
+                return Ok(());
+            }
+            self.ring.submit()?;
+        }
+        Err(io::ErrorKind::WouldBlock.into())
+    }
+
+    /// Asks the kernel to complete an entry once somebody has written to the eventfd.
+    fn poll_waker(&mut self) -> io::Result<()> {
+        if !self.polling {
+            let readable = u32::try_from(libc::POLLIN).unwrap_or_default();
+            let poll = opcode::PollAdd::new(Fd(self.waker.event.as_raw_fd()), readable).build().user_data(WAKE);
+            self.push(&poll)?;
+            self.polling = true;
+        }
+        Ok(())
+    }
+
+    /// Takes one entry off the completion queue: a wake is swallowed, an operation returned.
+    fn take(&mut self, entry: &cqueue::Entry) -> Option<Completion> {
+        let token = entry.user_data();
+        if token == WAKE {
+            self.polling = false;
+            self.waker.clear();
+            return None;
+        }
+        // The kernel is done with the descriptor.
+        self.files.remove(&token);
+        let result = u32::try_from(entry.result()).map_err(|_| io::Error::from_raw_os_error(-entry.result()));
+        Some(Completion { token, result })
+    }
+
+    /// Enters the kernel until at least one completion is there, or the timeout has passed.
+    fn enter(&mut self, timeout: Option<Duration>) -> io::Result<()> {
+        let entered = match timeout {
+            None => self.ring.submit_and_wait(1),
+            Some(timeout) => {
+                let timeout = Timespec::from(timeout);
+                self.ring.submitter().submit_with_args(1, &SubmitArgs::new().timespec(&timeout))
+            }
+        };
+        match entered {
+            Ok(_) => Ok(()),
+            // ETIME is the timeout; a signal is as good as a wake; EAGAIN and EBUSY ask to reap first.
+            Err(error)
+                if matches!(error.raw_os_error(), Some(libc::ETIME | libc::EINTR | libc::EAGAIN | libc::EBUSY)) =>
+            {
+                Ok(())
+            }
+            Err(error) => Err(error),
+        }
+    }
+}
+
+impl Ring for RealRing {
+    unsafe fn submit(&mut self, operation: Operation, token: u64) -> io::Result<()> {
+        assert_ne!(token, WAKE, "the token is taken");
+        if self.files.len() >= self.entries {
+            // The completion queue has twice as many entries, so it cannot overflow.
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        let (entry, file) = entry_of(operation)?;
+        // The file first: were the push to come first, an error after it would leave the kernel with a
+        // descriptor that nobody keeps open.
+        self.files.insert(token, file);
+        let pushed = self.push(&entry.user_data(token));
+        if pushed.is_err() {
+            self.files.remove(&token);
+        }
+        pushed
+    }
+
+    fn wait(&mut self, timeout: Option<Duration>) -> io::Result<()> {
+        self.poll_waker()?;
+        self.enter(timeout)
+    }
+
+    fn reap(&mut self, into: &mut Vec<Completion>) {
+        loop {
+            let next = self.ring.completion().next();
+            match next {
+                Some(entry) => into.extend(self.take(&entry)),
+                None => return,
+            }
+        }
+    }
+
+    fn waker(&self) -> Arc<dyn RingWaker> {
+        Arc::clone(&self.waker) as Arc<dyn RingWaker>
+    }
+}
+
+impl Drop for RealRing {
+    fn drop(&mut self) {
+        let mut finished = Vec::new();
+        while !self.files.is_empty() {
+            self.reap(&mut finished);
+            if !self.files.is_empty()
+                && let Err(error) = self.enter(None)
+            {
+                // Memory is still the kernel's and there is no way left to learn when it is not. Going on
+                // could hand it to somebody else, so this is the end of the process.
+                tracing::error!(%error, in_flight = self.files.len(), "cannot wait for the ring's operations");
+                std::process::abort();
+            }
+        }
+        // The poll on the eventfd may remain: it holds no memory of ours, and the kernel keeps its own
+        // reference to the eventfd until the ring is torn down.
+    }
+}
+
+/// Ends a wait from another thread.
+struct EventWaker {
+    event: OwnedFd,
+}
+
+impl EventWaker {
+    /// Takes back all wakes so far.
+    fn clear(&self) {
+        let mut count = [0; 8];
+        match rustix::io::read(&self.event, &mut count) {
+            // Already taken by an earlier clear.
+            Ok(_) | Err(rustix::io::Errno::AGAIN) => {}
+            Err(error) => tracing::error!(%error, "cannot read the ring's eventfd"),
+        }
+    }
+}
+
+impl RingWaker for EventWaker {
+    fn wake(&self) {
+        match rustix::io::write(&self.event, &1_u64.to_ne_bytes()) {
+            // The counter is at its limit: the ring has long been told.
+            Ok(_) | Err(rustix::io::Errno::AGAIN) => {}
+            Err(error) => tracing::error!(%error, "cannot write the ring's eventfd"),
+        }
+    }
+}
+
+/// The ring with the flags that suit one owning thread, or without where the kernel does not know them
+/// (COOP_TASKRUN is of 5.19, SINGLE_ISSUER of 6.0, DEFER_TASKRUN of 6.1).
+fn set_up(entries: u32) -> io::Result<IoUring> {
+    let owned =
+        IoUring::builder().dontfork().setup_single_issuer().setup_coop_taskrun().setup_defer_taskrun().build(entries);
+    let ring = match owned {
+        Err(error) if error.raw_os_error() == Some(libc::EINVAL) => IoUring::builder().dontfork().build(entries),
+        made => made,
+    };
+    ring.map_err(|error| explain_refusal(&error))
+}
+
+/// What the kernel's refusal to make a ring means, and what to do about it.
+fn explain_refusal(error: &io::Error) -> io::Error {
+    let remedy = match error.raw_os_error() {
+        Some(libc::EPERM | libc::EACCES) => {
+            "rings are forbidden to this process: set sysctl kernel.io_uring_disabled to 0, or allow io_uring_setup in the container's seccomp profile"
+        }
+        Some(libc::ENOSYS) => "this kernel has no io_uring: use Linux 5.11 or later, or another backend",
+        Some(libc::ENOMEM) => "locked memory is exhausted: raise RLIMIT_MEMLOCK (ulimit -l)",
+        _ => "use another backend",
+    };
+    io::Error::new(error.kind(), format!("io_uring_setup failed ({error}); {remedy}"))
+}
+
+/// Asks the kernel what it can (`IORING_REGISTER_PROBE`) instead of finding out from a failed write.
+fn check_operations(ring: &IoUring) -> io::Result<()> {
+    let mut probe = Probe::new();
+    ring.submitter().register_probe(&mut probe)?;
+    let missing: Vec<&str> =
+        NEEDED.iter().filter(|(code, _)| !probe.is_supported(*code)).map(|(_, name)| *name).collect();
+    if missing.is_empty() && ring.params().is_feature_ext_arg() && ring.params().is_feature_nodrop() {
+        return Ok(());
+    }
+    let message = format!(
+        "this kernel's io_uring lacks what the backend needs (operations: {}; wait with timeout: {}; completions never dropped: {}); use Linux 5.11 or later, or another backend",
+        if missing.is_empty() { "all there".to_owned() } else { missing.join(", ") + " missing" },
+        ring.params().is_feature_ext_arg(),
+        ring.params().is_feature_nodrop(),
+    );
+    Err(io::Error::new(io::ErrorKind::Unsupported, message))
+}
+
+/// The kernel's form of an operation, and the file that must stay open for it.
+fn entry_of(operation: Operation) -> io::Result<(squeue::Entry, Arc<dyn DiskFile>)> {
+    Ok(match operation {
+        Operation::Write { file, memory, len, position } => {
+            (opcode::Write::new(descriptor(&*file)?, memory, len).offset(position).build(), file)
+        }
+        Operation::Read { file, memory, len, position } => {
+            (opcode::Read::new(descriptor(&*file)?, memory, len).offset(position).build(), file)
+        }
+        Operation::SyncData { file } => {
+            (opcode::Fsync::new(descriptor(&*file)?).flags(FsyncFlags::DATASYNC).build(), file)
+        }
+    })
+}
+
+fn descriptor(file: &dyn DiskFile) -> io::Result<Fd> {
+    let simulated = || io::Error::new(io::ErrorKind::InvalidInput, "a simulated file has no place in a real ring");
+    file.raw_fd().map(Fd).ok_or_else(simulated)
+}
