@@ -63,8 +63,10 @@ pub trait Storage: Send + Sync {
 
     /// The writer of an existing file that keeps its first `valid_len` bytes.
     ///
-    /// What was behind them is gone, durably, when this returns. The caller has dropped any other
-    /// writer of the file. Readers opened before keep seeing the first `valid_len` bytes unchanged.
+    /// What was behind them is gone, durably, when this returns, and the first `valid_len` bytes are durable.
+    /// The caller has dropped any other writer of the file, after bringing what it wants to keep to
+    /// [`Level::Written`]. Readers opened before keep seeing the first `valid_len` bytes unchanged; what they
+    /// see behind them is undefined: open new ones. Fails if the file holds fewer than `valid_len` bytes.
     fn reopen(&self, name: &str, valid_len: u64, capacity: u64) -> Result<Box<dyn Writer>>;
 
     /// A reader of a file, also while a writer of this directory appends to it.
@@ -75,7 +77,7 @@ pub trait Storage: Send + Sync {
     /// Names and lengths of all files, in no order.
     fn list(&self) -> Result<Vec<(String, u64)>>;
 
-    /// Removes a file. Bytes already handed out and readers already open stay valid.
+    /// Removes a file, durably. Bytes already handed out and readers already open stay valid.
     fn remove(&self, name: &str) -> Result<()>;
 
     /// Renames a file within the directory, durably.

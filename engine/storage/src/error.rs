@@ -1,7 +1,7 @@
 //! What can go wrong, as a sentence for an operator.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// An error of a storage operation.
@@ -46,6 +46,22 @@ pub enum StorageError {
     /// The backend has been shut down.
     #[error("the storage backend has stopped")]
     Stopped,
+}
+
+impl StorageError {
+    /// What the kernel answered to `operation` on `path`: [`StorageError::NoSpace`] for a full disk.
+    pub fn from_io(operation: &'static str, path: &Path, source: io::Error) -> StorageError {
+        let path = path.to_owned();
+        if is_disk_full(&source) {
+            return StorageError::NoSpace { path };
+        }
+        StorageError::Io { operation, path, source: Arc::new(source) }
+    }
+}
+
+/// True for the errors that go away when somebody frees space.
+pub(crate) fn is_disk_full(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }
 
 /// Why a backend cannot run here.

@@ -2,9 +2,13 @@
 //!
 //! appended ≥ readable ≥ written ≥ durable. A backend raises them; waiters stand in a queue ordered by
 //! position, each with a parking place of its own, so that raising a mark wakes exactly those it serves.
+//!
+//! A mark is raised on every append, so raising takes no lock while nobody waits. That rests on the order
+//! of two pairs: a raiser moves the mark and then looks for waiters, a waiter announces itself and then
+//! looks at the mark. Both are sequentially consistent, so at least one sees the other.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -18,6 +22,8 @@ pub type Waiter = Box<dyn FnOnce(Result<()>) + Send>;
 #[derive(Default)]
 pub struct Marks {
     reached: [AtomicU64; 3],
+    waiting: [AtomicUsize; 3],
+    poisoned: AtomicBool,
     queue: Mutex<Queue>,
 }
 
@@ -45,8 +51,8 @@ impl Marks {
 
     /// Raises the mark of `level` alone (not of those below it) and serves its waiters on this thread.
     pub fn raise(&self, level: Level, position: u64) {
-        let before = self.reached[level as usize].fetch_max(position, Ordering::AcqRel);
-        if before >= position {
+        let before = self.reached[level as usize].fetch_max(position, Ordering::SeqCst);
+        if before >= position || self.waiting[level as usize].load(Ordering::SeqCst) == 0 {
             return;
         }
         let served = {
@@ -55,9 +61,15 @@ impl Marks {
             let later = waiters.split_off(&(position + 1, 0));
             std::mem::replace(waiters, later)
         };
+        self.waiting[level as usize].fetch_sub(served.len(), Ordering::SeqCst);
         for waiter in served.into_values() {
             waiter(Ok(()));
         }
+    }
+
+    /// True once [`Marks::set_poison`] was called; takes no lock.
+    pub fn is_poisoned(&self) -> bool {
+        self.poisoned.load(Ordering::Acquire)
     }
 
     /// Why nothing more will be reached, if so.
@@ -70,6 +82,10 @@ impl Marks {
         let failed: Vec<Waiter> = {
             let mut queue = self.queue();
             queue.poison.get_or_insert_with(|| error.clone());
+            self.poisoned.store(true, Ordering::Release);
+            for (waiting, waiters) in self.waiting.iter().zip(&queue.waiters) {
+                waiting.fetch_sub(waiters.len(), Ordering::SeqCst);
+            }
             queue.waiters.iter_mut().flat_map(|waiters| std::mem::take(waiters).into_values()).collect()
         };
         for waiter in failed {
@@ -80,13 +96,16 @@ impl Marks {
     /// Calls `waiter` when `level` has reached `position`: at once, on this thread, if it already has.
     pub fn when(&self, level: Level, position: u64, waiter: Waiter) {
         let mut queue = self.queue();
-        if self.reached(level) >= position {
+        self.waiting[level as usize].fetch_add(1, Ordering::SeqCst);
+        let answer = if self.reached[level as usize].load(Ordering::SeqCst) >= position {
+            Some(Ok(()))
+        } else {
+            queue.poison.clone().map(Err)
+        };
+        if let Some(answer) = answer {
+            self.waiting[level as usize].fetch_sub(1, Ordering::SeqCst);
             drop(queue);
-            return waiter(Ok(()));
-        }
-        if let Some(poison) = queue.poison.clone() {
-            drop(queue);
-            return waiter(Err(poison));
+            return waiter(answer);
         }
         queue.tickets += 1;
         let ticket = queue.tickets;

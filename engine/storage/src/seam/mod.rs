@@ -3,6 +3,7 @@
 //! `real` passes them to the kernel, `simulated` keeps a disk in memory that can lose power, fill up,
 //! tear, reorder and fail. A backend's own code runs unchanged on both.
 
+pub mod real;
 pub mod real_ring;
 
 use std::io::{self, IoSlice};
@@ -28,7 +29,7 @@ pub trait Disk: Send + Sync {
     /// Opens a file.
     fn open(&self, path: &Path, how: Open) -> io::Result<Arc<dyn DiskFile>>;
 
-    /// Makes a directory and its parents.
+    /// Makes a directory and its missing parents, durably.
     fn create_dir_all(&self, path: &Path) -> io::Result<()>;
 
     /// Plain files of a directory with their lengths.

@@ -1,0 +1,100 @@
+//! Blocks ahead of the tail, in steps that grow with the log.
+//!
+//! A write into blocks that exist and below the end of the file needs no allocation and, for direct I/O, no
+//! exclusive inode lock. Idle logs take nothing: the first step is taken on the first write, and each is twice
+//! the one before.
+
+use std::io;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use crate::counters::Counters;
+use crate::seam::DiskFile;
+use crate::whole_io::uninterrupted;
+
+/// The first step.
+const STEP_MIN: u64 = 1 << 20;
+
+/// How far one file has blocks.
+pub(crate) struct Allocation {
+    end: AtomicU64,
+    /// A writer that gets here asks for the next step: half a step before the end.
+    due: AtomicU64,
+    capacity: u64,
+    step_max: u64,
+    /// True while somebody has been asked for the next step.
+    requested: AtomicBool,
+    state: Mutex<State>,
+}
+
+struct State {
+    step: u64,
+    stopped: bool,
+}
+
+impl Allocation {
+    /// A file that has blocks up to `end` and may grow to `capacity`.
+    pub(crate) fn new(end: u64, capacity: u64, step_max: u64) -> Allocation {
+        let state = Mutex::new(State { step: STEP_MIN.min(step_max), stopped: false });
+        let capacity = capacity.max(end);
+        Allocation { end: end.into(), due: end.into(), capacity, step_max, requested: false.into(), state }
+    }
+
+    /// True, once per step, when a writer at `position` should ask for the next one.
+    pub(crate) fn is_due(&self, position: u64) -> bool {
+        position >= self.due.load(Ordering::Acquire) && !self.requested.swap(true, Ordering::AcqRel)
+    }
+
+    /// Takes the next step (as an answer to [`Allocation::is_due`]). Does nothing after [`Allocation::stop`].
+    pub(crate) fn extend(&self, file: &dyn DiskFile, counters: &Counters) -> io::Result<()> {
+        let mut state = self.state();
+        let done = self.step(&mut state, file, counters);
+        self.requested.store(false, Ordering::Release);
+        done
+    }
+
+    /// Takes steps on this thread until there are blocks up to `position`: for stores that must not come first.
+    pub(crate) fn cover(&self, position: u64, file: &dyn DiskFile, counters: &Counters) -> io::Result<()> {
+        while self.end.load(Ordering::Acquire) < position {
+            let mut state = self.state();
+            if self.end.load(Ordering::Acquire) < position {
+                self.step(&mut state, file, counters)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// No step is taken any more, and none is under way, when this returns: the file's length is the caller's.
+    pub(crate) fn stop(&self) {
+        self.state().stopped = true;
+    }
+
+    /// Cuts the file to `len` and forgets the blocks behind it.
+    pub(crate) fn cut(&self, len: u64, file: &dyn DiskFile) -> io::Result<()> {
+        let mut state = self.state();
+        uninterrupted(|| file.set_len(len))?;
+        state.step = STEP_MIN.min(self.step_max);
+        self.end.store(len, Ordering::Release);
+        self.due.store(len, Ordering::Release);
+        Ok(())
+    }
+
+    fn step(&self, state: &mut State, file: &dyn DiskFile, counters: &Counters) -> io::Result<()> {
+        let start = self.end.load(Ordering::Acquire);
+        let end = self.capacity.min(start + state.step);
+        if state.stopped || end == start {
+            return Ok(());
+        }
+        counters.allocations.one();
+        uninterrupted(|| file.allocate(start..end))?;
+        let due = if end == self.capacity { u64::MAX } else { end - state.step / 2 };
+        state.step = self.step_max.min(state.step * 2);
+        self.end.store(end, Ordering::Release);
+        self.due.store(due, Ordering::Release);
+        Ok(())
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

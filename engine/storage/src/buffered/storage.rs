@@ -1,0 +1,133 @@
+//! A directory of buffered files.
+
+use std::io;
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::reader::BufferedReader;
+use super::tail::Tail;
+use super::writer::BufferedWriter;
+use crate::contract::{Reader, Result, Storage, Writer};
+use crate::directory::Directory;
+use crate::error::StorageError;
+use crate::live::Live;
+use crate::open_file::OpenFile;
+use crate::runtime::Runtime;
+use crate::seam::DiskFile;
+use crate::whole_io::uninterrupted;
+
+/// What writer and readers of a file share.
+pub(super) struct BufferedFile {
+    pub(super) open: Arc<OpenFile>,
+    /// Changed once per combining buffer, not per append.
+    tail: Mutex<Arc<Tail>>,
+}
+
+impl BufferedFile {
+    fn new(file: Arc<dyn DiskFile>, path: std::path::PathBuf, len: u64) -> Arc<BufferedFile> {
+        Arc::new(BufferedFile { open: Arc::new(OpenFile::new(file, path, len)), tail: Mutex::new(Tail::new(len, 0)) })
+    }
+
+    /// The tail as it is now.
+    pub(super) fn tail(&self) -> Arc<Tail> {
+        self.locked().clone()
+    }
+
+    /// What comes next will be in `tail`; everything before it is in the file.
+    pub(super) fn set_tail(&self, tail: Arc<Tail>) {
+        *self.locked() = tail;
+    }
+
+    fn locked(&self) -> MutexGuard<'_, Arc<Tail>> {
+        self.tail.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A directory of buffered files.
+pub(super) struct BufferedStorage {
+    runtime: Arc<Runtime>,
+    directory: Directory,
+    live: Live<BufferedFile>,
+}
+
+impl BufferedStorage {
+    pub(super) fn open(runtime: Arc<Runtime>, dir: &Path) -> Result<BufferedStorage> {
+        let directory = Directory::open(runtime.disk.clone(), dir)?;
+        Ok(BufferedStorage { runtime, directory, live: Live::new() })
+    }
+
+    fn writer(&self, name: &str, file: Arc<dyn DiskFile>, len: u64, capacity: u64) -> Box<dyn Writer> {
+        let file = BufferedFile::new(file, self.directory.path_of(name), len);
+        self.live.put(name, &file);
+        Box::new(BufferedWriter::new(self.runtime.clone(), file, len, capacity))
+    }
+}
+
+impl Storage for BufferedStorage {
+    fn create(&self, name: &str, capacity: u64) -> Result<Box<dyn Writer>> {
+        let file = self.directory.create(name, false)?;
+        Ok(self.writer(name, file, 0, capacity))
+    }
+
+    fn reopen(&self, name: &str, valid_len: u64, capacity: u64) -> Result<Box<dyn Writer>> {
+        let file = self.directory.open_existing(name, false)?;
+        cut(&*file, valid_len).map_err(|error| StorageError::from_io("reopen", &self.directory.path_of(name), error))?;
+        Ok(self.writer(name, file, valid_len, capacity))
+    }
+
+    fn reader(&self, name: &str) -> Result<Arc<dyn Reader>> {
+        let file = match self.live.get(name) {
+            Some(file) => file,
+            None => {
+                let (file, path) = (self.directory.open_existing(name, false)?, self.directory.path_of(name));
+                let len = file.len().map_err(|error| StorageError::from_io("stat", &path, error))?;
+                BufferedFile::new(file, path, len)
+            }
+        };
+        Ok(Arc::new(BufferedReader::new(&self.runtime, file)))
+    }
+
+    fn list(&self) -> Result<Vec<(String, u64)>> {
+        self.directory.list()
+    }
+
+    fn remove(&self, name: &str) -> Result<()> {
+        let removed = self.directory.remove(name)?;
+        self.live.forget(name);
+        self.runtime.preparation.free(removed);
+        Ok(())
+    }
+
+    fn rename(&self, from: &str, to: &str) -> Result<()> {
+        self.directory.rename(from, to)?;
+        self.live.rename(from, to);
+        Ok(())
+    }
+
+    fn replace(&self, name: &str, content: &[u8]) -> Result<()> {
+        self.directory.replace(name, content)
+    }
+
+    fn write_rebuildable(&self, name: &str, content: &[u8]) -> Result<()> {
+        self.directory.write_rebuildable(name, content)
+    }
+
+    fn load(&self, name: &str) -> Result<Option<Vec<u8>>> {
+        self.directory.load(name)
+    }
+
+    fn sync_all(&self) -> Result<()> {
+        self.directory.sync_all()
+    }
+}
+
+/// Cuts a file to `len` bytes, durably.
+fn cut(file: &dyn DiskFile, len: u64) -> io::Result<()> {
+    let found = file.len()?;
+    if found < len {
+        let reason = format!("it holds {found} bytes, {len} were to be kept");
+        return Err(io::Error::new(io::ErrorKind::UnexpectedEof, reason));
+    }
+    uninterrupted(|| file.set_len(len))?;
+    uninterrupted(|| file.sync_data())
+}

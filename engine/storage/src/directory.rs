@@ -1,0 +1,125 @@
+//! A directory's names and its small files: the same on every backend.
+
+use std::io::{self, IoSlice};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::contract::Result;
+use crate::counters::Counters;
+use crate::error::StorageError;
+use crate::seam::{Disk, DiskFile, Open};
+use crate::whole_io::{read_whole, uninterrupted, write_whole};
+
+/// What [`crate::Storage`] promises about a directory, without segment writers and readers.
+pub struct Directory {
+    disk: Arc<dyn Disk>,
+    path: PathBuf,
+    /// Small files are not what the backend's counters are about.
+    uncounted: Counters,
+}
+
+impl Directory {
+    /// Opens `path`, creating it durably if it is missing.
+    pub fn open(disk: Arc<dyn Disk>, path: &Path) -> Result<Directory> {
+        disk.create_dir_all(path).map_err(|error| StorageError::from_io("create directory", path, error))?;
+        Ok(Directory { disk, path: path.to_owned(), uncounted: Counters::default() })
+    }
+
+    /// The path of a file of this directory.
+    pub fn path_of(&self, name: &str) -> PathBuf {
+        self.path.join(name)
+    }
+
+    /// Makes a file whose directory entry is durable.
+    pub fn create(&self, name: &str, direct: bool) -> Result<Arc<dyn DiskFile>> {
+        let file = self.open_file(name, Open { create_new: true, direct, ..Open::default() })?;
+        self.sync_entries()?;
+        Ok(file)
+    }
+
+    /// Opens a file that exists.
+    pub fn open_existing(&self, name: &str, direct: bool) -> Result<Arc<dyn DiskFile>> {
+        self.open_file(name, Open { direct, ..Open::default() })
+    }
+
+    /// Names and lengths of all files.
+    pub fn list(&self) -> Result<Vec<(String, u64)>> {
+        let files = self.disk.list(&self.path).map_err(|error| StorageError::from_io("list", &self.path, error))?;
+        let named = files.into_iter().filter_map(|(path, len)| Some((path.file_name()?.to_str()?.to_owned(), len)));
+        Ok(named.collect())
+    }
+
+    /// Removes a file durably, and gives back its descriptor: dropping that frees the blocks, which takes long.
+    pub fn remove(&self, name: &str) -> Result<Arc<dyn DiskFile>> {
+        let path = self.path_of(name);
+        let file = self.open_existing(name, false)?;
+        self.disk.remove(&path).map_err(|error| StorageError::from_io("remove", &path, error))?;
+        self.sync_entries()?;
+        Ok(file)
+    }
+
+    /// Renames a file durably.
+    pub fn rename(&self, from: &str, to: &str) -> Result<()> {
+        let (from, to) = (self.path_of(from), self.path_of(to));
+        self.disk.rename(&from, &to).map_err(|error| StorageError::from_io("rename", &from, error))?;
+        self.sync_entries()
+    }
+
+    /// Replaces a small file: the old content or the new one, whatever happens.
+    pub fn replace(&self, name: &str, content: &[u8]) -> Result<()> {
+        let temporary = format!("{name}.tmp");
+        let file = self.write_small(&temporary, content)?;
+        uninterrupted(|| file.sync_data())
+            .map_err(|error| StorageError::from_io("sync", &self.path_of(&temporary), error))?;
+        self.rename(&temporary, name)
+    }
+
+    /// Writes a small file that can be rebuilt, without syncing it.
+    pub fn write_rebuildable(&self, name: &str, content: &[u8]) -> Result<()> {
+        self.write_small(name, content).map(drop)
+    }
+
+    /// A small file whole; `None` if it does not exist.
+    pub fn load(&self, name: &str) -> Result<Option<Vec<u8>>> {
+        let path = self.path_of(name);
+        let fail = |error| StorageError::from_io("read", &path, error);
+        let file = match self.disk.open(&path, Open::default()) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            opened => opened.map_err(|error| StorageError::from_io("open", &path, error))?,
+        };
+        let mut content = vec![0; file.len().map_err(fail)? as usize];
+        let len = read_whole(&*file, &mut content, 0, usize::MAX, &self.uncounted).map_err(fail)?;
+        content.truncate(len);
+        Ok(Some(content))
+    }
+
+    /// Makes all that the kernel holds of this directory's files, and their names, durable.
+    pub fn sync_all(&self) -> Result<()> {
+        for (name, _) in self.list()? {
+            let file = self.open_existing(&name, false)?;
+            uninterrupted(|| file.sync_data())
+                .map_err(|error| StorageError::from_io("sync", &self.path_of(&name), error))?;
+        }
+        self.sync_entries()
+    }
+
+    /// Makes the names durable.
+    pub fn sync_entries(&self) -> Result<()> {
+        let fail = |error| StorageError::from_io("sync directory", &self.path, error);
+        uninterrupted(|| self.disk.sync_dir(&self.path)).map_err(fail)
+    }
+
+    fn open_file(&self, name: &str, how: Open) -> Result<Arc<dyn DiskFile>> {
+        let path = self.path_of(name);
+        let operation = if how.create_new { "create" } else { "open" };
+        self.disk.open(&path, how).map_err(|error| StorageError::from_io(operation, &path, error))
+    }
+
+    fn write_small(&self, name: &str, content: &[u8]) -> Result<Arc<dyn DiskFile>> {
+        let file = self.open_file(name, Open { create: true, ..Open::default() })?;
+        let written = uninterrupted(|| file.set_len(0))
+            .and_then(|()| write_whole(&*file, &mut [IoSlice::new(content)], 0, &self.uncounted).1);
+        written.map_err(|error| StorageError::from_io("write", &self.path_of(name), error))?;
+        Ok(file)
+    }
+}

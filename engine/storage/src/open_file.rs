@@ -1,0 +1,54 @@
+//! An open segment file as the shared threads know it: descriptor, marks, and its place in their work.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::error::StorageError;
+use crate::flusher::SyncRequest;
+use crate::marks::Marks;
+use crate::seam::DiskFile;
+use crate::writeback::WriteBack;
+
+/// One descriptor, kept from the first write to the last close.
+///
+/// The kernel reports a failed writeback once per descriptor that was open at the time: closing and
+/// opening in between would lose it.
+pub(crate) struct OpenFile {
+    pub(crate) file: Arc<dyn DiskFile>,
+    pub(crate) path: PathBuf,
+    pub(crate) marks: Arc<Marks>,
+    pub(crate) write_back: WriteBack,
+    pub(crate) sync_request: SyncRequest,
+}
+
+impl OpenFile {
+    /// A file whose first `len` bytes are durable.
+    pub(crate) fn new(file: Arc<dyn DiskFile>, path: PathBuf, len: u64) -> OpenFile {
+        OpenFile {
+            file,
+            path,
+            marks: Arc::new(Marks::new(len)),
+            write_back: WriteBack::new(len),
+            sync_request: SyncRequest::default(),
+        }
+    }
+
+    /// Takes the file out of service: after a failed write or sync, what the kernel holds cannot be trusted,
+    /// and asking again would be answered with success (it has marked the pages clean).
+    pub(crate) fn fail(&self, operation: &'static str, source: io::Error) -> StorageError {
+        let error = StorageError::Poisoned { operation, path: self.path.clone(), source: Arc::new(source) };
+        tracing::error!("{error}");
+        self.marks.set_poison(error.clone());
+        self.write_back.wake();
+        error
+    }
+
+    /// The poison, if there is one.
+    pub(crate) fn check(&self) -> Result<(), StorageError> {
+        if !self.marks.is_poisoned() {
+            return Ok(());
+        }
+        Err(self.marks.poison().unwrap_or(StorageError::Stopped))
+    }
+}

@@ -1,0 +1,93 @@
+//! The backends by name, how one is started, and its settings.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::contract::Backend;
+use crate::error::Refused;
+use crate::seam::Disk;
+use crate::seam::real::RealDisk;
+
+/// A kind of backend. A third party registers its own by adding one to the list that it hands to the engine.
+#[derive(Clone, Copy, Debug)]
+pub struct Kind {
+    /// The name that users give it.
+    pub name: &'static str,
+    /// Starts one, or says why it cannot run here. It never starts as something else.
+    pub start: fn(BackendOptions) -> Result<Arc<dyn Backend>, Refused>,
+}
+
+impl Kind {
+    /// Starts one on the real disk with default settings.
+    pub fn start_on(&self, dir: &Path) -> Result<Arc<dyn Backend>, Refused> {
+        (self.start)(BackendOptions { disk: Arc::new(RealDisk), dir: dir.to_owned(), settings: Settings::default() })
+    }
+}
+
+/// The backends of this crate.
+pub fn kinds() -> Vec<Kind> {
+    vec![crate::buffered::KIND]
+}
+
+/// What a backend is started with.
+#[derive(Clone)]
+pub struct BackendOptions {
+    /// Where all its system calls go.
+    pub disk: Arc<dyn Disk>,
+    /// The data directory: made if missing, and tried out for what the backend needs.
+    pub dir: PathBuf,
+    /// How it works.
+    pub settings: Settings,
+}
+
+/// How a backend works. Each setting is obeyed by the backends that its text names.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Settings {
+    /// buffered: appends smaller than this are combined before they are written.
+    pub combine_bytes: usize,
+    /// buffered, mmap: writeback starts after each step of this many bytes.
+    pub write_back_bytes: u64,
+    /// buffered, mmap: a file with more than this on its way to the device is full.
+    pub write_back_bytes_max: u64,
+    /// mmap: pages are made ready for stores this far ahead.
+    pub populate_bytes: u64,
+    /// All: files get their blocks in steps that double from 1 MiB to this.
+    pub allocation_step_max: u64,
+    /// buffered, mmap: a cold sequential reader has this much read ahead of it.
+    pub read_ahead_bytes: u64,
+    /// buffered, mmap: threads that wait for the device on behalf of readers.
+    pub read_threads: usize,
+    /// buffered, mmap: threads that wait for `fdatasync`.
+    pub sync_threads: usize,
+    /// uring: writes of one log that may be in flight.
+    pub ring_depth: usize,
+    /// uring: the largest write; a log's chunk grows up to this with its rate.
+    pub chunk_bytes: usize,
+    /// uring: memory for chunks, in flight or kept as cache of the tail.
+    pub pool_bytes: usize,
+    /// uring: the share of the pool, 0 to 1, that may cache what is already written.
+    pub cache_share: f64,
+    /// uring: a partly filled chunk is written after this long.
+    pub kick_interval: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Settings {
+        Settings {
+            combine_bytes: 64 << 10,
+            write_back_bytes: 1 << 20,
+            write_back_bytes_max: 64 << 20,
+            populate_bytes: 4 << 20,
+            allocation_step_max: 64 << 20,
+            read_ahead_bytes: 4 << 20,
+            read_threads: 4,
+            sync_threads: 2,
+            ring_depth: 8,
+            chunk_bytes: 1 << 20,
+            pool_bytes: 64 << 20,
+            cache_share: 0.5,
+            kick_interval: Duration::from_millis(5),
+        }
+    }
+}

@@ -1,0 +1,229 @@
+//! The real disk: each call is one system call.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, IoSlice, IoSliceMut};
+use std::ops::Range;
+use std::os::fd::{AsRawFd, RawFd};
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rustix::fs::{Advice, AtFlags, FallocateFlags, StatxFlags};
+use rustix::io::ReadWriteFlags;
+use rustix::mm::{Advice as MapAdvice, MapFlags, ProtFlags};
+
+use super::real_ring::RealRing;
+use super::{Disk, DiskFile, Mapping, Open, Ring};
+
+/// `writev` takes at most this many slices (IOV_MAX); the caller writes the rest in a next call.
+const SLICES_MAX: usize = 1024;
+
+/// What `mincore` and the page tables count in on all machines that this runs on.
+pub(crate) const PAGE: usize = 4096;
+
+/// The kernel's file systems.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct RealDisk;
+
+impl Disk for RealDisk {
+    fn open(&self, path: &Path, how: Open) -> io::Result<Arc<dyn DiskFile>> {
+        let flags = if how.direct { libc::O_DIRECT } else { 0 };
+        let file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create_new(how.create_new)
+            .create(how.create)
+            .truncate(false)
+            .custom_flags(flags)
+            .open(path)?;
+        Ok(Arc::new(RealFile { file }))
+    }
+
+    fn create_dir_all(&self, path: &Path) -> io::Result<()> {
+        let missing: Vec<&Path> = path.ancestors().take_while(|dir| !dir.as_os_str().is_empty() && !dir.exists()).collect();
+        std::fs::create_dir_all(path)?;
+        for parent in missing.iter().filter_map(|dir| dir.parent()) {
+            self.sync_dir(if parent.as_os_str().is_empty() { Path::new(".") } else { parent })?;
+        }
+        Ok(())
+    }
+
+    fn list(&self, dir: &Path) -> io::Result<Vec<(PathBuf, u64)>> {
+        let mut files = Vec::new();
+        for entry in std::fs::read_dir(dir)? {
+            let entry = entry?;
+            match entry.metadata() {
+                Ok(metadata) if metadata.is_file() => files.push((entry.path(), metadata.len())),
+                Ok(_) => {}
+                // Removed between the reading of its name and of its length.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(files)
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        std::fs::rename(from, to)
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        std::fs::remove_file(path)
+    }
+
+    fn sync_dir(&self, dir: &Path) -> io::Result<()> {
+        File::open(dir)?.sync_all()
+    }
+
+    fn ring(&self, entries: u32) -> io::Result<Box<dyn Ring>> {
+        Ok(Box::new(RealRing::new(entries)?))
+    }
+}
+
+struct RealFile {
+    file: File,
+}
+
+impl DiskFile for RealFile {
+    fn len(&self) -> io::Result<u64> {
+        Ok(self.file.metadata()?.len())
+    }
+
+    fn write_at(&self, parts: &[IoSlice<'_>], position: u64) -> io::Result<usize> {
+        let parts = &parts[..parts.len().min(SLICES_MAX)];
+        Ok(rustix::io::pwritev(&self.file, parts, position)?)
+    }
+
+    fn read_at(&self, buffer: &mut [u8], position: u64) -> io::Result<usize> {
+        self.file.read_at(buffer, position)
+    }
+
+    fn read_at_nowait(&self, buffer: &mut [u8], position: u64) -> io::Result<usize> {
+        let mut buffers = [IoSliceMut::new(buffer)];
+        Ok(rustix::io::preadv2(&self.file, &mut buffers, position, ReadWriteFlags::NOWAIT)?)
+    }
+
+    fn allocate(&self, range: Range<u64>) -> io::Result<()> {
+        Ok(rustix::fs::fallocate(&self.file, FallocateFlags::empty(), range.start, range.end - range.start)?)
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        self.file.set_len(len)
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        self.file.sync_data()
+    }
+
+    fn write_back(&self, range: Range<u64>, wait: bool) -> io::Result<()> {
+        let flags = if wait {
+            libc::SYNC_FILE_RANGE_WAIT_BEFORE | libc::SYNC_FILE_RANGE_WRITE | libc::SYNC_FILE_RANGE_WAIT_AFTER
+        } else {
+            libc::SYNC_FILE_RANGE_WRITE
+        };
+        let (start, len) = (range.start as i64, (range.end - range.start) as i64);
+        // SAFETY: the descriptor is open as long as `self`; the call touches no memory of ours.
+        let answer = unsafe { libc::sync_file_range(self.file.as_raw_fd(), start, len, flags) };
+        if answer == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+    }
+
+    fn read_ahead(&self, range: Range<u64>) -> io::Result<()> {
+        let (start, len) = (range.start as i64, (range.end - range.start) as usize);
+        // SAFETY: the descriptor is open as long as `self`; the call touches no memory of ours.
+        let answer = unsafe { libc::readahead(self.file.as_raw_fd(), start, len) };
+        if answer == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+    }
+
+    fn forget(&self, range: Range<u64>) -> io::Result<()> {
+        let len = std::num::NonZeroU64::new(range.end - range.start);
+        Ok(rustix::fs::fadvise(&self.file, range.start, len, Advice::DontNeed)?)
+    }
+
+    fn map(&self, len: u64) -> io::Result<Arc<dyn Mapping>> {
+        let len = usize::try_from(len).map_err(|_| io::ErrorKind::InvalidInput)?;
+        let (protection, flags) = (ProtFlags::READ | ProtFlags::WRITE, MapFlags::SHARED);
+        // SAFETY: a new mapping at an address of the kernel's choice overlaps nothing.
+        let address = unsafe { rustix::mm::mmap(std::ptr::null_mut(), len, protection, flags, &self.file, 0)? };
+        Ok(Arc::new(RealMapping { address: address.cast(), len }))
+    }
+
+    fn direct_alignment(&self) -> io::Result<u32> {
+        // STATX_DIOALIGN (Linux 6.1) has no name in rustix yet; the fields it fills have.
+        let mask = StatxFlags::from_bits_retain(libc::STATX_DIOALIGN);
+        let answer = rustix::fs::statx(&self.file, "", AtFlags::EMPTY_PATH, mask)?;
+        if answer.stx_mask & libc::STATX_DIOALIGN == 0 {
+            return Ok(PAGE as u32);
+        }
+        match answer.stx_dio_mem_align.max(answer.stx_dio_offset_align) {
+            0 => Err(io::Error::new(io::ErrorKind::Unsupported, "this file system has no direct I/O")),
+            alignment => Ok(alignment),
+        }
+    }
+
+    fn raw_fd(&self) -> Option<RawFd> {
+        Some(self.file.as_raw_fd())
+    }
+}
+
+struct RealMapping {
+    address: *mut u8,
+    len: usize,
+}
+
+// SAFETY: the mapping is plain shared memory; who may touch which bytes when is up to those who hold it.
+unsafe impl Send for RealMapping {}
+// SAFETY: as above: no method changes the struct itself.
+unsafe impl Sync for RealMapping {}
+
+impl RealMapping {
+    /// `range` widened to whole pages, as address and length.
+    fn pages(&self, range: Range<usize>) -> (*mut u8, usize) {
+        assert!(range.start <= range.end && range.end <= self.len, "{range:?} lies outside the mapping");
+        let start = range.start - range.start % PAGE;
+        (self.address.wrapping_add(start), range.end - start)
+    }
+
+    fn advise(&self, range: Range<usize>, advice: MapAdvice) -> io::Result<()> {
+        let (address, len) = self.pages(range);
+        // SAFETY: the range lies inside this mapping; populating changes no bytes.
+        unsafe { rustix::mm::madvise(address.cast(), len, advice)? };
+        Ok(())
+    }
+}
+
+impl Mapping for RealMapping {
+    fn as_ptr(&self) -> *mut u8 {
+        self.address
+    }
+
+    fn len(&self) -> usize {
+        self.len
+    }
+
+    fn populate_write(&self, range: Range<usize>) -> io::Result<()> {
+        self.advise(range, MapAdvice::LinuxPopulateWrite)
+    }
+
+    fn populate_read(&self, range: Range<usize>) -> io::Result<()> {
+        self.advise(range, MapAdvice::LinuxPopulateRead)
+    }
+
+    fn is_resident(&self, range: Range<usize>) -> io::Result<bool> {
+        let (address, len) = self.pages(range);
+        let mut pages = vec![0u8; len.div_ceil(PAGE)];
+        // SAFETY: the range lies inside this mapping and `pages` has a byte for each of its pages.
+        let answer = unsafe { libc::mincore(address.cast(), len, pages.as_mut_ptr()) };
+        if answer != 0 {
+            return Err(io::Error::last_os_error());
+        }
+        Ok(pages.iter().all(|page| page & 1 == 1))
+    }
+}
+
+impl Drop for RealMapping {
+    fn drop(&mut self) {
+        // SAFETY: address and length are those of mmap, and nobody holds the mapping any more.
+        let unmapped = unsafe { rustix::mm::munmap(self.address.cast(), self.len) };
+        debug_assert!(unmapped.is_ok(), "unmapping a mapping of ours cannot fail");
+    }
+}

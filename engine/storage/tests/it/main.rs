@@ -1,0 +1,3 @@
+//! The backends, each on its disks.
+
+mod smoke;
