@@ -71,7 +71,8 @@ impl Storage for BufferedStorage {
 
     fn reopen(&self, name: &str, valid_len: u64, capacity: u64) -> Result<Box<dyn Writer>> {
         let file = self.directory.open_existing(name, false)?;
-        cut(&*file, valid_len).map_err(|error| StorageError::from_io("reopen", &self.directory.path_of(name), error))?;
+        cut(&*file, valid_len)
+            .map_err(|error| StorageError::from_io("reopen", &self.directory.path_of(name), error))?;
         Ok(self.writer(name, file, valid_len, capacity))
     }
 

@@ -40,7 +40,8 @@ impl Disk for RealDisk {
     }
 
     fn create_dir_all(&self, path: &Path) -> io::Result<()> {
-        let missing: Vec<&Path> = path.ancestors().take_while(|dir| !dir.as_os_str().is_empty() && !dir.exists()).collect();
+        let missing: Vec<&Path> =
+            path.ancestors().take_while(|dir| !dir.as_os_str().is_empty() && !dir.exists()).collect();
         std::fs::create_dir_all(path)?;
         for parent in missing.iter().filter_map(|dir| dir.parent()) {
             self.sync_dir(if parent.as_os_str().is_empty() { Path::new(".") } else { parent })?;

@@ -1,5 +1,5 @@
-use std::io::IoSlice;
 use logdyno_storage::*;
+use std::io::IoSlice;
 
 #[test]
 fn buffered_end_to_end() {
