@@ -10,6 +10,9 @@ use crate::error::StorageError;
 use crate::seam::{Disk, DiskFile, Open};
 use crate::whole_io::{read_whole, uninterrupted, write_whole};
 
+/// Marks a file that takes another one's name once it is whole.
+pub(crate) const TEMPORARY: &str = ".tmp";
+
 /// What [`crate::Storage`] promises about a directory, without segment writers and readers.
 pub struct Directory {
     disk: Arc<dyn Disk>,
@@ -19,10 +22,14 @@ pub struct Directory {
 }
 
 impl Directory {
-    /// Opens `path`, creating it durably if it is missing.
+    /// Opens `path`, creating it durably if it is missing, and removes what a crash left half written (`*.tmp`).
     pub fn open(disk: Arc<dyn Disk>, path: &Path) -> Result<Directory> {
         disk.create_dir_all(path).map_err(|error| StorageError::from_io("create directory", path, error))?;
-        Ok(Directory { disk, path: path.to_owned(), uncounted: Counters::default() })
+        let directory = Directory { disk, path: path.to_owned(), uncounted: Counters::default() };
+        for (name, _) in directory.list()?.iter().filter(|(name, _)| name.ends_with(TEMPORARY)) {
+            drop(directory.remove(name)?);
+        }
+        Ok(directory)
     }
 
     /// The path of a file of this directory.
@@ -67,7 +74,7 @@ impl Directory {
 
     /// Replaces a small file: the old content or the new one, whatever happens.
     pub fn replace(&self, name: &str, content: &[u8]) -> Result<()> {
-        let temporary = format!("{name}.tmp");
+        let temporary = format!("{name}{TEMPORARY}");
         let file = self.write_small(&temporary, content)?;
         uninterrupted(|| file.sync_data())
             .map_err(|error| StorageError::from_io("sync", &self.path_of(&temporary), error))?;

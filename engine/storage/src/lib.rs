@@ -15,6 +15,7 @@ mod allocation;
 mod buffered;
 mod flusher;
 mod live;
+mod mmap;
 mod open_file;
 mod preparation;
 mod probing;

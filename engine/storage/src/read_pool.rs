@@ -1,7 +1,9 @@
 //! The bounded threads that wait for the device on behalf of readers.
 
 use std::io;
+use std::ops::Range;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
 
@@ -32,5 +34,21 @@ impl ReadPool {
                 tracing::debug!("readahead failed: {error}");
             }
         });
+    }
+}
+
+/// Where a reader's last cold read ended: one that starts there is sequential, and has more read ahead of it.
+pub(crate) struct SequentialReads(AtomicU64);
+
+impl Default for SequentialReads {
+    fn default() -> SequentialReads {
+        SequentialReads(AtomicU64::new(u64::MAX))
+    }
+}
+
+impl SequentialReads {
+    /// Notes a cold read; true if it goes on where the last one ended.
+    pub(crate) fn go_on(&self, range: &Range<u64>) -> bool {
+        self.0.swap(range.end, Ordering::Relaxed) == range.start && !range.is_empty()
     }
 }

@@ -93,3 +93,20 @@ pub(crate) fn uninterrupted<T>(mut call: impl FnMut() -> io::Result<T>) -> io::R
         }
     }
 }
+
+/// Fails if a file holds fewer than `len` bytes.
+pub(crate) fn check_holds(file: &dyn DiskFile, len: u64) -> io::Result<()> {
+    let found = file.len()?;
+    if found < len {
+        let reason = format!("it holds {found} bytes, {len} were to be kept");
+        return Err(io::Error::new(io::ErrorKind::UnexpectedEof, reason));
+    }
+    Ok(())
+}
+
+/// Cuts a file to its first `len` bytes, durably.
+pub(crate) fn cut(file: &dyn DiskFile, len: u64) -> io::Result<()> {
+    check_holds(file, len)?;
+    uninterrupted(|| file.set_len(len))?;
+    uninterrupted(|| file.sync_data())
+}

@@ -1,8 +1,8 @@
 //! The reader of a buffered file.
 
 use std::io;
+use std::ops::Range;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
 
@@ -10,7 +10,7 @@ use super::storage::BufferedFile;
 use crate::contract::{Level, ReadDone, Reader, Result};
 use crate::counters::Counters;
 use crate::error::StorageError;
-use crate::read_pool::ReadPool;
+use crate::read_pool::{ReadPool, SequentialReads};
 use crate::runtime::Runtime;
 use crate::whole_io::{read_whole, uninterrupted};
 
@@ -24,8 +24,7 @@ pub(super) struct BufferedReader {
     counters: Arc<Counters>,
     read_pool: ReadPool,
     read_ahead_bytes: u64,
-    /// Where the last cold read ended: the next one starts there if the reader is sequential.
-    cold_end: Arc<AtomicU64>,
+    cold_reads: Arc<SequentialReads>,
 }
 
 impl BufferedReader {
@@ -35,12 +34,12 @@ impl BufferedReader {
             counters: runtime.counters.clone(),
             read_pool: runtime.read_pool.clone(),
             read_ahead_bytes: runtime.settings.read_ahead_bytes,
-            cold_end: Arc::new(AtomicU64::new(u64::MAX)),
+            cold_reads: Arc::default(),
         }
     }
 
     /// `position..position + len`, cut at what is visible.
-    fn visible(&self, position: u64, len: usize) -> std::ops::Range<u64> {
+    fn visible(&self, position: u64, len: usize) -> Range<u64> {
         let end = self.len();
         position.min(end)..position.saturating_add(len as u64).min(end)
     }
@@ -48,7 +47,7 @@ impl BufferedReader {
     /// The bytes of `range` through `read_file`, which reads what is in the file; the rest is in the tail.
     fn assemble(
         &self,
-        range: std::ops::Range<u64>,
+        range: Range<u64>,
         read_file: impl FnOnce(&mut [u8]) -> io::Result<Option<usize>>,
     ) -> io::Result<Option<Bytes>> {
         // Taken after `range` was cut at the visible end: so the tail holds all of it that the file does not.
@@ -77,7 +76,10 @@ impl BufferedReader {
             self.counters.read_calls.one();
             match self.file.open.file.read_at_nowait(&mut buffer[read..], position + read as u64) {
                 Ok(0) => return Ok(Some(read)),
-                Ok(bytes) => read += bytes,
+                Ok(bytes) => {
+                    self.counters.bytes_read.add(bytes as u64);
+                    read += bytes;
+                }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 // Not every file system can say what it has cached.
                 Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Unsupported) => {
@@ -91,18 +93,13 @@ impl BufferedReader {
 
     fn read_cold(&self, position: u64, len: usize) -> Result<Bytes> {
         let range = self.visible(position, len);
-        self.read_ahead(&range);
+        if self.cold_reads.go_on(&range) {
+            self.prefetch(range.end, self.read_ahead_bytes as usize);
+        }
         let read = self.assemble(range.clone(), |buffer| {
             read_whole(&*self.file.open.file, buffer, range.start, PIECE, &self.counters).map(Some)
         });
         read.map(Option::unwrap_or_default).map_err(|error| self.fail(error))
-    }
-
-    /// A reader that goes on where its last cold read ended has the next window fetched while it works.
-    fn read_ahead(&self, range: &std::ops::Range<u64>) {
-        if self.cold_end.swap(range.end, Ordering::Relaxed) == range.start && !range.is_empty() {
-            self.prefetch(range.end, self.read_ahead_bytes as usize);
-        }
     }
 
     fn fail(&self, error: io::Error) -> StorageError {

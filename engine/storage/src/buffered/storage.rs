@@ -1,6 +1,5 @@
 //! A directory of buffered files.
 
-use std::io;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -14,7 +13,7 @@ use crate::live::Live;
 use crate::open_file::OpenFile;
 use crate::runtime::Runtime;
 use crate::seam::DiskFile;
-use crate::whole_io::uninterrupted;
+use crate::whole_io::cut;
 
 /// What writer and readers of a file share.
 pub(super) struct BufferedFile {
@@ -120,15 +119,4 @@ impl Storage for BufferedStorage {
     fn sync_all(&self) -> Result<()> {
         self.directory.sync_all()
     }
-}
-
-/// Cuts a file to `len` bytes, durably.
-fn cut(file: &dyn DiskFile, len: u64) -> io::Result<()> {
-    let found = file.len()?;
-    if found < len {
-        let reason = format!("it holds {found} bytes, {len} were to be kept");
-        return Err(io::Error::new(io::ErrorKind::UnexpectedEof, reason));
-    }
-    uninterrupted(|| file.set_len(len))?;
-    uninterrupted(|| file.sync_data())
 }

@@ -1,0 +1,109 @@
+//! Pages ahead of the tail, ready to be stored to.
+
+use std::io;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use crate::allocation::Allocation;
+use crate::counters::Counters;
+use crate::seam::{DiskFile, Mapping};
+use crate::whole_io::uninterrupted;
+
+/// The first window. Windows double from here, so that a quiet log has few pages that are dirty for nothing.
+const WINDOW_MIN: u64 = 64 << 10;
+
+/// How far a mapped file can be stored to.
+pub(super) struct Ahead {
+    allocation: Allocation,
+    ready: AtomicU64,
+    /// A writer that gets here asks for the next window: half a window before `ready`.
+    due: AtomicU64,
+    requested: AtomicBool,
+    capacity: u64,
+    window_max: u64,
+    state: Mutex<State>,
+}
+
+struct State {
+    window: u64,
+    stopped: bool,
+}
+
+impl Ahead {
+    /// A file of `len` bytes that may grow to `capacity`.
+    pub(super) fn new(len: u64, capacity: u64, step_max: u64, window_max: u64) -> Ahead {
+        let state = Mutex::new(State { window: WINDOW_MIN.min(window_max.max(1)), stopped: false });
+        Ahead {
+            allocation: Allocation::new(len, capacity, step_max),
+            ready: len.into(),
+            due: len.into(),
+            requested: false.into(),
+            capacity: capacity.max(len),
+            window_max: window_max.max(1),
+            state,
+        }
+    }
+
+    /// Everything before this can be stored to.
+    pub(super) fn ready(&self) -> u64 {
+        self.ready.load(Ordering::Acquire)
+    }
+
+    /// True, once per window, when a writer at `position` should have the next one made ready.
+    pub(super) fn is_due(&self, position: u64) -> bool {
+        position >= self.due.load(Ordering::Acquire) && !self.requested.swap(true, Ordering::AcqRel)
+    }
+
+    /// Makes the next window ready (as an answer to [`Ahead::is_due`]).
+    pub(super) fn extend(&self, file: &dyn DiskFile, mapping: &dyn Mapping, counters: &Counters) -> io::Result<()> {
+        let mut state = self.state();
+        let end = self.ready() + state.window;
+        let done = self.make_ready(&mut state, end, file, mapping, counters);
+        self.requested.store(false, Ordering::Release);
+        done
+    }
+
+    /// Makes everything before `position` ready on this thread: the background was not fast enough.
+    pub(super) fn cover(
+        &self,
+        position: u64,
+        file: &dyn DiskFile,
+        mapping: &dyn Mapping,
+        counters: &Counters,
+    ) -> io::Result<()> {
+        let mut state = self.state();
+        self.make_ready(&mut state, position, file, mapping, counters)
+    }
+
+    /// Nothing is made ready any more when this returns: the file's length is the caller's.
+    pub(super) fn stop(&self) {
+        self.state().stopped = true;
+        self.allocation.stop();
+    }
+
+    fn make_ready(
+        &self,
+        state: &mut State,
+        end: u64,
+        file: &dyn DiskFile,
+        mapping: &dyn Mapping,
+        counters: &Counters,
+    ) -> io::Result<()> {
+        let (start, end) = (self.ready(), end.min(self.capacity));
+        if state.stopped || end <= start {
+            return Ok(());
+        }
+        self.allocation.cover(end, file, counters)?;
+        counters.populations.one();
+        uninterrupted(|| mapping.populate_write(start as usize..end as usize))?;
+        state.window = self.window_max.min(state.window * 2);
+        let due = if end == self.capacity { u64::MAX } else { end.saturating_sub(state.window / 2) };
+        self.ready.store(end, Ordering::Release);
+        self.due.store(due, Ordering::Release);
+        Ok(())
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,150 @@
+//! A directory of mapped files.
+
+use std::io::{self, IoSlice};
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::file::MappedFile;
+use super::reader::MmapReader;
+use super::writer::MmapWriter;
+use crate::contract::{Reader, Result, Storage, Writer};
+use crate::directory::{Directory, TEMPORARY};
+use crate::error::StorageError;
+use crate::live::Live;
+use crate::runtime::Runtime;
+use crate::seam::DiskFile;
+use crate::whole_io::{check_holds, cut, read_whole, uninterrupted, write_whole};
+
+/// What is copied at a time when a lent file is cut.
+const COPY_BYTES: usize = 1 << 20;
+
+/// A directory of mapped files.
+pub(super) struct MmapStorage {
+    runtime: Arc<Runtime>,
+    directory: Directory,
+    live: Live<MappedFile>,
+    /// No reader comes between the decision to cut a file in place and the cut.
+    opening: Mutex<()>,
+}
+
+impl MmapStorage {
+    pub(super) fn open(runtime: Arc<Runtime>, dir: &Path) -> Result<MmapStorage> {
+        let directory = Directory::open(runtime.disk.clone(), dir)?;
+        Ok(MmapStorage { runtime, directory, live: Live::new(), opening: Mutex::default() })
+    }
+
+    fn opening(&self) -> MutexGuard<'_, ()> {
+        self.opening.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn map(&self, name: &str, file: Arc<dyn DiskFile>, len: u64, capacity: u64) -> Result<Arc<MappedFile>> {
+        let path = self.directory.path_of(name);
+        let mapped = MappedFile::map(file, path.clone(), len, capacity);
+        let mapped = mapped.map_err(|error| StorageError::from_io("map", &path, error))?;
+        self.live.put(name, &mapped);
+        Ok(mapped)
+    }
+
+    fn writer(&self, name: &str, file: Arc<dyn DiskFile>, len: u64, capacity: u64) -> Result<Box<dyn Writer>> {
+        let mapped = self.map(name, file, len, capacity.max(len))?;
+        Ok(Box::new(MmapWriter::new(self.runtime.clone(), mapped, len, capacity)))
+    }
+
+    /// The file under `name` with its first `valid_len` bytes and nothing else, durably.
+    ///
+    /// If bytes behind them may be lent, cutting the file would pull pages from under their readers. Then
+    /// what is kept moves to a new file of the same name, and the old one lives as long as it is held.
+    fn keep(&self, name: &str, valid_len: u64) -> Result<Arc<dyn DiskFile>> {
+        let fail = |error| StorageError::from_io("reopen", &self.directory.path_of(name), error);
+        let file = self.directory.open_existing(name, false)?;
+        match self.live.get(name) {
+            Some(lent) if lent.visible() > valid_len => {
+                check_holds(&*file, valid_len).map_err(fail)?;
+                self.move_kept(name, &*file, valid_len)
+            }
+            _ => cut(&*file, valid_len).map(|()| file).map_err(fail),
+        }
+    }
+
+    fn move_kept(&self, name: &str, from: &dyn DiskFile, valid_len: u64) -> Result<Arc<dyn DiskFile>> {
+        let temporary = format!("{name}{TEMPORARY}");
+        let to = self.directory.create(&temporary, false)?;
+        let copied = self.copy(from, &*to, valid_len).and_then(|()| uninterrupted(|| to.sync_data()));
+        copied.map_err(|error| StorageError::from_io("copy", &self.directory.path_of(&temporary), error))?;
+        self.directory.rename(&temporary, name)?;
+        Ok(to)
+    }
+
+    fn copy(&self, from: &dyn DiskFile, to: &dyn DiskFile, len: u64) -> io::Result<()> {
+        let (mut position, mut buffer) = (0, vec![0; COPY_BYTES]);
+        while position < len {
+            let piece = &mut buffer[..(len - position).min(COPY_BYTES as u64) as usize];
+            if read_whole(from, piece, position, COPY_BYTES, &self.runtime.counters)? < piece.len() {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+            write_whole(to, &mut [IoSlice::new(piece)], position, &self.runtime.counters).1?;
+            position += piece.len() as u64;
+        }
+        Ok(())
+    }
+}
+
+impl Storage for MmapStorage {
+    fn create(&self, name: &str, capacity: u64) -> Result<Box<dyn Writer>> {
+        let file = self.directory.create(name, false)?;
+        self.writer(name, file, 0, capacity)
+    }
+
+    fn reopen(&self, name: &str, valid_len: u64, capacity: u64) -> Result<Box<dyn Writer>> {
+        let _opening = self.opening();
+        let file = self.keep(name, valid_len)?;
+        self.writer(name, file, valid_len, capacity)
+    }
+
+    fn reader(&self, name: &str) -> Result<Arc<dyn Reader>> {
+        let _opening = self.opening();
+        let file = match self.live.get(name) {
+            Some(file) => file,
+            None => {
+                let file = self.directory.open_existing(name, false)?;
+                let len = file.len();
+                let len = len.map_err(|error| StorageError::from_io("stat", &self.directory.path_of(name), error))?;
+                self.map(name, file, len, len)?
+            }
+        };
+        Ok(Arc::new(MmapReader::new(&self.runtime, file)))
+    }
+
+    fn list(&self) -> Result<Vec<(String, u64)>> {
+        self.directory.list()
+    }
+
+    fn remove(&self, name: &str) -> Result<()> {
+        let removed = self.directory.remove(name)?;
+        self.live.forget(name);
+        self.runtime.preparation.free(removed);
+        Ok(())
+    }
+
+    fn rename(&self, from: &str, to: &str) -> Result<()> {
+        self.directory.rename(from, to)?;
+        self.live.rename(from, to);
+        Ok(())
+    }
+
+    fn replace(&self, name: &str, content: &[u8]) -> Result<()> {
+        self.directory.replace(name, content)
+    }
+
+    fn write_rebuildable(&self, name: &str, content: &[u8]) -> Result<()> {
+        self.directory.write_rebuildable(name, content)
+    }
+
+    fn load(&self, name: &str) -> Result<Option<Vec<u8>>> {
+        self.directory.load(name)
+    }
+
+    fn sync_all(&self) -> Result<()> {
+        self.directory.sync_all()
+    }
+}
