@@ -70,9 +70,9 @@ impl Reader for MmapReader {
     fn read_cached(&self, position: u64, len: usize) -> Result<Option<Bytes>> {
         let range = self.visible(position, len);
         let resident = match self.file.mapping() {
-            Some(mapping) if !range.is_empty() => mapping
-                .is_resident(range.start as usize..range.end as usize)
-                .map_err(|error| self.fail(error))?,
+            Some(mapping) if !range.is_empty() => {
+                mapping.is_resident(range.start as usize..range.end as usize).map_err(|error| self.fail(error))?
+            }
             _ => true,
         };
         if resident {
