@@ -16,6 +16,7 @@ pub struct FollowerState {
     epoch: LeaderEpoch,
     partition_epoch: i32,
     high_watermark: Offset,
+    leaders_high_watermark: Offset,
 }
 
 impl FollowerState {
@@ -26,6 +27,7 @@ impl FollowerState {
             epoch: state.leader_epoch,
             partition_epoch: state.partition_epoch,
             high_watermark,
+            leaders_high_watermark: high_watermark,
         }
     }
 
@@ -52,12 +54,19 @@ impl FollowerState {
     /// The leader has told its high watermark: ours is as much of that as we hold at the ack level.
     ///
     /// It does not fall with a new leader that has heard less than we have: what was committed stays so.
-    pub fn on_leader_high_watermark(&mut self, leader: Offset, own_ack_end: Offset) {
-        self.high_watermark = self.high_watermark.max(leader.min(own_ack_end));
+    pub fn on_leader_high_watermark(&mut self, leaders: Offset, own_ack_end: Offset) {
+        self.leaders_high_watermark = leaders;
+        self.on_own_ack_end(own_ack_end);
+    }
+
+    /// More of the own log has reached the ack level.
+    pub fn on_own_ack_end(&mut self, own_ack_end: Offset) {
+        self.high_watermark = self.high_watermark.max(self.leaders_high_watermark.min(own_ack_end));
     }
 
     /// The log was cut to `end`. Below the high watermark that only happens when a leader was elected from outside the ISR.
     pub fn on_truncated(&mut self, end: Offset) {
+        self.leaders_high_watermark = self.leaders_high_watermark.min(end);
         self.high_watermark = self.high_watermark.min(end);
     }
 

@@ -135,6 +135,11 @@ impl LeaderState {
         self.epoch_start
     }
 
+    /// The next offset to be given, as far as it has been told.
+    pub fn log_end(&self) -> Offset {
+        self.own.end
+    }
+
     /// The newest committed state that this leader has heard of.
     pub fn partition_epoch(&self) -> i32 {
         self.partition_epoch

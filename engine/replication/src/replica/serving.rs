@@ -1,0 +1,135 @@
+//! Fetches that a leader serves: consumers up to the high watermark, followers up to the end.
+
+use logdyno_record::{BrokerId, LeaderEpoch, Offset};
+use logdyno_segment_log::LogRead;
+
+use super::{Replica, Role};
+use crate::epoch_end::EpochEnd;
+use crate::error::ReplicaError;
+use crate::leader::{self, Divergence, divergence};
+
+/// What a fetch is answered with.
+pub struct FetchSlice {
+    /// For the answer's `high_watermark`; also its last stable offset while there are no transactions.
+    pub high_watermark: Offset,
+    /// For the answer's `log_start_offset`.
+    pub log_start: Offset,
+    /// Whole batches, at hand or to be read from disk.
+    pub read: LogRead,
+}
+
+/// A follower's request for one partition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FollowerFetch {
+    /// Who asks (`replica_id`).
+    pub follower: BrokerId,
+    /// Its incarnation (`replica_epoch`, Fetch 15); -1 if the request has none.
+    pub broker_epoch: i64,
+    /// From where: the follower's end at its ack level.
+    pub from: Offset,
+    /// The epoch of the last record before; [`LeaderEpoch::NONE`] if it has none.
+    pub last_fetched_epoch: LeaderEpoch,
+    /// The leadership that the request was meant for, if it says.
+    pub current_epoch: Option<LeaderEpoch>,
+    /// The most bytes.
+    pub max_bytes: usize,
+    /// Whether a first batch larger than that is to be sent whole.
+    pub at_least_one: bool,
+}
+
+/// What a follower gets.
+pub enum FollowerFetched {
+    /// What follows its log.
+    Data(FetchSlice),
+    /// The logs part at or before this end of this epoch: it is to truncate (`diverging_epoch`).
+    Diverging(EpochEnd),
+}
+
+impl Replica {
+    /// Committed batches from `from` on, the first being the one that contains it (errors 1, 6, 74, 75).
+    ///
+    /// An offset between high watermark and log end gives nothing yet.
+    pub fn fetch_as_consumer(
+        &self,
+        from: Offset,
+        max_bytes: usize,
+        at_least_one: bool,
+        current_epoch: Option<LeaderEpoch>,
+    ) -> Result<FetchSlice, ReplicaError> {
+        let high_watermark = self.leader_in(&self.state().role, current_epoch)?.high_watermark();
+        self.check_range(from)?;
+        self.slice(from, high_watermark, high_watermark, max_bytes, at_least_one)
+    }
+
+    /// What a follower is to have next. Its request itself is the news of how far it is.
+    ///
+    /// It is noted only if the follower's log agrees with ours up to there: a diverging one has to
+    /// truncate first (errors 1, 6, 74, 75).
+    pub fn fetch_as_follower(&self, fetch: FollowerFetch) -> Result<FollowerFetched, ReplicaError> {
+        let epoch = self.leader_in(&self.state().role, fetch.current_epoch)?.epoch();
+        let ours = self.log.end_offset_for_epoch(fetch.last_fetched_epoch);
+        self.check_range_of_follower(fetch.from)?;
+        match divergence(fetch.from, fetch.last_fetched_epoch, ours) {
+            Divergence::At(end) => return Ok(FollowerFetched::Diverging(end)),
+            Divergence::OutOfRange => return Err(self.out_of_range(fetch.from)),
+            Divergence::None => self.check_range(fetch.from)?,
+        }
+        let high_watermark = self.note_fetch(fetch, epoch)?;
+        let slice = self.slice(fetch.from, self.log.end_offset(), high_watermark, fetch.max_bytes, fetch.at_least_one)?;
+        Ok(FollowerFetched::Data(slice))
+    }
+
+    /// Moves the follower's position, in the leadership in which its log was compared.
+    fn note_fetch(&self, fetch: FollowerFetch, epoch: LeaderEpoch) -> Result<Offset, ReplicaError> {
+        let registered = self.controller.broker_epoch(fetch.follower);
+        let fetched = leader::FollowerFetched {
+            follower: fetch.follower,
+            broker_epoch: fetch.broker_epoch,
+            eligible: registered.is_some_and(|epoch| fetch.broker_epoch == -1 || fetch.broker_epoch == epoch),
+            offset: fetch.from,
+        };
+        let now = self.clock.now();
+        let mut state = self.state();
+        let leader = match &mut state.role {
+            Role::Leader(leader) if leader.epoch() == epoch => leader,
+            _ => return Err(self.not_leader()),
+        };
+        let Some(effects) = leader.on_fetched(fetched, now) else {
+            let named_epoch = fetch.current_epoch.is_some();
+            let partition = self.partition.clone();
+            return Err(ReplicaError::UnknownFollower { partition, follower: fetch.follower, named_epoch });
+        };
+        let high_watermark = leader.high_watermark();
+        let calls = self.carry_out(&mut state, effects, now);
+        drop(state);
+        calls.run(self);
+        Ok(high_watermark)
+    }
+
+    fn slice(
+        &self,
+        from: Offset,
+        up_to: Offset,
+        high_watermark: Offset,
+        max_bytes: usize,
+        at_least_one: bool,
+    ) -> Result<FetchSlice, ReplicaError> {
+        let read = self.log.read(from, up_to.max(from), max_bytes, at_least_one)?;
+        Ok(FetchSlice { high_watermark, log_start: self.log.start_offset(), read })
+    }
+
+    fn check_range(&self, from: Offset) -> Result<(), ReplicaError> {
+        let in_range = from >= self.log.start_offset() && from <= self.log.end_offset();
+        if in_range { Ok(()) } else { Err(self.out_of_range(from)) }
+    }
+
+    /// Behind our end is a divergence if the follower names an epoch; before our start never is.
+    fn check_range_of_follower(&self, from: Offset) -> Result<(), ReplicaError> {
+        if from >= self.log.start_offset() { Ok(()) } else { Err(self.out_of_range(from)) }
+    }
+
+    fn out_of_range(&self, from: Offset) -> ReplicaError {
+        let (start, end) = (self.log.start_offset(), self.log.end_offset());
+        ReplicaError::OffsetOutOfRange { partition: self.partition.clone(), from, start, end }
+    }
+}
