@@ -1,0 +1,148 @@
+//! CreateTopics: Kafka's rules of `ReplicationControlManager.createTopic`.
+
+use logdyno_record::{BrokerId, LeaderEpoch, TopicId};
+
+use super::{Refusal, topic_config, topic_name};
+use crate::assignment::place;
+use crate::image::MetadataImage;
+use crate::record::{MetadataRecord, PartitionState};
+
+/// What a request leaves open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TopicDefaults {
+    /// `num.partitions`.
+    pub partitions: i32,
+    /// `default.replication.factor`.
+    pub replication_factor: i16,
+}
+
+/// A topic to be created.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct NewTopic {
+    /// Its name.
+    pub name: String,
+    /// How many partitions; -1 for the default, and with an assignment.
+    pub partitions: i32,
+    /// How many replicas of each; -1 for the default, and with an assignment.
+    pub replication_factor: i16,
+    /// Replicas by partition, if the asker places them itself.
+    pub assignment: Vec<(i32, Vec<BrokerId>)>,
+    /// Settings.
+    pub configs: Vec<(String, Option<String>)>,
+}
+
+/// A topic as it was created.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CreatedTopic {
+    /// Its id.
+    pub id: TopicId,
+    /// How many partitions it got.
+    pub partitions: i32,
+    /// How many replicas each of them got.
+    pub replication_factor: i16,
+}
+
+/// More partitions at once would not fit a batch of the metadata log.
+const PARTITIONS_MAX: i32 = 10_000;
+
+/// The records that create `topic` under the id `id`; `seed` places its partitions.
+pub fn create_topic(
+    image: &MetadataImage,
+    defaults: TopicDefaults,
+    topic: &NewTopic,
+    id: TopicId,
+    seed: u64,
+) -> Result<(CreatedTopic, Vec<MetadataRecord>), Refusal> {
+    topic_name::check(&topic.name, image)?;
+    for (name, value) in &topic.configs {
+        topic_config::check(name, value.as_deref())?;
+    }
+    let assignment = if topic.assignment.is_empty() {
+        placed(image, defaults, topic, seed)?
+    } else {
+        assigned(image, topic)?
+    };
+    let created = CreatedTopic {
+        id,
+        partitions: i32::try_from(assignment.len()).unwrap_or(i32::MAX),
+        replication_factor: assignment.first().map_or(0, |replicas| i16::try_from(replicas.len()).unwrap_or(i16::MAX)),
+    };
+    Ok((created, records(image, topic, id, assignment)))
+}
+
+fn records(
+    image: &MetadataImage,
+    topic: &NewTopic,
+    id: TopicId,
+    assignment: Vec<Vec<BrokerId>>,
+) -> Vec<MetadataRecord> {
+    let mut records = vec![MetadataRecord::Topic { id, name: topic.name.clone() }];
+    records.extend(topic.configs.iter().filter_map(|(name, value)| {
+        let (name, value) = (name.clone(), value.clone()?);
+        Some(MetadataRecord::TopicConfig { topic: id, name, value })
+    }));
+    records.extend((0..).zip(assignment).map(|(partition, replicas)| {
+        let isr: Vec<_> = replicas.iter().copied().filter(|id| image.live_epoch(*id).is_some()).collect();
+        let leader = isr.first().copied();
+        let state = PartitionState { replicas, isr, leader, leader_epoch: LeaderEpoch(0), partition_epoch: 0 };
+        MetadataRecord::Partition { topic: id, partition, state }
+    }));
+    records
+}
+
+fn placed(
+    image: &MetadataImage,
+    defaults: TopicDefaults,
+    topic: &NewTopic,
+    seed: u64,
+) -> Result<Vec<Vec<BrokerId>>, Refusal> {
+    let partitions = if topic.partitions == -1 { defaults.partitions } else { topic.partitions };
+    if !(1..=PARTITIONS_MAX).contains(&partitions) {
+        return Err(Refusal::InvalidPartitions { partitions });
+    }
+    let replication_factor =
+        if topic.replication_factor == -1 { defaults.replication_factor } else { topic.replication_factor };
+    let (fenced, live): (Vec<_>, Vec<_>) = image.brokers().iter().partition(|(_, broker)| broker.fenced);
+    let ids = |brokers: Vec<(&BrokerId, _)>| brokers.into_iter().map(|(id, _)| *id).collect::<Vec<_>>();
+    let (live, fenced) = (ids(live), ids(fenced));
+    let possible = 1..=live.len() + fenced.len();
+    match usize::try_from(replication_factor) {
+        Ok(factor) if possible.contains(&factor) && !live.is_empty() => {
+            Ok(place(&live, &fenced, usize::try_from(partitions).unwrap_or(0), factor, seed))
+        }
+        _ => Err(Refusal::InvalidReplicationFactor {
+            replication_factor,
+            brokers: live.len() + fenced.len(),
+            in_service: live.len(),
+        }),
+    }
+}
+
+fn assigned(image: &MetadataImage, topic: &NewTopic) -> Result<Vec<Vec<BrokerId>>, Refusal> {
+    if topic.partitions != -1 || topic.replication_factor != -1 {
+        let reason = format!("topic '{}' gives an assignment and numbers of partitions or replicas: give one of both", topic.name);
+        return Err(Refusal::InvalidRequest { reason });
+    }
+    let mut assignment = topic.assignment.clone();
+    assignment.sort_by_key(|(partition, _)| *partition);
+    let factor = assignment.first().map_or(0, |(_, replicas)| replicas.len());
+    for (expected, (partition, replicas)) in (0..).zip(&assignment) {
+        let invalid = |reason: String| Err(Refusal::InvalidAssignment { partition: *partition, reason });
+        if *partition != expected {
+            return invalid("partitions are numbered from 0, each once".to_owned());
+        }
+        if replicas.is_empty() || replicas.len() != factor {
+            return invalid("every partition has the same number of replicas, at least one".to_owned());
+        }
+        if let Some(unknown) = replicas.iter().find(|id| image.broker(**id).is_none()) {
+            return invalid(format!("broker {unknown} is not registered"));
+        }
+        if let Some(twice) = replicas.iter().enumerate().find(|(i, id)| replicas[..*i].contains(id)) {
+            return invalid(format!("broker {} is named twice", twice.1));
+        }
+        if replicas.iter().all(|id| image.live_epoch(*id).is_none()) {
+            return invalid("none of its brokers is in service".to_owned());
+        }
+    }
+    Ok(assignment.into_iter().map(|(_, replicas)| replicas).collect())
+}
