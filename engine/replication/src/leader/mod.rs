@@ -82,7 +82,6 @@ pub struct TooFewInSync {
 /// A partition's leader.
 #[derive(Clone, Debug)]
 pub struct LeaderState {
-    me: BrokerId,
     epoch: LeaderEpoch,
     epoch_start: Offset,
     partition_epoch: i32,
@@ -111,7 +110,6 @@ impl LeaderState {
         let followers =
             others.map(|id| (id, Progress::at_start(isr.committed().contains(&id), own.end, now))).collect();
         let mut leader = LeaderState {
-            me,
             epoch: state.leader_epoch,
             epoch_start: own.end,
             partition_epoch: state.partition_epoch,
