@@ -40,7 +40,9 @@ pub struct Topic {
 
 /// A record that does not fit the ones before it: the log is not this cluster's, or damaged.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("metadata record {offset} does not fit the ones before it ({what}): the metadata log is damaged or not this cluster's")]
+#[error(
+    "metadata record {offset} does not fit the ones before it ({what}): the metadata log is damaged or not this cluster's"
+)]
 pub struct Misfit {
     /// The record's offset.
     pub offset: Offset,
@@ -113,9 +115,9 @@ impl MetadataImage {
     /// All partitions, with the topics they belong to.
     pub fn partitions(&self) -> impl Iterator<Item = (&Arc<Topic>, TopicPartition, &PartitionState)> {
         self.topics.values().flat_map(|topic| {
-            (0..).zip(&topic.partitions).map(move |(index, state)| {
-                (topic, TopicPartition::new(Arc::clone(&topic.name), index), state)
-            })
+            (0..)
+                .zip(&topic.partitions)
+                .map(move |(index, state)| (topic, TopicPartition::new(Arc::clone(&topic.name), index), state))
         })
     }
 

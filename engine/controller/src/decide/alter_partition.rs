@@ -38,8 +38,7 @@ pub fn alter_partition(
         partition_epoch: state.partition_epoch + 1,
         ..state.clone()
     };
-    let record =
-        MetadataRecord::Partition { topic: change.topic, partition: change.partition, state: next.clone() };
+    let record = MetadataRecord::Partition { topic: change.topic, partition: change.partition, state: next.clone() };
     Ok((next, record))
 }
 

@@ -57,11 +57,8 @@ pub fn create_topic(
     for (name, value) in &topic.configs {
         topic_config::check(name, value.as_deref())?;
     }
-    let assignment = if topic.assignment.is_empty() {
-        placed(image, defaults, topic, seed)?
-    } else {
-        assigned(image, topic)?
-    };
+    let assignment =
+        if topic.assignment.is_empty() { placed(image, defaults, topic, seed)? } else { assigned(image, topic)? };
     let created = CreatedTopic {
         id,
         partitions: i32::try_from(assignment.len()).unwrap_or(i32::MAX),
@@ -120,7 +117,10 @@ fn placed(
 
 fn assigned(image: &MetadataImage, topic: &NewTopic) -> Result<Vec<Vec<BrokerId>>, Refusal> {
     if topic.partitions != -1 || topic.replication_factor != -1 {
-        let reason = format!("topic '{}' gives an assignment and numbers of partitions or replicas: give one of both", topic.name);
+        let reason = format!(
+            "topic '{}' gives an assignment and numbers of partitions or replicas: give one of both",
+            topic.name
+        );
         return Err(Refusal::InvalidRequest { reason });
     }
     let mut assignment = topic.assignment.clone();

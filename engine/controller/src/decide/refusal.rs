@@ -38,7 +38,9 @@ pub enum Refusal {
         partitions: i32,
     },
     /// More replicas than brokers, or none.
-    #[error("replication factor {replication_factor} is not possible: {brokers} brokers are registered, {in_service} of them in service")]
+    #[error(
+        "replication factor {replication_factor} is not possible: {brokers} brokers are registered, {in_service} of them in service"
+    )]
     InvalidReplicationFactor {
         /// As asked.
         replication_factor: i16,
@@ -68,7 +70,9 @@ pub enum Refusal {
         reason: String,
     },
     /// The broker belongs to another cluster.
-    #[error("broker {broker} has cluster.id {theirs}, this cluster is {ours}: its data directory belongs to another cluster; it was not touched")]
+    #[error(
+        "broker {broker} has cluster.id {theirs}, this cluster is {ours}: its data directory belongs to another cluster; it was not touched"
+    )]
     InconsistentClusterId {
         /// Who asks.
         broker: BrokerId,
@@ -78,7 +82,9 @@ pub enum Refusal {
         ours: String,
     },
     /// Another process with the same `node.id` is alive.
-    #[error("a broker with node.id {broker} is registered and alive: stop it, or wait for broker.session.timeout.ms if it has died")]
+    #[error(
+        "a broker with node.id {broker} is registered and alive: stop it, or wait for broker.session.timeout.ms if it has died"
+    )]
     DuplicateBroker {
         /// Who asks.
         broker: BrokerId,
@@ -90,7 +96,9 @@ pub enum Refusal {
         broker: BrokerId,
     },
     /// A broker process that another one has replaced.
-    #[error("broker {broker} asks as incarnation {theirs}, but {ours} has registered since: this process has been replaced")]
+    #[error(
+        "broker {broker} asks as incarnation {theirs}, but {ours} has registered since: this process has been replaced"
+    )]
     StaleBrokerEpoch {
         /// Who asks.
         broker: BrokerId,
@@ -116,7 +124,9 @@ pub enum Refusal {
         ours: i32,
     },
     /// The partition has changed since.
-    #[error("the request builds on partition epoch {theirs}, the partition is at {ours}: follow the metadata and try again")]
+    #[error(
+        "the request builds on partition epoch {theirs}, the partition is at {ours}: follow the metadata and try again"
+    )]
     StalePartitionEpoch {
         /// As asked.
         theirs: i32,

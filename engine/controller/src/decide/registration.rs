@@ -25,11 +25,7 @@ pub struct Registration {
 /// The records of a registration; none if this process is registered already (a repeated request).
 ///
 /// `is_alive` says whether the broker's present session is still running.
-pub fn register(
-    image: &MetadataImage,
-    request: &Registration,
-    is_alive: bool,
-) -> Result<Vec<MetadataRecord>, Refusal> {
+pub fn register(image: &MetadataImage, request: &Registration, is_alive: bool) -> Result<Vec<MetadataRecord>, Refusal> {
     let broker = request.broker;
     let ours = image.cluster_id().unwrap_or_default();
     if !request.cluster_id.is_empty() && request.cluster_id != ours {
@@ -52,7 +48,8 @@ pub fn register(
         rack: request.rack.clone(),
     }];
     // A process that was in service until now has left it without a word.
-    records.extend(fence(image, broker).into_iter().filter(|record| matches!(record, MetadataRecord::Partition { .. })));
+    records
+        .extend(fence(image, broker).into_iter().filter(|record| matches!(record, MetadataRecord::Partition { .. })));
     records.extend(leadership::changes(image, broker, |state| leadership::after_registration(state, broker)));
     Ok(records)
 }

@@ -25,7 +25,9 @@ pub fn check(name: &str, image: &MetadataImage) -> Result<(), Refusal> {
         return Err(Refusal::TopicExists { name: name.to_owned() });
     }
     match image.topics().find(|topic| metric_name(&topic.name) == metric_name(name)) {
-        Some(other) => invalid(format!("it differs from '{}' only in '.' and '_', which metrics do not tell apart", other.name)),
+        Some(other) => {
+            invalid(format!("it differs from '{}' only in '.' and '_', which metrics do not tell apart", other.name))
+        }
         None => Ok(()),
     }
 }

@@ -27,7 +27,9 @@ const TOPIC_REMOVED: u8 = 6;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FormatError {
     /// Written by a later version.
-    #[error("the record has format {format} and kind {kind}, which this version does not know: use the version that wrote it, or a newer one")]
+    #[error(
+        "the record has format {format} and kind {kind}, which this version does not know: use the version that wrote it, or a newer one"
+    )]
     Unknown {
         /// The first byte.
         format: u8,

@@ -173,7 +173,6 @@ fn a_follower_is_stamped_for_what_it_gained() {
 #[test]
 fn a_broker_without_a_replica_here_changes_nothing() {
     let mut scene = Scene::with(&[0, 1, 2], 1);
-    let stranger =
-        FollowerFetched { follower: BrokerId(9), broker_epoch: 1, eligible: true, offset: Offset(10) };
+    let stranger = FollowerFetched { follower: BrokerId(9), broker_epoch: 1, eligible: true, offset: Offset(10) };
     assert_eq!(scene.leader.on_fetched(stranger, scene.now), None);
 }

@@ -11,7 +11,9 @@ use std::time::Duration;
 
 use logdyno_record::{BrokerId, LeaderEpoch, Nanos, Offset};
 use logdyno_replication::follower::{FollowerState, truncation_offset};
-use logdyno_replication::leader::{Divergence, Effects, FollowerFetched, LeaderState, OwnLog, ReplicaSettings, divergence};
+use logdyno_replication::leader::{
+    Divergence, Effects, FollowerFetched, LeaderState, OwnLog, ReplicaSettings, divergence,
+};
 use logdyno_replication::{EpochEnd, IsrProposal, IsrRefusal, LeaderAndIsr};
 use proptest::prelude::*;
 
@@ -229,8 +231,7 @@ impl World {
             }
             _ if metadata.leader == replica.id => {
                 replica.log.start_epoch(metadata.leader_epoch.0);
-                let (state, effects) =
-                    LeaderState::new(replica.id, &metadata, own, high_watermark, settings, now);
+                let (state, effects) = LeaderState::new(replica.id, &metadata, own, high_watermark, settings, now);
                 replica.role = Role::Leader { state, unacked: Vec::new() };
                 effects
             }
@@ -358,7 +359,11 @@ impl World {
         for pair in [(0, 1), (0, 2), (1, 2)] {
             let (a, b) = (&self.replicas[pair.0], &self.replicas[pair.1]);
             let common = usize::try_from(a.high_watermark().min(b.high_watermark()).0).expect("an offset");
-            assert_eq!(a.log.entries[..common], b.log.entries[..common], "replicas {pair:?} below their high watermarks");
+            assert_eq!(
+                a.log.entries[..common],
+                b.log.entries[..common],
+                "replicas {pair:?} below their high watermarks"
+            );
         }
     }
 }
