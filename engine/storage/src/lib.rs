@@ -21,6 +21,7 @@ mod preparation;
 mod probing;
 mod read_pool;
 mod runtime;
+mod uring;
 mod whole_io;
 mod workers;
 mod writeback;

@@ -27,7 +27,7 @@ impl Kind {
 
 /// The backends of this crate.
 pub fn kinds() -> Vec<Kind> {
-    vec![crate::buffered::KIND, crate::mmap::KIND]
+    vec![crate::buffered::KIND, crate::mmap::KIND, crate::uring::KIND]
 }
 
 /// What a backend is started with.

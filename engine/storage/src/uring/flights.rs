@@ -1,0 +1,165 @@
+//! What is in flight: for each operation the memory that the kernel uses, and what to do when it is over.
+//!
+//! A flight stays in this table from before its submission until its completion has been reaped, and with it
+//! the chunk or copy that the kernel reads or writes. The ring thread drops its ring, which waits for the
+//! kernel, before it drops this table.
+
+use std::collections::VecDeque;
+use std::io;
+use std::sync::Arc;
+
+use super::flush::{COPY_BYTES_MAX, Write};
+use super::memory::Chunk;
+use super::segment::Segment;
+use super::transfer::Transfer;
+use crate::seam::{Operation, Ring};
+
+/// An operation under way.
+pub(super) enum Flight {
+    /// Blocks of a segment on their way to the device.
+    Write { segment: Arc<Segment>, write: Write, source: Source, transfer: Transfer },
+    /// Blocks on their way into a chunk that nobody else knows yet.
+    Read { segment: Arc<Segment>, base: u64, chunk: Arc<Chunk>, transfer: Transfer },
+    /// A sync that makes everything before `covering` durable.
+    Sync { segment: Arc<Segment>, covering: u64, transfer: Transfer },
+}
+
+/// Where a write's bytes are.
+pub(super) enum Source {
+    /// In a chunk, from this index on. They are published, and so never change.
+    Chunk(Arc<Chunk>, usize),
+    /// In a copy of their own.
+    Copy(Arc<PaddedCopy>),
+}
+
+/// A copy of the last bytes of a segment, padded with zeros to whole blocks.
+///
+/// In an `Arc` and not a `Box`: a box claims that nobody else has a pointer to its content, and the kernel does.
+#[repr(C, align(4096))]
+pub(super) struct PaddedCopy([u8; COPY_BYTES_MAX]);
+
+impl PaddedCopy {
+    /// Copies `bytes` and pads them.
+    pub(super) fn new(bytes: &[u8]) -> Arc<PaddedCopy> {
+        let mut copy = Arc::new(PaddedCopy([0; COPY_BYTES_MAX]));
+        Arc::get_mut(&mut copy).expect("nobody else has it yet").0[..bytes.len()].copy_from_slice(bytes);
+        copy
+    }
+}
+
+impl Flight {
+    /// How far it is.
+    pub(super) fn transfer(&mut self) -> &mut Transfer {
+        match self {
+            Flight::Write { transfer, .. } | Flight::Read { transfer, .. } | Flight::Sync { transfer, .. } => transfer,
+        }
+    }
+
+    /// The operation for what is left of it.
+    fn operation(&self) -> Operation {
+        match self {
+            Flight::Write { segment, write, source, transfer } => {
+                let (done, left) = transfer.rest();
+                let memory = match source {
+                    Source::Chunk(chunk, at) => chunk.pointer(at + done).cast_const(),
+                    Source::Copy(copy) => copy.0[done..].as_ptr(),
+                };
+                Operation::Write {
+                    file: segment.file.clone(),
+                    memory,
+                    len: small(left),
+                    position: write.start + done as u64,
+                }
+            }
+            Flight::Read { segment, base, chunk, transfer } => {
+                let (done, left) = transfer.rest();
+                let memory = chunk.pointer(done);
+                Operation::Read { file: segment.file.clone(), memory, len: small(left), position: base + done as u64 }
+            }
+            Flight::Sync { segment, .. } => Operation::SyncData { file: segment.file.clone() },
+        }
+    }
+}
+
+/// The ring's lengths are of 32 bits, and chunks far smaller than that.
+fn small(len: usize) -> u32 {
+    u32::try_from(len).expect("a chunk is smaller than 4 GiB")
+}
+
+/// Flights by token.
+#[derive(Default)]
+pub(super) struct Flights {
+    flights: Vec<Option<Flight>>,
+    free: Vec<usize>,
+    /// Tokens of flights that the ring had no place for.
+    backlog: VecDeque<usize>,
+}
+
+impl Flights {
+    /// Starts a flight. An error is a completion with that error: nothing has been submitted.
+    pub(super) fn start(&mut self, ring: &mut dyn Ring, flight: Flight) -> Option<(u64, io::Error)> {
+        let token = self.free.pop().unwrap_or_else(|| {
+            self.flights.push(None);
+            self.flights.len() - 1
+        });
+        self.flights[token] = Some(flight);
+        self.submit(ring, token)
+    }
+
+    /// Submits what is left of a flight.
+    pub(super) fn resume(&mut self, ring: &mut dyn Ring, token: u64, flight: Flight) -> Option<(u64, io::Error)> {
+        let token = token as usize;
+        self.flights[token] = Some(flight);
+        self.submit(ring, token)
+    }
+
+    /// Submits those that had to wait for a place.
+    pub(super) fn resume_backlog(&mut self, ring: &mut dyn Ring) -> Option<(u64, io::Error)> {
+        while let Some(token) = self.backlog.pop_front() {
+            let waiting = self.backlog.len();
+            if let Some(failed) = self.submit(ring, token) {
+                return Some(failed);
+            }
+            if self.backlog.len() > waiting {
+                break;
+            }
+        }
+        None
+    }
+
+    /// True while the ring has no place: nothing new should be started.
+    pub(super) fn is_full(&self) -> bool {
+        !self.backlog.is_empty()
+    }
+
+    /// True if nothing is under way.
+    pub(super) fn is_empty(&self) -> bool {
+        self.free.len() == self.flights.len()
+    }
+
+    /// Takes a flight whose completion has been reaped. It goes back in by `resume`, or out by `end`.
+    pub(super) fn take(&mut self, token: u64) -> Flight {
+        self.flights[token as usize].take().expect("a flight completes once")
+    }
+
+    /// The token is free again.
+    pub(super) fn end(&mut self, token: u64) {
+        self.free.push(token as usize);
+    }
+
+    fn submit(&mut self, ring: &mut dyn Ring, token: usize) -> Option<(u64, io::Error)> {
+        let operation = self.flights[token].as_ref().expect("it was put in").operation();
+        // SAFETY: the memory belongs to a chunk or copy that the flight holds, and the flight stays in this
+        // table until its completion has been reaped; the ring is dropped before the table. For a write, the bytes are
+        // published and never change, or private to the flight. For a read, the chunk is known to the
+        // flight alone.
+        match unsafe { ring.submit(operation, token as u64) } {
+            Ok(()) => None,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                self.backlog.push_back(token);
+                None
+            }
+            Err(error) => Some((token as u64, error)),
+        }
+    }
+}

@@ -1,0 +1,126 @@
+//! The reader: lends what is in memory, has the ring thread read what is not.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::assembly::{Slice, assemble};
+use super::backend::Core;
+use super::queue::{Command, Demand};
+use super::segment::Segment;
+use crate::contract::{Level, ReadDone, Reader, Result};
+
+/// A piece of this size is worth an answer of its own: rather than copying it together with the next
+/// chunk's, it is lent, and the caller comes back for the rest.
+const LEND_BYTES_MIN: u64 = 64 << 10;
+
+/// A reader of a segment.
+pub(super) struct RingReader {
+    core: Arc<Core>,
+    segment: Arc<Segment>,
+}
+
+impl RingReader {
+    /// A reader of a segment.
+    pub(super) fn new(core: Arc<Core>, segment: Arc<Segment>) -> RingReader {
+        RingReader { core, segment }
+    }
+
+    /// The asked bytes that exist.
+    fn visible(&self, position: u64, len: usize) -> Range<u64> {
+        let end = self.len();
+        position.min(end)..position.saturating_add(len as u64).min(end)
+    }
+
+    /// The chunks that hold the start of `range`, and how far they hold it without a gap.
+    fn in_memory(&self, range: &Range<u64>) -> (Vec<Slice>, u64) {
+        let resident = self.segment.resident();
+        let (mut slices, mut end) = (Vec::new(), range.start);
+        while end < range.end
+            && let Some((base, chunk)) = resident.find(end)
+        {
+            chunk.touch();
+            end = base + chunk.len() as u64;
+            slices.push(Slice { base, chunk });
+        }
+        (slices, end.min(range.end))
+    }
+
+    /// Bytes of memory from the start of `range`; `None` if the first of them is not there.
+    fn cached(&self, range: &Range<u64>, whole: bool) -> Option<Bytes> {
+        let (mut slices, mut end) = self.in_memory(range);
+        let first_end = slices.first().map(|first| first.base + first.chunk.len() as u64)?;
+        if whole && end < range.end {
+            return None;
+        }
+        if !whole && slices.len() > 1 {
+            if first_end - range.start >= LEND_BYTES_MIN {
+                end = first_end;
+            } else {
+                end = end.min(range.start + LEND_BYTES_MIN);
+            }
+            slices.retain(|slice| slice.base < end);
+        }
+        // SAFETY: `range` was cut at the visible mark by an acquiring load, and what lies in a chunk before
+        // that mark is published; chunks of reads enter the segment when they are complete.
+        Some(unsafe { assemble(range.start..end, &slices, &self.core.shared.counters) })
+    }
+
+    /// Notes what was read, and has read ahead what will be wanted next.
+    fn look_ahead(&self, read: Range<u64>) {
+        for piece in self.segment.streams().note(read) {
+            self.ask_for(piece);
+        }
+    }
+
+    /// Has the missing part of a range read, for nobody in particular.
+    fn ask_for(&self, range: Range<u64>) {
+        let range = range.start..range.end.min(self.segment.marks.reached(Level::Written));
+        let missing = if range.is_empty() { None } else { self.segment.resident().gap(range.clone()) };
+        if missing.is_some() {
+            self.core.shared.queue.push(Command::Prefetch(Arc::clone(&self.segment), range));
+        }
+    }
+}
+
+impl Reader for RingReader {
+    fn len(&self) -> u64 {
+        self.segment.marks.reached(Level::Visible)
+    }
+
+    fn read_cached(&self, position: u64, len: usize) -> Result<Option<Bytes>> {
+        let range = self.visible(position, len);
+        if range.is_empty() {
+            return Ok(Some(Bytes::new()));
+        }
+        let bytes = self.cached(&range, false);
+        if let Some(bytes) = &bytes {
+            self.core.shared.counters.reads_cached.one();
+            self.look_ahead(range.start..range.start + bytes.len() as u64);
+        }
+        Ok(bytes)
+    }
+
+    fn begin_read(&self, position: u64, len: usize, done: ReadDone) {
+        let range = self.visible(position, len);
+        if range.is_empty() {
+            return done(Ok(Bytes::new()));
+        }
+        let counters = &self.core.shared.counters;
+        if let Some(bytes) = self.cached(&range, true) {
+            counters.reads_cached.one();
+            self.look_ahead(range);
+            return done(Ok(bytes));
+        }
+        counters.reads_cold.one();
+        let (segment, queue) = (Arc::clone(&self.segment), &self.core.shared.queue);
+        queue.push(Command::Read(Demand { segment, range: range.clone(), done }));
+        // After the demand, so that what somebody waits for is read first.
+        self.look_ahead(range);
+    }
+
+    fn prefetch(&self, position: u64, len: usize) {
+        self.ask_for(self.visible(position, len));
+    }
+}

@@ -1,0 +1,66 @@
+//! Who waits for room after a full append.
+//!
+//! Wakers run on the ring thread alone. They belong to callers, may take their locks, and room appears in
+//! the middle of other callers' appends and drops: called from there they could wait for each other.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use super::queue::Queue;
+
+/// Wakes an appender.
+pub(super) type Waker = Box<dyn FnOnce() + Send>;
+
+/// Counts the moments at which an append may have become possible, and keeps who waits for the next.
+#[derive(Default)]
+pub(super) struct Room {
+    moments: AtomicU64,
+    /// With the moment before the attempt that failed.
+    waiting: Mutex<Vec<(u64, Waker)>>,
+}
+
+impl Room {
+    /// The moment before an attempt to append; [`Room::when_after`] wants it if the attempt finds no room.
+    pub(super) fn moment(&self) -> u64 {
+        self.moments.load(Ordering::Acquire)
+    }
+
+    /// Memory came back, a chunk was written, or a file has more blocks.
+    pub(super) fn appeared(&self, queue: &Queue) {
+        // Under the lock, so that a waker is either in the list now or sees the new moment when it gets there.
+        let waiting = self.waiting();
+        self.moments.fetch_add(1, Ordering::AcqRel);
+        if !waiting.is_empty() {
+            drop(waiting);
+            queue.poke();
+        }
+    }
+
+    /// Calls `waker` from the ring thread after any moment later than `moment`.
+    pub(super) fn when_after(&self, moment: u64, waker: Waker, queue: &Queue) {
+        let mut waiting = self.waiting();
+        waiting.push((moment, waker));
+        if self.moment() != moment {
+            drop(waiting);
+            queue.poke();
+        }
+    }
+
+    /// Calls those for whom there was a later moment. Only the ring thread does this.
+    pub(super) fn serve(&self) {
+        let due: Vec<(u64, Waker)> = {
+            let mut waiting = self.waiting();
+            let now = self.moment();
+            let (due, later) = std::mem::take(&mut *waiting).into_iter().partition(|(moment, _)| *moment != now);
+            *waiting = later;
+            due
+        };
+        for (_, waker) in due {
+            waker();
+        }
+    }
+
+    fn waiting(&self) -> MutexGuard<'_, Vec<(u64, Waker)>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,158 @@
+//! A directory of segments that are read and written past the page cache.
+
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use super::backend::Core;
+use super::flush::{block_end, block_start};
+use super::memory::BLOCK;
+use super::reader::RingReader;
+use super::segment::Segment;
+use super::writer::{RingWriter, retire};
+use crate::allocation::Allocation;
+use crate::contract::{Reader, Result, Storage, Writer};
+use crate::directory::Directory;
+use crate::error::StorageError;
+use crate::live::Live;
+use crate::seam::DiskFile;
+use crate::whole_io::uninterrupted;
+
+/// A directory of segments.
+pub(super) struct RingStorage {
+    core: Arc<Core>,
+    directory: Directory,
+    live: Live<Segment>,
+}
+
+impl RingStorage {
+    /// Opens a directory, creating it if it is missing.
+    pub(super) fn open(core: Arc<Core>, dir: &Path) -> Result<RingStorage> {
+        let directory = Directory::open(Arc::clone(&core.shared.disk), dir)?;
+        Ok(RingStorage { core, directory, live: Live::new() })
+    }
+
+    /// A segment of which the first `len` bytes are durable and the last block has disk space.
+    fn segment(&self, name: &str, file: Arc<dyn DiskFile>, len: u64, capacity: u64) -> Arc<Segment> {
+        let step_max = self.core.shared.settings.allocation_step_max.next_multiple_of(BLOCK as u64);
+        // Whole blocks are written, so blocks are what is allocated.
+        let allocation = Allocation::new(block_end(len), block_end(capacity), step_max);
+        Segment::new(file, self.directory.path_of(name), len, allocation)
+    }
+
+    fn writer(
+        &self,
+        name: &str,
+        file: Arc<dyn DiskFile>,
+        len: u64,
+        capacity: u64,
+        last: &[u8],
+    ) -> Result<Box<dyn Writer>> {
+        let segment = self.segment(name, file, len, capacity);
+        let writer = RingWriter::new(Arc::clone(&self.core), Arc::clone(&segment), capacity, last)?;
+        self.live.put(name, &segment);
+        Ok(Box::new(writer))
+    }
+
+    /// What is kept of the last block of `file`: read past the page cache, as it will be written.
+    fn last_block(&self, file: &dyn DiskFile, len: u64) -> io::Result<Vec<u8>> {
+        let kept = (len - block_start(len)) as usize;
+        let mut block = Block([0; BLOCK]);
+        // Direct reads go on at blocks only, so a read that was cut short is done again as a whole.
+        for _ in 0..if kept > 0 { READS_OF_A_BLOCK_MAX } else { 0 } {
+            let counters = &self.core.shared.counters;
+            counters.read_calls.one();
+            let read = uninterrupted(|| file.read_at(&mut block.0, block_start(len)))?;
+            counters.bytes_read.add(read as u64);
+            if read >= kept {
+                return Ok(block.0[..kept].to_vec());
+            }
+        }
+        if kept == 0 { Ok(Vec::new()) } else { Err(io::ErrorKind::UnexpectedEof.into()) }
+    }
+}
+
+/// Short reads of one block in a row that are borne.
+const READS_OF_A_BLOCK_MAX: usize = 8;
+
+/// Memory for direct I/O of one block.
+#[repr(C, align(4096))]
+struct Block([u8; BLOCK]);
+
+impl Storage for RingStorage {
+    fn create(&self, name: &str, capacity: u64) -> Result<Box<dyn Writer>> {
+        let file = self.directory.create(name, true)?;
+        self.writer(name, file, 0, capacity, &[])
+    }
+
+    fn reopen(&self, name: &str, valid_len: u64, capacity: u64) -> Result<Box<dyn Writer>> {
+        if let Some(before) = self.live.get(name) {
+            // Writes of the dropped writer that are still in flight must not land behind the cut.
+            retire(&self.core.shared, &before);
+            before.allocation.stop();
+        }
+        let file = self.directory.open_existing(name, true)?;
+        let fail = |error| StorageError::from_io("reopen", &self.directory.path_of(name), error);
+        let last = check_len(&*file, valid_len).and_then(|()| self.last_block(&*file, valid_len)).map_err(fail)?;
+        uninterrupted(|| file.set_len(valid_len)).map_err(fail)?;
+        self.core.shared.counters.syncs.one();
+        uninterrupted(|| file.sync_data()).map_err(fail)?;
+        self.writer(name, file, valid_len, capacity, &last)
+    }
+
+    fn reader(&self, name: &str) -> Result<Arc<dyn Reader>> {
+        let segment = match self.live.get(name) {
+            Some(segment) => segment,
+            None => {
+                let file = self.directory.open_existing(name, true)?;
+                let len =
+                    file.len().map_err(|error| StorageError::from_io("stat", &self.directory.path_of(name), error))?;
+                self.segment(name, file, len, len)
+            }
+        };
+        Ok(Arc::new(RingReader::new(Arc::clone(&self.core), segment)))
+    }
+
+    fn list(&self) -> Result<Vec<(String, u64)>> {
+        self.directory.list()
+    }
+
+    fn remove(&self, name: &str) -> Result<()> {
+        let removed = self.directory.remove(name)?;
+        self.live.forget(name);
+        self.core.shared.preparation.free(removed);
+        Ok(())
+    }
+
+    fn rename(&self, from: &str, to: &str) -> Result<()> {
+        self.directory.rename(from, to)?;
+        self.live.rename(from, to);
+        Ok(())
+    }
+
+    fn replace(&self, name: &str, content: &[u8]) -> Result<()> {
+        self.directory.replace(name, content)
+    }
+
+    fn write_rebuildable(&self, name: &str, content: &[u8]) -> Result<()> {
+        self.directory.write_rebuildable(name, content)
+    }
+
+    fn load(&self, name: &str) -> Result<Option<Vec<u8>>> {
+        self.directory.load(name)
+    }
+
+    fn sync_all(&self) -> Result<()> {
+        self.directory.sync_all()
+    }
+}
+
+/// A file cannot keep more than it has.
+fn check_len(file: &dyn DiskFile, valid_len: u64) -> io::Result<()> {
+    let found = file.len()?;
+    if found < valid_len {
+        let reason = format!("it holds {found} bytes, {valid_len} were to be kept");
+        return Err(io::Error::new(io::ErrorKind::UnexpectedEof, reason));
+    }
+    Ok(())
+}

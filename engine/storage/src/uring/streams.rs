@@ -1,0 +1,127 @@
+//! Who reads a file from front to back, and what such a reader will want next: a pure guess.
+
+use std::ops::Range;
+
+/// Readers followed per file; with more, the one that was quiet longest is forgotten.
+const FOLLOWED_MAX: usize = 4;
+/// Reads ahead of the first reads of a sequence, which may turn out not to be one.
+const SHORT: Ahead = Ahead { piece: 256 << 10, pieces: 2 };
+/// Reads ahead of a reader that keeps its direction: what keeps a device busy.
+const LONG: Ahead = Ahead { piece: 1 << 20, pieces: 4 };
+
+/// How much is read ahead.
+#[derive(Clone, Copy)]
+struct Ahead {
+    piece: u64,
+    pieces: u64,
+}
+
+/// Sequential readers of one file.
+#[derive(Debug, Default)]
+pub(super) struct Streams {
+    /// The one that was active last comes last.
+    followed: Vec<Stream>,
+}
+
+#[derive(Debug)]
+struct Stream {
+    /// The last read.
+    last: Range<u64>,
+    reads: u32,
+    /// Everything before it has been asked for.
+    ahead: u64,
+}
+
+impl Streams {
+    /// Notes a read, and returns what should be read ahead because of it, in pieces.
+    ///
+    /// A read continues a stream if it starts within the stream's last read or right behind it: a log asks for
+    /// more than it uses and comes back for the cut batch at the end.
+    pub(super) fn note(&mut self, read: Range<u64>) -> Vec<Range<u64>> {
+        let known =
+            self.followed.iter().position(|stream| stream.last.start < read.start && read.start <= stream.last.end);
+        let mut stream = match known {
+            Some(index) => self.followed.remove(index),
+            None => Stream { last: read.clone(), reads: 0, ahead: read.end },
+        };
+        stream.reads += 1;
+        stream.last = read;
+        let pieces = stream.look_ahead();
+        if self.followed.len() == FOLLOWED_MAX {
+            self.followed.remove(0);
+        }
+        self.followed.push(stream);
+        pieces
+    }
+}
+
+impl Stream {
+    /// Asks for the next pieces once less than half of the window lies ahead: in bigger steps than reads come.
+    fn look_ahead(&mut self) -> Vec<Range<u64>> {
+        let window = match self.reads {
+            1 if self.last.start > 0 => return Vec::new(),
+            1 | 2 => SHORT,
+            _ => LONG,
+        };
+        self.ahead = self.ahead.max(self.last.end);
+        if self.ahead - self.last.end > window.piece * window.pieces / 2 {
+            return Vec::new();
+        }
+        let mut pieces = Vec::new();
+        while self.ahead < self.last.end + window.piece * window.pieces {
+            pieces.push(self.ahead..self.ahead + window.piece);
+            self.ahead += window.piece;
+        }
+        pieces
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KIB: u64 = 1 << 10;
+    const MIB: u64 = 1 << 20;
+
+    #[test]
+    fn a_random_read_asks_for_nothing() {
+        let mut streams = Streams::default();
+        for position in [70 * MIB, 3 * MIB, 500 * MIB, 90 * MIB, 41 * MIB] {
+            assert_eq!(streams.note(position..position + 64 * KIB), []);
+        }
+    }
+
+    #[test]
+    fn a_sequence_asks_for_a_little_then_for_much() {
+        let mut streams = Streams::default();
+        assert_eq!(streams.note(0..100), [100..100 + 256 * KIB, 100 + 256 * KIB..100 + 512 * KIB]);
+        assert_eq!(streams.note(100..200), []);
+        let long = streams.note(200..300);
+        assert_eq!(long.len(), 4);
+        assert_eq!((long[0].start, long[3].end), (100 + 512 * KIB, 100 + 512 * KIB + 4 * MIB));
+        assert_eq!(streams.note(300..400), []);
+    }
+
+    #[test]
+    fn a_reader_that_comes_back_for_its_cut_batch_goes_on() {
+        let mut streams = Streams::default();
+        assert_eq!(streams.note(5 * MIB..6 * MIB), []);
+        assert_eq!(
+            streams.note(6 * MIB - 10..7 * MIB),
+            [7 * MIB..7 * MIB + 256 * KIB, 7 * MIB + 256 * KIB..7 * MIB + 512 * KIB]
+        );
+        assert_eq!(streams.note(7 * MIB - 10..8 * MIB).len(), 4);
+    }
+
+    #[test]
+    fn four_readers_are_followed_at_once() {
+        let mut streams = Streams::default();
+        for round in 1..4 {
+            for reader in 1..5 {
+                let start = reader * 1000 * MIB + round * MIB;
+                let asked = streams.note(start..start + MIB);
+                assert_eq!(asked.is_empty(), round == 1, "round {round} of reader {reader}");
+            }
+        }
+    }
+}

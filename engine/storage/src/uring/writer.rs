@@ -1,0 +1,291 @@
+//! The writer: copies appends into chunks and tells the ring thread what to write.
+
+use std::io::{self, IoSlice};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::{RecvError, channel};
+use std::time::Duration;
+
+use super::backend::Core;
+use super::flush::{block_end, block_start};
+use super::memory::{Chunk, UNIT};
+use super::queue::Command;
+use super::segment::Segment;
+use super::shared::Shared;
+use super::tail::{Tail, next_chunk_bytes};
+use crate::contract::{Append, Level, Result, Writer};
+use crate::error::StorageError;
+use crate::marks::Marks;
+use crate::whole_io::uninterrupted;
+
+/// The one writer of a segment.
+pub(super) struct RingWriter {
+    core: Arc<Core>,
+    segment: Arc<Segment>,
+    capacity: u64,
+    /// The end of what was appended.
+    position: u64,
+    tail: Option<Tail>,
+    /// The size of the next chunk.
+    chunk_bytes: usize,
+    /// The last moment at which room may have appeared, as known before the last attempt to append.
+    moment: u64,
+    closed: bool,
+}
+
+impl RingWriter {
+    /// The writer of a segment whose bytes so far are on the device.
+    ///
+    /// `last_block` holds what of the last block is kept: it will be written again, with more behind it.
+    pub(super) fn new(core: Arc<Core>, segment: Arc<Segment>, capacity: u64, last_block: &[u8]) -> Result<RingWriter> {
+        let position = segment.marks.reached(Level::Visible);
+        let mut writer =
+            RingWriter { core, segment, capacity, position, tail: None, chunk_bytes: UNIT, moment: 0, closed: false };
+        if !last_block.is_empty() {
+            assert_eq!(
+                block_start(position) + last_block.len() as u64,
+                position,
+                "the last block ends where the file does"
+            );
+            writer.restore(last_block)?;
+        }
+        Ok(writer)
+    }
+
+    /// Begins the first chunk with the bytes of the partial block.
+    fn restore(&mut self, last_block: &[u8]) -> Result<()> {
+        let no_memory = || StorageError::from_io("reopen", &self.segment.path, io::ErrorKind::OutOfMemory.into());
+        // A reopening caller may wait: memory outside of the pool will do until this chunk is full.
+        let shared = &self.core.shared;
+        let chunk = shared.tail_chunk(UNIT).or_else(|| shared.pool.take_outside(UNIT)).ok_or_else(no_memory)?;
+        // SAFETY: nobody but this writer knows the chunk yet.
+        unsafe { chunk.store(0, last_block) };
+        let base = block_start(self.position);
+        self.segment.resident().extend(base, Arc::clone(&chunk));
+        self.tail = Some(Tail { base, chunk, since: self.ticks() });
+        Ok(())
+    }
+
+    fn shared(&self) -> &Shared {
+        &self.core.shared
+    }
+
+    fn ticks(&self) -> u64 {
+        self.segment.ticks.load(Ordering::Relaxed)
+    }
+
+    /// Refuses what can never be appended.
+    fn check(&self, bytes: usize) -> Result<()> {
+        self.segment.check()?;
+        let wanted = self.position + bytes as u64;
+        if wanted > self.capacity {
+            let path = self.segment.path.clone();
+            return Err(StorageError::Capacity { path, capacity: self.capacity, wanted });
+        }
+        let bytes_max = self.shared().unwritten_bytes_max();
+        if bytes > bytes_max {
+            let message =
+                format!("{bytes} bytes in one append, and the chunk pool has room for {bytes_max}: enlarge it");
+            let error = io::Error::new(io::ErrorKind::InvalidInput, message);
+            return Err(StorageError::from_io("append", &self.segment.path, error));
+        }
+        Ok(())
+    }
+
+    /// Whether the log has as much on its way to the device as it may.
+    fn is_ahead(&self, bytes: usize) -> bool {
+        let unwritten = self.position - self.segment.marks.reached(Level::Written);
+        unwritten > 0 && unwritten + bytes as u64 > self.shared().unwritten_bytes_max() as u64
+    }
+
+    /// Has blocks for everything up to `end`, and asks for the next step when it is due. Bytes are taken only
+    /// when there are blocks for them: so an accepted append never meets a full device.
+    fn allocate(&self, end: u64) -> Result<()> {
+        let (segment, counters) = (&self.segment, &self.shared().counters);
+        let covered = segment.allocation.cover(block_end(end), &*segment.file, counters);
+        covered.map_err(|error| StorageError::from_io("allocate", &segment.path, error))?;
+        if segment.allocation.is_due(end) {
+            let (segment, counters) = (Arc::clone(segment), Arc::clone(counters));
+            self.shared().preparation.soon("allocate", move || segment.allocation.extend(&*segment.file, &counters));
+        }
+        Ok(())
+    }
+
+    /// Chunks behind the tail for what does not fit into it. `None` if the pool has not got them.
+    ///
+    /// With very many logs, their tails alone can take the whole pool, and no completion would ever bring
+    /// anything back. So a log that has nothing on its way gets memory from outside of the pool.
+    fn chunks_for(&self, bytes: usize) -> Option<Vec<Arc<Chunk>>> {
+        let all_written = self.segment.marks.reached(Level::Written) == self.position;
+        let mut room = self.tail.as_ref().map_or(0, |tail| (tail.end() - self.position) as usize);
+        let mut chunks = Vec::new();
+        while room < bytes {
+            let chunk = match self.shared().tail_chunk(self.chunk_bytes) {
+                Some(chunk) => chunk,
+                None if all_written => self.shared().pool.take_outside(UNIT)?,
+                None => return None,
+            };
+            room += chunk.len();
+            chunks.push(chunk);
+        }
+        Some(chunks)
+    }
+
+    /// Copies the parts behind the end, across chunks. Readers see nothing of it yet.
+    fn copy(&mut self, parts: &[IoSlice<'_>], fresh: Vec<Arc<Chunk>>) {
+        let mut fresh = fresh.into_iter();
+        for part in parts {
+            let mut rest: &[u8] = part;
+            while !rest.is_empty() {
+                if self.tail.as_ref().is_none_or(|tail| tail.end() == self.position) {
+                    self.begin_chunk(fresh.next().expect("chunks were counted before"));
+                }
+                let tail = self.tail.as_ref().expect("there is one now");
+                let at = (self.position - tail.base) as usize;
+                let (now, later) = rest.split_at(rest.len().min(tail.chunk.len() - at));
+                // SAFETY: a segment has one writer, so nobody else stores into its tail. The range starts at
+                // the end of what was appended; marks, which are what readers and the ring thread go by, are
+                // raised over it only after the copy.
+                unsafe { tail.chunk.store(at, now) };
+                self.position += now.len() as u64;
+                rest = later;
+            }
+        }
+    }
+
+    /// The tail is full: the next chunk follows it.
+    fn begin_chunk(&mut self, chunk: Arc<Chunk>) {
+        let now = self.ticks();
+        if let Some(full) = &self.tail {
+            let took = now - full.since;
+            self.chunk_bytes = next_chunk_bytes(full.chunk.len(), took, self.shared().chunk_bytes_max());
+        }
+        let base = self.position;
+        self.segment.resident().extend(base, Arc::clone(&chunk));
+        self.tail = Some(Tail { base, chunk, since: now });
+    }
+
+    /// Shows the appended bytes to readers and has them written in time.
+    fn publish(&mut self, chunk_before: Option<u64>) {
+        self.segment.marks.raise(Level::Visible, self.position);
+        let tail_base = self.tail.as_ref().map(|tail| (tail.base, tail.end()));
+        let full = match tail_base {
+            Some((_, end)) if end == self.position => Some(end),
+            // What lies before the tail's chunk is full.
+            Some((base, _)) if chunk_before.is_some_and(|before| before < base) => Some(base),
+            _ => None,
+        };
+        let queue = &self.shared().queue;
+        if let Some(end) = full {
+            queue.push(Command::Flush(Arc::clone(&self.segment), end));
+        }
+        if !self.segment.dirty.swap(true, Ordering::SeqCst) {
+            queue.push(Command::Dirty(Arc::clone(&self.segment)));
+        }
+    }
+
+    /// Waits until `level` has reached everything.
+    fn wait(&self, level: Level) -> Result<()> {
+        while !self.segment.marks.wait(level, self.position, Duration::from_secs(60))? {
+            tracing::warn!(path = %self.segment.path.display(), "the device has not answered for a minute");
+        }
+        Ok(())
+    }
+
+    /// Waits until the ring has nothing of this segment any more.
+    fn retire(&self) {
+        retire(self.shared(), &self.segment);
+    }
+
+    fn cut_and_sync(&self) -> Result<()> {
+        let segment = &self.segment;
+        segment.allocation.stop();
+        uninterrupted(|| segment.file.set_len(self.position)).map_err(|error| segment.fail("truncate", error))?;
+        self.shared().counters.syncs.one();
+        uninterrupted(|| segment.file.sync_data()).map_err(|error| segment.fail("sync", error))?;
+        segment.marks.raise(Level::Durable, self.position);
+        Ok(())
+    }
+}
+
+/// Waits until the ring has nothing of the segment in flight, and makes it forget what it has not submitted.
+pub(super) fn retire(shared: &Shared, segment: &Arc<Segment>) {
+    let (sender, receiver) = channel();
+    shared.queue.push(Command::Retire(Arc::clone(segment), sender));
+    // The sender goes away when it is so, or with the ring thread, which then has nothing in flight either.
+    let Err(RecvError) = receiver.recv();
+}
+
+impl Writer for RingWriter {
+    fn append(&mut self, parts: &[IoSlice<'_>]) -> Result<Append> {
+        let bytes = parts.iter().map(|part| part.len()).sum();
+        self.check(bytes)?;
+        let counters = Arc::clone(&self.shared().counters);
+        self.moment = self.shared().pool.room.moment();
+        if self.is_ahead(bytes) {
+            counters.full.one();
+            return Ok(Append::Full);
+        }
+        self.allocate(self.position + bytes as u64)?;
+        let Some(fresh) = self.chunks_for(bytes) else {
+            counters.full.one();
+            return Ok(Append::Full);
+        };
+        let (at, chunk_before) = (self.position, self.tail.as_ref().map(|tail| tail.base));
+        self.copy(parts, fresh);
+        self.publish(chunk_before);
+        counters.appends.one();
+        counters.bytes_appended.add(bytes as u64);
+        counters.bytes_copied_in.add(bytes as u64);
+        Ok(Append::At(at))
+    }
+
+    fn when_room(&mut self, waker: Box<dyn FnOnce() + Send>) {
+        self.shared().pool.room.when_after(self.moment, waker, &self.shared().queue);
+    }
+
+    fn kick(&mut self) {
+        if self.segment.marks.reached(Level::Written) < self.position {
+            self.shared().queue.push(Command::Flush(Arc::clone(&self.segment), self.position));
+        }
+    }
+
+    fn begin_sync(&mut self, level: Level) -> Result<u64> {
+        self.segment.check()?;
+        if self.segment.marks.reached(level) < self.position {
+            let segment = Arc::clone(&self.segment);
+            match level {
+                Level::Visible => {}
+                Level::Written => self.shared().queue.push(Command::Flush(segment, self.position)),
+                Level::Durable => self.shared().queue.push(Command::Sync(segment, self.position)),
+            }
+        }
+        Ok(self.position)
+    }
+
+    fn marks(&self) -> Arc<Marks> {
+        Arc::clone(&self.segment.marks)
+    }
+
+    fn close(mut self: Box<Self>) -> Result<()> {
+        self.closed = true;
+        self.segment.check()?;
+        self.kick();
+        self.wait(Level::Written)?;
+        self.retire();
+        self.cut_and_sync()?;
+        let rest = self.segment.resident().clean_rest();
+        self.shared().admit(&self.segment, rest);
+        Ok(())
+    }
+}
+
+impl Drop for RingWriter {
+    fn drop(&mut self) {
+        if !self.closed {
+            // Not promised, but cheap: the bytes reach the device although nobody waits for them.
+            self.kick();
+            self.segment.allocation.stop();
+        }
+    }
+}
