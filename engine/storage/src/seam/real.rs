@@ -149,6 +149,10 @@ impl DiskFile for RealFile {
     }
 
     fn direct_alignment(&self) -> io::Result<u32> {
+        // tmpfs takes O_DIRECT since Linux 6.6, and ignores it.
+        if rustix::fs::fstatfs(&self.file)?.f_type == libc::TMPFS_MAGIC {
+            return Err(io::Error::new(io::ErrorKind::Unsupported, "tmpfs keeps files in memory, without a device"));
+        }
         // STATX_DIOALIGN (Linux 6.1) has no name in rustix yet; the fields it fills have.
         let mask = StatxFlags::from_bits_retain(libc::STATX_DIOALIGN);
         let answer = rustix::fs::statx(&self.file, "", AtFlags::EMPTY_PATH, mask)?;

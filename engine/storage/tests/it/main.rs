@@ -1,3 +1,5 @@
 //! The backends, each on its disks.
 
+mod real_ring;
 mod smoke;
+mod uring;
