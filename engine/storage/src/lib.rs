@@ -10,6 +10,7 @@ pub mod error;
 pub mod marks;
 pub mod registry;
 pub mod seam;
+pub mod suite;
 
 mod allocation;
 mod buffered;

@@ -68,7 +68,7 @@ pub(crate) fn read_whole(
 ) -> io::Result<usize> {
     let (mut read, mut patience) = (0, Patience::default());
     while read < buffer.len() {
-        let end = buffer.len().min(read + piece);
+        let end = read + piece.min(buffer.len() - read);
         counters.read_calls.one();
         match file.read_at(&mut buffer[read..end], position + read as u64) {
             Ok(0) => break,

@@ -5,6 +5,7 @@
 
 pub mod real;
 pub mod real_ring;
+pub mod simulated;
 
 use std::io::{self, IoSlice};
 use std::ops::Range;
