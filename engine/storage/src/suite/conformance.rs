@@ -167,7 +167,8 @@ pub fn an_append_of_many_parts_is_one(subject: &Subject) {
     assert_samples(&storage.load("a").unwrap().unwrap(), 0, 0..300_000);
 }
 
-/// What went in was copied at most once in user space, and the counters say so.
+/// What went in was copied at most once in user space, and the counters say so. Only the last, partial block of
+/// a write may be copied once more, into the buffer that goes on after it (direct I/O writes whole blocks).
 pub fn an_append_is_copied_at_most_once(subject: &Subject) {
     let backend = subject.start();
     let storage = subject.open(&*backend);
@@ -180,7 +181,8 @@ pub fn an_append_is_copied_at_most_once(subject: &Subject) {
     writer.close().unwrap();
     let counts = backend.counters().since(&before);
     assert_eq!((counts.appends, counts.bytes_appended), (SIZES.len() as u64, end));
-    assert!(counts.bytes_copied_in <= end, "{} bytes were copied for {end} appended", counts.bytes_copied_in);
+    let carried = 4096 * (counts.write_calls + counts.ring_writes);
+    assert!(counts.bytes_copied_in <= end + carried, "{} bytes were copied for {end}", counts.bytes_copied_in);
 }
 
 /// A refused append leaves nothing behind; one that fits is still taken.

@@ -139,7 +139,10 @@ pub fn a_full_writer_has_taken_nothing(subject: &Subject, disk: &SimulatedDisk) 
     assert_reads(&*storage.reader("a").unwrap(), 0, full - 30_000..full);
     disk.release_device();
     wait_for_room(&mut *writer);
-    let end = append(&mut *writer, 0, 600_000).unwrap();
+    let mut end = full;
+    for _ in 0..4 {
+        end = append(&mut *writer, 0, 150_000).unwrap();
+    }
     writer.close().unwrap();
     assert_samples(&storage.load("a").unwrap().unwrap(), 0, 0..end);
 }

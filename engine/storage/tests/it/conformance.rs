@@ -30,6 +30,10 @@ macro_rules! promises {
             fn mmap_on_real_disk() { super::on_real_disk("mmap", check); }
             #[test]
             fn mmap_on_simulated_disk() { super::on_simulated_disk("mmap", check); }
+            #[test]
+            fn uring_on_real_disk() { super::on_real_disk("uring", check); }
+            #[test]
+            fn uring_on_simulated_disk() { super::on_simulated_disk("uring", check); }
         })+
 
         #[test]

@@ -25,6 +25,11 @@ mod process_crash {
     fn mmap() {
         run("mmap", Crash::Process);
     }
+
+    #[test]
+    fn uring() {
+        run("uring", Crash::Process);
+    }
 }
 
 /// No. 8: what is on the device when the power goes is all that `durable` promised.
@@ -39,5 +44,10 @@ mod power_loss {
     #[test]
     fn mmap() {
         run("mmap", Crash::Power);
+    }
+
+    #[test]
+    fn uring() {
+        run("uring", Crash::Power);
     }
 }

@@ -20,6 +20,8 @@ macro_rules! faults {
             fn buffered() { super::run("buffered", check); }
             #[test]
             fn mmap() { super::run("mmap", check); }
+            #[test]
+            fn uring() { super::run("uring", check); }
         })+
 
         #[test]
