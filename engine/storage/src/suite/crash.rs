@@ -149,12 +149,7 @@ impl Promised {
         Ok(writer)
     }
 
-    fn reopen(
-        &mut self,
-        storage: &dyn Storage,
-        writer: Box<dyn Writer>,
-        valid_len: u64,
-    ) -> Result<Box<dyn Writer>> {
+    fn reopen(&mut self, storage: &dyn Storage, writer: Box<dyn Writer>, valid_len: u64) -> Result<Box<dyn Writer>> {
         drop(writer);
         let file = self.files.last_mut().expect("it has been created");
         // Until reopen returns, only what is to be kept is promised.

@@ -65,7 +65,9 @@ impl Region {
         self.check(position as usize..position as usize + buffer.len());
         // SAFETY: inside the open part (checked). Whoever reads a range that is being stored to through a
         // mapping gets what a kernel would give: some mixture, of which nobody was promised anything.
-        unsafe { std::ptr::copy_nonoverlapping(self.address.add(position as usize), buffer.as_mut_ptr(), buffer.len()) };
+        unsafe {
+            std::ptr::copy_nonoverlapping(self.address.add(position as usize), buffer.as_mut_ptr(), buffer.len())
+        };
     }
 
     /// Block number `block` as it is now.
