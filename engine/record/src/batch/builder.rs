@@ -174,10 +174,10 @@ impl BatchBuilder {
 
     /// Compresses and seals the batch, and leaves the builder empty. On an error the records are lost.
     ///
-    /// A batch without records is legal in a log (compaction leaves such) but no broker takes one from a producer.
+    /// A batch without records is refused: compaction leaves such in logs, but nobody may append one.
     pub fn build(&mut self, options: &BatchOptions) -> Result<Batch, BatchError> {
         if self.count == 0 {
-            self.begin(-1);
+            return Err(BatchError::Empty);
         }
         let mut header = self.header(options);
         self.count = 0;

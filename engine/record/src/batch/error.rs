@@ -78,6 +78,9 @@ pub enum BatchError {
         /// What is wrong with it.
         reason: &'static str,
     },
+    /// A batch that cannot be written, because nothing was appended to it.
+    #[error("the batch has no record; append one before building it")]
+    Empty,
     /// A batch that cannot be written, because its length does not fit the 32-bit field.
     #[error("the batch would have {bytes} bytes; the format ends at {}", i32::MAX)]
     TooLarge {
