@@ -8,38 +8,51 @@ use bytes::{Bytes, BytesMut};
 use super::memory::Chunk;
 use crate::counters::Counters;
 
-/// A range of bytes in a chunk that starts at `base`.
+/// A part of a file, and the chunk that holds it.
 pub(super) struct Slice {
-    pub(super) base: u64,
-    pub(super) chunk: Arc<Chunk>,
+    chunk: Arc<Chunk>,
+    /// By the chunk's own indices.
+    part: Range<usize>,
 }
 
-/// Bytes of `range`, which `slices` cover in order and without gaps.
+impl Slice {
+    /// What the chunk that starts at `base` holds of `wanted`. It holds at least the first byte.
+    pub(super) fn new(base: u64, chunk: Arc<Chunk>, wanted: Range<u64>) -> Slice {
+        let end = (wanted.end - base).min(chunk.len() as u64) as usize;
+        let part = (wanted.start - base) as usize..end;
+        Slice { chunk, part }
+    }
+
+    /// Bytes in it.
+    pub(super) fn len(&self) -> usize {
+        self.part.len()
+    }
+
+    /// Leaves only the first bytes.
+    pub(super) fn truncate(&mut self, len: usize) {
+        self.part.end = self.part.end.min(self.part.start + len);
+    }
+}
+
+/// The bytes of `slices`, one after the other.
 ///
 /// One slice is lent as it is, unless readers already hold on to too much of the pool; several are copied
 /// together, and counted.
 ///
 /// # Safety
-/// The range is published: below the visible mark for a tail chunk, or read completely.
-pub(super) unsafe fn assemble(range: Range<u64>, slices: &[Slice], counters: &Counters) -> Bytes {
-    if let [only] = slices
-        && only.chunk.pool().may_lend()
+/// The parts are published: below the visible mark for a tail chunk, or read completely.
+pub(super) unsafe fn assemble(slices: &[Slice], counters: &Counters) -> Bytes {
+    if let [Slice { chunk, part }] = slices
+        && chunk.pool().may_lend()
     {
         // SAFETY: passed on from the caller.
-        return unsafe { only.chunk.lend(within(only, &range)) };
+        return unsafe { chunk.lend(part.clone()) };
     }
-    let mut bytes = BytesMut::with_capacity((range.end - range.start) as usize);
-    for slice in slices {
+    let mut bytes = BytesMut::with_capacity(slices.iter().map(Slice::len).sum());
+    for Slice { chunk, part } in slices {
         // SAFETY: passed on from the caller.
-        bytes.extend_from_slice(unsafe { slice.chunk.slice(within(slice, &range)) });
+        bytes.extend_from_slice(unsafe { chunk.slice(part.clone()) });
     }
     counters.bytes_copied_out.add(bytes.len() as u64);
     bytes.freeze()
-}
-
-/// The part of `range` that lies in the slice's chunk, by the chunk's own indices.
-fn within(slice: &Slice, range: &Range<u64>) -> Range<usize> {
-    let start = range.start.max(slice.base) - slice.base;
-    let end = range.end.min(slice.base + slice.chunk.len() as u64) - slice.base;
-    start as usize..end as usize
 }

@@ -36,6 +36,11 @@ impl Cache {
         Cache { entries: Mutex::default(), bytes_max }
     }
 
+    /// What it keeps at most.
+    pub(super) fn bytes_max(&self) -> usize {
+        self.bytes_max
+    }
+
     /// The segment's chunk at `base` is on the device: it may go from now on.
     pub(super) fn admit(&self, segment: &Arc<Segment>, base: u64, chunk: &Arc<Chunk>) {
         let len = chunk.len();

@@ -13,7 +13,7 @@ use crate::contract::{Level, ReadDone, Reader, Result};
 
 /// A piece of this size is worth an answer of its own: rather than copying it together with the next
 /// chunk's, it is lent, and the caller comes back for the rest.
-const LEND_BYTES_MIN: u64 = 64 << 10;
+const LEND_BYTES_MIN: usize = 64 << 10;
 
 /// A reader of a segment.
 pub(super) struct RingReader {
@@ -33,45 +33,57 @@ impl RingReader {
         position.min(end)..position.saturating_add(len as u64).min(end)
     }
 
-    /// The chunks that hold the start of `range`, and how far they hold it without a gap.
-    fn in_memory(&self, range: &Range<u64>) -> (Vec<Slice>, u64) {
+    /// What memory holds of `range` from its start on, without a gap.
+    fn in_memory(&self, range: &Range<u64>) -> Vec<Slice> {
         let resident = self.segment.resident();
-        let (mut slices, mut end) = (Vec::new(), range.start);
-        while end < range.end
-            && let Some((base, chunk)) = resident.find(end)
+        let (mut slices, mut at) = (Vec::new(), range.start);
+        while at < range.end
+            && let Some((base, chunk)) = resident.find(at)
         {
             chunk.touch();
-            end = base + chunk.len() as u64;
-            slices.push(Slice { base, chunk });
+            let slice = Slice::new(base, chunk, at..range.end);
+            at += slice.len() as u64;
+            slices.push(slice);
         }
-        (slices, end.min(range.end))
+        slices
     }
 
-    /// Bytes of memory from the start of `range`; `None` if the first of them is not there.
-    fn cached(&self, range: &Range<u64>, whole: bool) -> Option<Bytes> {
-        let (mut slices, mut end) = self.in_memory(range);
-        let first_end = slices.first().map(|first| first.base + first.chunk.len() as u64)?;
-        if whole && end < range.end {
+    /// All of `range`, if it is in memory.
+    fn cached_whole(&self, range: &Range<u64>) -> Option<Bytes> {
+        let slices = self.in_memory(range);
+        let len: usize = slices.iter().map(Slice::len).sum();
+        if len as u64 != range.end - range.start {
             return None;
-        }
-        if !whole && slices.len() > 1 {
-            if first_end - range.start >= LEND_BYTES_MIN {
-                end = first_end;
-            } else {
-                end = end.min(range.start + LEND_BYTES_MIN);
-            }
-            slices.retain(|slice| slice.base < end);
         }
         // SAFETY: `range` was cut at the visible mark by an acquiring load, and what lies in a chunk before
         // that mark is published; chunks of reads enter the segment when they are complete.
-        Some(unsafe { assemble(range.start..end, &slices, &self.core.shared.counters) })
+        Some(unsafe { assemble(&slices, &self.core.shared.counters) })
+    }
+
+    /// The start of `range`, as much of it as is worth an answer; `None` if its first byte is not in memory.
+    fn cached_start(&self, range: &Range<u64>) -> Option<Bytes> {
+        let mut slices = self.in_memory(range);
+        let first = slices.first()?.len();
+        if first >= LEND_BYTES_MIN {
+            slices.truncate(1);
+        } else if let [_, second, ..] = &mut slices[..] {
+            second.truncate(LEND_BYTES_MIN);
+            slices.truncate(2);
+        }
+        // SAFETY: as in `cached_whole`.
+        Some(unsafe { assemble(&slices, &self.core.shared.counters) })
     }
 
     /// Notes what was read, and has read ahead what will be wanted next.
     fn look_ahead(&self, read: Range<u64>) {
-        for piece in self.segment.streams().note(read) {
+        for piece in self.segment.streams().note(read, self.ahead_bytes_max()) {
             self.ask_for(piece);
         }
+    }
+
+    /// Half of what the cache keeps.
+    fn ahead_bytes_max(&self) -> u64 {
+        self.core.shared.cache.bytes_max() as u64 / 2
     }
 
     /// Has the missing part of a range read, for nobody in particular.
@@ -94,7 +106,7 @@ impl Reader for RingReader {
         if range.is_empty() {
             return Ok(Some(Bytes::new()));
         }
-        let bytes = self.cached(&range, false);
+        let bytes = self.cached_start(&range);
         if let Some(bytes) = &bytes {
             self.core.shared.counters.reads_cached.one();
             self.look_ahead(range.start..range.start + bytes.len() as u64);
@@ -108,7 +120,7 @@ impl Reader for RingReader {
             return done(Ok(Bytes::new()));
         }
         let counters = &self.core.shared.counters;
-        if let Some(bytes) = self.cached(&range, true) {
+        if let Some(bytes) = self.cached_whole(&range) {
             counters.reads_cached.one();
             self.look_ahead(range);
             return done(Ok(bytes));
@@ -121,6 +133,7 @@ impl Reader for RingReader {
     }
 
     fn prefetch(&self, position: u64, len: usize) {
-        self.ask_for(self.visible(position, len));
+        let bytes_max = usize::try_from(self.ahead_bytes_max()).unwrap_or(usize::MAX);
+        self.ask_for(self.visible(position, len.min(bytes_max)));
     }
 }

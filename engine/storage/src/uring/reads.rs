@@ -73,16 +73,16 @@ impl Waiting {
 
     fn answer(self, shared: &Shared) {
         let Demand { range, done, .. } = self.demand;
-        let holds = |base: u64, chunk: &Chunk| base < range.end && range.start < base + chunk.len() as u64;
-        let slices: Vec<Slice> = self
-            .held
-            .into_iter()
-            .filter(|(base, chunk)| holds(*base, chunk))
-            .map(|(base, chunk)| Slice { base, chunk })
-            .collect();
+        let (mut slices, mut at) = (Vec::new(), range.start);
+        while at < range.end {
+            let (base, chunk) = self.held.range(..=at).next_back().expect("all of it has been gathered");
+            let slice = Slice::new(*base, Arc::clone(chunk), at..range.end);
+            at += slice.len() as u64;
+            slices.push(slice);
+        }
         // SAFETY: the demand's range was cut at the visible mark, and `gather` has found all of it in chunks
         // that are tails up to there or completed reads.
-        done(Ok(unsafe { assemble(range, &slices, &shared.counters) }));
+        done(Ok(unsafe { assemble(&slices, &shared.counters) }));
     }
 }
 
@@ -221,9 +221,11 @@ impl Reads {
 }
 
 impl Waiting {
-    /// Keeps a chunk that it was waiting for.
+    /// Keeps a chunk that it may have been waiting for. Chunks of reads for different demands may overlap;
+    /// of two with the same start, the longer one is of more use.
     fn take(&mut self, base: u64, chunk: &Arc<Chunk>) {
-        if block_start(self.demand.range.start) < base + chunk.len() as u64 && base < self.demand.range.end {
+        let wanted = self.demand.range.start < base + chunk.len() as u64 && base < self.demand.range.end;
+        if wanted && self.held.get(&base).is_none_or(|held| held.len() < chunk.len()) {
             self.held.insert(base, Arc::clone(chunk));
         }
     }

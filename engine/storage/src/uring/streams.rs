@@ -37,7 +37,9 @@ impl Streams {
     ///
     /// A read continues a stream if it starts within the stream's last read or right behind it: a log asks for
     /// more than it uses and comes back for the cut batch at the end.
-    pub(super) fn note(&mut self, read: Range<u64>) -> Vec<Range<u64>> {
+    ///
+    /// Never more than `bytes_max` ahead: what the cache has to let go of before it is read was read for nothing.
+    pub(super) fn note(&mut self, read: Range<u64>, bytes_max: u64) -> Vec<Range<u64>> {
         let known =
             self.followed.iter().position(|stream| stream.last.start < read.start && read.start <= stream.last.end);
         let mut stream = match known {
@@ -46,7 +48,7 @@ impl Streams {
         };
         stream.reads += 1;
         stream.last = read;
-        let pieces = stream.look_ahead();
+        let pieces = stream.look_ahead(bytes_max);
         if self.followed.len() == FOLLOWED_MAX {
             self.followed.remove(0);
         }
@@ -57,20 +59,22 @@ impl Streams {
 
 impl Stream {
     /// Asks for the next pieces once less than half of the window lies ahead: in bigger steps than reads come.
-    fn look_ahead(&mut self) -> Vec<Range<u64>> {
+    fn look_ahead(&mut self, bytes_max: u64) -> Vec<Range<u64>> {
         let window = match self.reads {
             1 if self.last.start > 0 => return Vec::new(),
             1 | 2 => SHORT,
             _ => LONG,
         };
         self.ahead = self.ahead.max(self.last.end);
-        if self.ahead - self.last.end > window.piece * window.pieces / 2 {
+        let piece = window.piece.min(bytes_max);
+        let bytes = bytes_max.min(window.piece * window.pieces);
+        if piece == 0 || self.ahead - self.last.end > bytes / 2 {
             return Vec::new();
         }
         let mut pieces = Vec::new();
-        while self.ahead < self.last.end + window.piece * window.pieces {
-            pieces.push(self.ahead..self.ahead + window.piece);
-            self.ahead += window.piece;
+        while self.ahead < self.last.end + bytes {
+            pieces.push(self.ahead..self.ahead + piece);
+            self.ahead += piece;
         }
         pieces
     }
@@ -87,30 +91,39 @@ mod tests {
     fn a_random_read_asks_for_nothing() {
         let mut streams = Streams::default();
         for position in [70 * MIB, 3 * MIB, 500 * MIB, 90 * MIB, 41 * MIB] {
-            assert_eq!(streams.note(position..position + 64 * KIB), []);
+            assert_eq!(streams.note(position..position + 64 * KIB, u64::MAX), []);
         }
     }
 
     #[test]
     fn a_sequence_asks_for_a_little_then_for_much() {
         let mut streams = Streams::default();
-        assert_eq!(streams.note(0..100), [100..100 + 256 * KIB, 100 + 256 * KIB..100 + 512 * KIB]);
-        assert_eq!(streams.note(100..200), []);
-        let long = streams.note(200..300);
+        assert_eq!(streams.note(0..100, u64::MAX), [100..100 + 256 * KIB, 100 + 256 * KIB..100 + 512 * KIB]);
+        assert_eq!(streams.note(100..200, u64::MAX), []);
+        let long = streams.note(200..300, u64::MAX);
         assert_eq!(long.len(), 4);
         assert_eq!((long[0].start, long[3].end), (100 + 512 * KIB, 100 + 512 * KIB + 4 * MIB));
-        assert_eq!(streams.note(300..400), []);
+        assert_eq!(streams.note(300..400, u64::MAX), []);
     }
 
     #[test]
     fn a_reader_that_comes_back_for_its_cut_batch_goes_on() {
         let mut streams = Streams::default();
-        assert_eq!(streams.note(5 * MIB..6 * MIB), []);
+        assert_eq!(streams.note(5 * MIB..6 * MIB, u64::MAX), []);
         assert_eq!(
-            streams.note(6 * MIB - 10..7 * MIB),
+            streams.note(6 * MIB - 10..7 * MIB, u64::MAX),
             [7 * MIB..7 * MIB + 256 * KIB, 7 * MIB + 256 * KIB..7 * MIB + 512 * KIB]
         );
-        assert_eq!(streams.note(7 * MIB - 10..8 * MIB).len(), 4);
+        assert_eq!(streams.note(7 * MIB - 10..8 * MIB, u64::MAX).len(), 4);
+    }
+
+    #[test]
+    fn a_small_cache_is_not_read_ahead_of() {
+        let mut streams = Streams::default();
+        assert_eq!(streams.note(0..100, 0), []);
+        assert_eq!(streams.note(100..200, 300 * KIB).len(), 2);
+        let long = streams.note(300 * KIB..600 * KIB, 300 * KIB);
+        assert!(long.iter().all(|piece| piece.end <= 900 * KIB + 300 * KIB), "{long:?}");
     }
 
     #[test]
@@ -119,7 +132,7 @@ mod tests {
         for round in 1..4 {
             for reader in 1..5 {
                 let start = reader * 1000 * MIB + round * MIB;
-                let asked = streams.note(start..start + MIB);
+                let asked = streams.note(start..start + MIB, u64::MAX);
                 assert_eq!(asked.is_empty(), round == 1, "round {round} of reader {reader}");
             }
         }
