@@ -14,8 +14,10 @@ pub(super) struct Transfer {
     /// Fewer for a read up to the end of the file, where the last block is short.
     needed: usize,
     done: usize,
-    futile: u32,
-    again: u32,
+    /// Completions in a row that moved nothing.
+    nothing: u32,
+    /// Completions in a row that brought no block.
+    tries: u32,
 }
 
 /// What to do next.
@@ -32,7 +34,7 @@ pub(super) enum Verdict {
 impl Transfer {
     /// An operation that must move at least `needed` of `len` bytes.
     pub(super) fn new(len: usize, needed: usize) -> Transfer {
-        Transfer { len, needed, done: 0, futile: 0, again: 0 }
+        Transfer { len, needed, done: 0, nothing: 0, tries: 0 }
     }
 
     /// Where the rest starts, and how long it is.
@@ -42,29 +44,38 @@ impl Transfer {
 
     /// Judges a completion.
     ///
-    /// A short count is rounded down to a block, since only there direct I/O can go on. Twice in a row without
-    /// progress is an error: the device is full, or the file shorter than it should be.
+    /// A short count is rounded down to a block, since only there direct I/O can go on. Nothing at all twice in
+    /// a row is an error: the device is full, or the file shorter than it should be. Less than a block is
+    /// borne as long as "try again" is.
     pub(super) fn judge(&mut self, result: io::Result<u32>) -> Verdict {
         let moved = match result {
             Ok(moved) => moved as usize,
             Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {
-                self.again += 1;
-                return if self.again > AGAIN_MAX { Verdict::Failed(error) } else { Verdict::Resubmit };
+                return self.again(error);
             }
             Err(error) => return Verdict::Failed(error),
         };
         if self.done + moved >= self.needed {
             return Verdict::Done;
         }
-        self.again = 0;
-        let progress = moved - moved % BLOCK;
-        self.done += progress;
-        self.futile = if progress == 0 { self.futile + 1 } else { 0 };
-        if self.futile < 2 {
-            return Verdict::Resubmit;
-        }
         let message = format!("stopped after {} of {} bytes", self.done + moved, self.needed);
-        Verdict::Failed(io::Error::new(io::ErrorKind::UnexpectedEof, message))
+        let stopped = io::Error::new(io::ErrorKind::UnexpectedEof, message);
+        self.nothing = if moved == 0 { self.nothing + 1 } else { 0 };
+        match moved - moved % BLOCK {
+            _ if self.nothing == 2 => Verdict::Failed(stopped),
+            0 => self.again(stopped),
+            progress => {
+                self.done += progress;
+                self.tries = 0;
+                Verdict::Resubmit
+            }
+        }
+    }
+
+    /// Another try without progress, unless there were too many.
+    fn again(&mut self, error: io::Error) -> Verdict {
+        self.tries += 1;
+        if self.tries > AGAIN_MAX { Verdict::Failed(error) } else { Verdict::Resubmit }
     }
 }
 
@@ -86,12 +97,23 @@ mod tests {
     }
 
     #[test]
-    fn nothing_twice_is_an_error_and_progress_forgives_once() {
+    fn nothing_twice_in_a_row_is_an_error() {
         let mut write = Transfer::new(16_384, 16_384);
         resubmits(&mut write, Ok(0));
         resubmits(&mut write, Ok(4096));
+        resubmits(&mut write, Ok(0));
         resubmits(&mut write, Ok(100));
+        resubmits(&mut write, Ok(0));
         assert!(matches!(write.judge(Ok(0)), Verdict::Failed(_)));
+    }
+
+    #[test]
+    fn less_than_a_block_is_borne_for_a_while() {
+        let mut write = Transfer::new(16_384, 16_384);
+        for _ in 0..AGAIN_MAX {
+            assert_eq!(resubmits(&mut write, Ok(512)), (0, 16_384));
+        }
+        assert!(matches!(write.judge(Ok(512)), Verdict::Failed(_)));
     }
 
     #[test]
