@@ -3,7 +3,10 @@
 mod conformance;
 mod crash;
 mod faults;
+mod liars;
+mod model;
 mod real_ring;
+mod simulated_disk;
 mod uring;
 
 use logdyno_storage::{Kind, Refused, kinds};
