@@ -97,15 +97,13 @@ pub enum Refusal {
 }
 
 impl Refusal {
-    /// Kafka's error code: 2 CORRUPT_MESSAGE, 32 INVALID_TIMESTAMP, 76 UNSUPPORTED_COMPRESSION_TYPE, 43 UNSUPPORTED_FOR_MESSAGE_FORMAT
-    /// (an old magic) or 87 INVALID_RECORD.
+    /// Kafka's error code: 2 CORRUPT_MESSAGE, 32 INVALID_TIMESTAMP, 76 UNSUPPORTED_COMPRESSION_TYPE or 87 INVALID_RECORD.
     #[must_use]
     pub fn code(&self) -> i16 {
         match self {
             Self::Corrupt(_) => 2,
             Self::TimestampType | Self::Timestamp { .. } => 32,
             Self::ZstdTooNew | Self::Invalid(BatchError::Codec(CodecError::UnknownCodec { .. })) => 76,
-            Self::Invalid(BatchError::Magic { .. }) => 43,
             _ => 87,
         }
     }

@@ -6,7 +6,7 @@ use flate2::Compression as Level;
 use flate2::read::MultiGzDecoder;
 use flate2::write::GzEncoder;
 
-use super::{CodecError, Compression, failed};
+use super::{CodecError, Compression, append_within, failed, grow};
 
 /// Appends `raw` to `out` as one member.
 pub(super) fn compress(raw: &[u8], level: Option<i32>, out: &mut Vec<u8>) -> Result<(), CodecError> {
@@ -17,5 +17,8 @@ pub(super) fn compress(raw: &[u8], level: Option<i32>, out: &mut Vec<u8>) -> Res
 
 /// Decompresses all members.
 pub(super) fn decompress(compressed: &[u8], bytes_max: usize) -> Result<Vec<u8>, CodecError> {
-    super::read_within(Compression::Gzip, MultiGzDecoder::new(compressed), compressed.len(), bytes_max)
+    let mut out = Vec::new();
+    grow(&mut out, compressed.len(), bytes_max);
+    append_within(Compression::Gzip, MultiGzDecoder::new(compressed), &mut out, bytes_max)?;
+    Ok(out)
 }

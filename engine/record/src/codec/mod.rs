@@ -202,16 +202,14 @@ fn grow(out: &mut Vec<u8>, compressed_len: usize, bytes_max: usize) {
     out.reserve_exact(wanted.saturating_sub(out.len()));
 }
 
-/// Reads `stream` to its end, and no further than `bytes_max`.
-fn read_within(
+/// Appends `stream` to `out` up to its end, and no further than to `bytes_max` bytes in all.
+fn append_within(
     compression: Compression,
     stream: impl Read,
-    compressed_len: usize,
+    out: &mut Vec<u8>,
     bytes_max: usize,
-) -> Result<Vec<u8>, CodecError> {
-    let mut out = Vec::new();
-    grow(&mut out, compressed_len, bytes_max);
-    let bound = u64::try_from(bytes_max).unwrap_or(u64::MAX).saturating_add(1);
-    stream.take(bound).read_to_end(&mut out).map_err(|error| malformed(compression, error))?;
-    if out.len() > bytes_max { Err(CodecError::TooLarge { compression, bytes_max }) } else { Ok(out) }
+) -> Result<(), CodecError> {
+    let left = u64::try_from(bytes_max.saturating_sub(out.len())).unwrap_or(u64::MAX);
+    stream.take(left.saturating_add(1)).read_to_end(out).map_err(|error| malformed(compression, error))?;
+    if out.len() > bytes_max { Err(CodecError::TooLarge { compression, bytes_max }) } else { Ok(()) }
 }

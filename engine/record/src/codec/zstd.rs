@@ -5,12 +5,15 @@ use std::cell::RefCell;
 use zstd::zstd_safe::zstd_sys::ZSTD_EndDirective::ZSTD_e_end;
 use zstd::zstd_safe::{
     CCtx, CParameter, DCtx, DParameter, InBuffer, OutBuffer, ResetDirective, compress_bound, get_error_name,
+    get_frame_content_size,
 };
 
 use super::{CodecError, Compression, failed, grow, malformed};
 
 /// The largest window that is accepted: that of level 22, as in Zstandard's own tools.
 const WINDOW_LOG_MAX: u32 = 27;
+/// How many bytes a compressed one stands for at most in records that are not made to deceive.
+const EXPANSION_LIKELY: usize = 64;
 /// A context that a frame of a large window has made larger than this is not kept.
 const CONTEXT_BYTES_KEPT: usize = 16 << 20;
 
@@ -66,7 +69,7 @@ fn new_decompressor() -> Result<DCtx<'static>, CodecError> {
 
 fn decompress_with(context: &mut DCtx<'static>, compressed: &[u8], bytes_max: usize) -> Result<Vec<u8>, CodecError> {
     context.reset(ResetDirective::SessionOnly).map_err(broken)?;
-    let mut out = Vec::new();
+    let mut out = Vec::with_capacity(room_for(compressed, bytes_max));
     let mut input = InBuffer::around(compressed);
     loop {
         grow(&mut out, compressed.len(), bytes_max);
@@ -85,6 +88,13 @@ fn decompress_with(context: &mut DCtx<'static>, compressed: &[u8], bytes_max: us
             _ => {}
         }
     }
+}
+
+/// Room to begin with. With room for a whole frame it is decompressed in one pass, without a window of its own; a claimed size
+/// counts as far as the bytes at hand make it likely.
+fn room_for(compressed: &[u8], bytes_max: usize) -> usize {
+    let claimed = get_frame_content_size(compressed).ok().flatten().and_then(|size| usize::try_from(size).ok());
+    claimed.unwrap_or(0).min(compressed.len().saturating_mul(EXPANSION_LIKELY)).min(bytes_max)
 }
 
 fn broken(code: usize) -> CodecError {

@@ -150,7 +150,7 @@ fn what_other_writers_make_of_the_codecs_is_read() {
     for _ in 0..2 {
         Codec::new(Compression::Gzip).compress(&half, &mut gzip).expect("gzip works");
     }
-    assert_eq!(codec::decompress(Compression::Gzip, &gzip, 200_000), Ok(raw.clone()));
+    assert!(codec::decompress(Compression::Gzip, &gzip, 200_000).is_ok_and(|out| out == raw));
 
     let mut frames = Vec::new();
     for _ in 0..2 {
@@ -159,7 +159,7 @@ fn what_other_writers_make_of_the_codecs_is_read() {
         zstd.write_all(&half).expect("a vector takes all");
         zstd.finish().expect("a vector takes all");
     }
-    assert_eq!(codec::decompress(Compression::Zstd, &frames, 200_000), Ok(raw.clone()));
+    assert!(codec::decompress(Compression::Zstd, &frames, 200_000).is_ok_and(|out| out == raw));
     let cut = codec::decompress(Compression::Zstd, &frames[..frames.len() - 1], 200_000);
     assert!(matches!(cut, Err(CodecError::Malformed { .. })), "{cut:?}");
 
@@ -168,7 +168,13 @@ fn what_other_writers_make_of_the_codecs_is_read() {
     let mut lz4 = lz4_flex::frame::FrameEncoder::with_frame_info(info, Vec::new());
     lz4.write_all(&raw).expect("a vector takes all");
     let frame = lz4.finish().expect("a vector takes all");
-    assert_eq!(codec::decompress(Compression::Lz4, &frame, 200_000), Ok(raw));
+    assert!(codec::decompress(Compression::Lz4, &frame, 200_000).is_ok_and(|out| out == raw));
+    // Two frames in a row.
+    let mut frames = Vec::new();
+    for _ in 0..2 {
+        Codec::new(Compression::Lz4).compress(&half, &mut frames).expect("lz4 works");
+    }
+    assert!(codec::decompress(Compression::Lz4, &frames, 200_000).is_ok_and(|out| out == raw));
 }
 
 /// Row 56: levels are obeyed where a codec has them, and refused where it does not.
