@@ -1,4 +1,4 @@
-//! The 61 bytes in front of every batch; the layout is in `FORMAT.md`.
+//! The 61 bytes in front of every batch; the layout, with a worked example, is in `engine/record/FORMAT.md`.
 
 use super::{BatchError, HEADER_LEN, LOG_OVERHEAD};
 use crate::codec::{CodecError, Compression};

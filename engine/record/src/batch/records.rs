@@ -1,4 +1,4 @@
-//! The records of one batch.
+//! The records of one batch; their grammar is in `engine/record/FORMAT.md`.
 
 use bytes::Bytes;
 

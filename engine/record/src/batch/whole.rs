@@ -82,7 +82,8 @@ impl Batch {
 
     /// Checks everything that the bytes alone can tell: CRC, count against offsets, and every record, also inside compression.
     ///
-    /// This is for batches as producers write them and as recovery finds them; a compacted batch is not dense and is refused.
+    /// This is for batches as producers write them. A log may hold batches that compaction has thinned out, which are not dense and
+    /// would be refused: recovery checks with [`Batch::verify_crc`] alone, as Kafka's does.
     pub fn validate(&self) -> Result<(), BatchError> {
         self.verify_crc()?;
         let BatchHeader { count, last_offset_delta, .. } = self.header;
