@@ -5,10 +5,12 @@ use std::ops::Range;
 use std::os::fd::RawFd;
 use std::sync::{Arc, MutexGuard};
 
+use super::BLOCK;
 use super::faults::{Point, Verdict};
+use super::image::blocks_of;
 use super::names::FileId;
 use super::region::{REGION_BYTES, Region};
-use super::{BLOCK, State, World, blocks_of, has_stopped};
+use super::world::{State, World, has_stopped};
 use crate::seam::{DiskFile, Mapping};
 
 /// What a device writes or reads whole: short direct I/O ends at such a bound.
