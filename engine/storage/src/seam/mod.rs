@@ -132,6 +132,8 @@ pub enum Operation {
         memory: *const u8,
         /// How many.
         len: u32,
+        /// More bytes, which follow in the file but lie elsewhere in memory.
+        then: Option<(*const u8, u32)>,
         /// Where in the file.
         position: u64,
     },

@@ -3,7 +3,7 @@
 //! Three rules make it safe and quiet.
 //!
 //! * **The kernel's memory is left alone.** From `submit` to the reaped completion a buffer and a
-//!   descriptor belong to the kernel. The ring keeps the file open (`files`); the memory is the
+//!   descriptor belong to the kernel. The ring keeps the file open (`in_flight`); the memory is the
 //!   submitter's promise. Dropping the ring waits until nothing is in flight: closing the ring's
 //!   descriptor alone would only *begin* to cancel, and DMA could still hit memory that has been freed.
 //! * **One thread.** The ring is set up with `SINGLE_ISSUER | COOP_TASKRUN | DEFER_TASKRUN` where the kernel
@@ -17,6 +17,7 @@ use std::collections::HashMap;
 use std::io;
 use std::marker::PhantomData;
 use std::os::fd::{AsRawFd, OwnedFd};
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -30,19 +31,29 @@ use super::{Completion, DiskFile, Operation, Ring, RingWaker};
 const WAKE: u64 = u64::MAX;
 
 /// What an operation that this backend needs is called in refusals.
-const NEEDED: [(u8, &str); 4] = [
+const NEEDED: [(u8, &str); 5] = [
     (opcode::Read::CODE, "READ"),
     (opcode::Write::CODE, "WRITE"),
+    (opcode::Writev::CODE, "WRITEV"),
     (opcode::Fsync::CODE, "FSYNC"),
     (opcode::PollAdd::CODE, "POLL_ADD"),
 ];
 
+/// What an operation needs besides the submitter's memory, kept until its completion.
+#[expect(dead_code, reason = "held for the kernel, which looks at it through descriptor and address")]
+struct Kept {
+    /// A descriptor must not be closed, and its number given to another file, while an operation that names it
+    /// waits in the submission queue.
+    file: Arc<dyn DiskFile>,
+    /// Where a gathered write's parts are: the kernel reads this list when it takes the operation.
+    parts: Option<Rc<[libc::iovec; 2]>>,
+}
+
 /// The kernel's ring.
 pub struct RealRing {
     ring: IoUring,
-    /// Files of what is in flight by token: a descriptor must not be closed, and its number given to
-    /// another file, while an operation that names it waits in the submission queue.
-    files: HashMap<u64, Arc<dyn DiskFile>>,
+    /// What is in flight, by token.
+    in_flight: HashMap<u64, Kept>,
     waker: Arc<EventWaker>,
     /// The poll on the eventfd is in the kernel.
     polling: bool,
@@ -64,7 +75,7 @@ impl RealRing {
         let waker = Arc::new(EventWaker { event });
         Ok(RealRing {
             ring,
-            files: HashMap::new(),
+            in_flight: HashMap::new(),
             waker,
             polling: false,
             entries: entries as usize,
@@ -76,7 +87,7 @@ impl RealRing {
     fn push(&mut self, entry: &squeue::Entry) -> io::Result<()> {
         for _ in 0..2 {
             // SAFETY: what `entry` points to stays valid until its completion: the submitter of
-            // `Ring::submit` promises it for memory, `files` holds the descriptor, and `waker` outlives
+            // `Ring::submit` promises it for memory, `in_flight` holds the descriptor and the list of parts, and `waker` outlives
             // the ring (see `Drop`).
             if unsafe { self.ring.submission().push(entry) }.is_ok() {
                 return Ok(());
@@ -106,7 +117,7 @@ impl RealRing {
             return None;
         }
         // The kernel is done with the descriptor.
-        self.files.remove(&token);
+        self.in_flight.remove(&token);
         let result = u32::try_from(entry.result()).map_err(|_| io::Error::from_raw_os_error(-entry.result()));
         Some(Completion { token, result })
     }
@@ -136,17 +147,16 @@ impl RealRing {
 impl Ring for RealRing {
     unsafe fn submit(&mut self, operation: Operation, token: u64) -> io::Result<()> {
         assert_ne!(token, WAKE, "the token is taken");
-        if self.files.len() >= self.entries {
+        if self.in_flight.len() >= self.entries {
             // The completion queue has twice as many entries, so it cannot overflow.
             return Err(io::ErrorKind::WouldBlock.into());
         }
-        let (entry, file) = entry_of(operation)?;
-        // The file first: were the push to come first, an error after it would leave the kernel with a
-        // descriptor that nobody keeps open.
-        self.files.insert(token, file);
+        let (entry, kept) = entry_of(operation)?;
+        // First kept, then pushed: the other way round, the kernel could have a descriptor that nobody keeps open.
+        self.in_flight.insert(token, kept);
         let pushed = self.push(&entry.user_data(token));
         if pushed.is_err() {
-            self.files.remove(&token);
+            self.in_flight.remove(&token);
         }
         pushed
     }
@@ -174,14 +184,14 @@ impl Ring for RealRing {
 impl Drop for RealRing {
     fn drop(&mut self) {
         let mut finished = Vec::new();
-        while !self.files.is_empty() {
+        while !self.in_flight.is_empty() {
             self.reap(&mut finished);
-            if !self.files.is_empty()
+            if !self.in_flight.is_empty()
                 && let Err(error) = self.enter(None)
             {
                 // Memory is still the kernel's and there is no way left to learn when it is not. Going on
                 // could hand it to somebody else, so this is the end of the process.
-                tracing::error!(%error, in_flight = self.files.len(), "cannot wait for the ring's operations");
+                tracing::error!(%error, in_flight = self.in_flight.len(), "cannot wait for the ring's operations");
                 std::process::abort();
             }
         }
@@ -260,19 +270,32 @@ fn check_operations(ring: &IoUring) -> io::Result<()> {
     Err(io::Error::new(io::ErrorKind::Unsupported, message))
 }
 
-/// The kernel's form of an operation, and the file that must stay open for it.
-fn entry_of(operation: Operation) -> io::Result<(squeue::Entry, Arc<dyn DiskFile>)> {
+/// The kernel's form of an operation, and what must be kept for it.
+fn entry_of(operation: Operation) -> io::Result<(squeue::Entry, Kept)> {
     Ok(match operation {
-        Operation::Write { file, memory, len, position } => {
-            (opcode::Write::new(descriptor(&*file)?, memory, len).offset(position).build(), file)
+        Operation::Write { file, memory, len, then: None, position } => {
+            let entry = opcode::Write::new(descriptor(&*file)?, memory, len).offset(position).build();
+            (entry, Kept { file, parts: None })
+        }
+        Operation::Write { file, memory, len, then: Some((more, more_len)), position } => {
+            let parts = Rc::new([part(memory, len), part(more, more_len)]);
+            let entry = opcode::Writev::new(descriptor(&*file)?, parts.as_ptr(), 2).offset(position).build();
+            (entry, Kept { file, parts: Some(parts) })
         }
         Operation::Read { file, memory, len, position } => {
-            (opcode::Read::new(descriptor(&*file)?, memory, len).offset(position).build(), file)
+            let entry = opcode::Read::new(descriptor(&*file)?, memory, len).offset(position).build();
+            (entry, Kept { file, parts: None })
         }
         Operation::SyncData { file } => {
-            (opcode::Fsync::new(descriptor(&*file)?).flags(FsyncFlags::DATASYNC).build(), file)
+            let entry = opcode::Fsync::new(descriptor(&*file)?).flags(FsyncFlags::DATASYNC).build();
+            (entry, Kept { file, parts: None })
         }
     })
+}
+
+/// A part of a gathered write. The kernel only reads it, whatever the type says.
+fn part(memory: *const u8, len: u32) -> libc::iovec {
+    libc::iovec { iov_base: memory.cast_mut().cast(), iov_len: len as usize }
 }
 
 fn descriptor(file: &dyn DiskFile) -> io::Result<Fd> {

@@ -8,8 +8,8 @@ use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
 
-use super::flush::{COPY_BYTES_MAX, Write};
-use super::memory::Chunk;
+use super::flush::Write;
+use super::memory::{BLOCK, Chunk};
 use super::segment::Segment;
 use super::transfer::Transfer;
 use crate::seam::{Operation, Ring};
@@ -24,26 +24,44 @@ pub(super) enum Flight {
     Sync { segment: Arc<Segment>, covering: u64, transfer: Transfer },
 }
 
-/// Where a write's bytes are.
-pub(super) enum Source {
-    /// In a chunk, from this index on. They are published, and so never change.
-    Chunk(Arc<Chunk>, usize),
-    /// In a copy of their own.
-    Copy(Arc<PaddedCopy>),
+/// Where a write's bytes are: whole blocks in a chunk, then perhaps a copy of the last, partial block.
+///
+/// The copy is what makes it sound to append to a block while the kernel reads it: it does not.
+pub(super) struct Source {
+    pub(super) chunk: Arc<Chunk>,
+    /// Where in the chunk the write starts.
+    pub(super) at: usize,
+    /// Bytes from there. They are published, and so never change.
+    pub(super) whole: usize,
+    pub(super) last: Option<Arc<PaddedBlock>>,
 }
 
-/// A copy of the last bytes of a segment, padded with zeros to whole blocks.
+/// A copy of a segment's last block, padded with zeros.
 ///
 /// In an `Arc` and not a `Box`: a box claims that nobody else has a pointer to its content, and the kernel does.
 #[repr(C, align(4096))]
-pub(super) struct PaddedCopy([u8; COPY_BYTES_MAX]);
+pub(super) struct PaddedBlock([u8; BLOCK]);
 
-impl PaddedCopy {
+impl PaddedBlock {
     /// Copies `bytes` and pads them.
-    pub(super) fn new(bytes: &[u8]) -> Arc<PaddedCopy> {
-        let mut copy = Arc::new(PaddedCopy([0; COPY_BYTES_MAX]));
-        Arc::get_mut(&mut copy).expect("nobody else has it yet").0[..bytes.len()].copy_from_slice(bytes);
-        copy
+    pub(super) fn new(bytes: &[u8]) -> Arc<PaddedBlock> {
+        let mut block = PaddedBlock([0; BLOCK]);
+        block.0[..bytes.len()].copy_from_slice(bytes);
+        Arc::new(block)
+    }
+}
+
+impl Source {
+    /// What is left behind the first `done` bytes, a whole number of blocks.
+    fn rest(&self, done: usize) -> (*const u8, usize, Option<(*const u8, u32)>) {
+        let last = self.last.as_ref().map(|block| block.0.as_ptr());
+        match last {
+            Some(last) if done == self.whole => (last, BLOCK, None),
+            last => {
+                let memory = self.chunk.pointer(self.at + done).cast_const();
+                (memory, self.whole - done, last.map(|last| (last, BLOCK as u32)))
+            }
+        }
     }
 }
 
@@ -59,17 +77,10 @@ impl Flight {
     fn operation(&self) -> Operation {
         match self {
             Flight::Write { segment, write, source, transfer } => {
-                let (done, left) = transfer.rest();
-                let memory = match source {
-                    Source::Chunk(chunk, at) => chunk.pointer(at + done).cast_const(),
-                    Source::Copy(copy) => copy.0[done..].as_ptr(),
-                };
-                Operation::Write {
-                    file: segment.file.clone(),
-                    memory,
-                    len: small(left),
-                    position: write.start + done as u64,
-                }
+                let (done, _) = transfer.rest();
+                let (memory, len, then) = source.rest(done);
+                let position = write.start + done as u64;
+                Operation::Write { file: segment.file.clone(), memory, len: small(len), then, position }
             }
             Flight::Read { segment, base, chunk, transfer } => {
                 let (done, left) = transfer.rest();

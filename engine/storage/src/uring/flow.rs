@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use super::callback::undisturbed;
 use super::commits::Commits;
-use super::flights::{Flight, PaddedCopy, Source};
+use super::flights::{Flight, PaddedBlock, Source};
 use super::flush::{FlushPlan, Write};
 use super::memory::Chunk;
 use super::queue::Retiring;
@@ -43,6 +44,8 @@ impl Flow {
     /// The next operation to start, if there is one.
     pub(super) fn next(&mut self, writes_max: usize, counters: &Counters) -> Option<Flight> {
         if self.segment.marks.is_poisoned() {
+            self.plan.cancel();
+            self.commits.cancel();
             return None;
         }
         if let Some(covering) = self.commits.next(self.plan.written()) {
@@ -72,7 +75,7 @@ impl Flow {
     pub(super) fn written(&mut self, write: &Write) {
         self.plan.finished(write);
         if !self.segment.marks.is_poisoned() {
-            self.segment.marks.raise(Level::Written, self.plan.written());
+            undisturbed(|| self.segment.marks.raise(Level::Written, self.plan.written()));
         }
     }
 
@@ -80,7 +83,7 @@ impl Flow {
     pub(super) fn synced(&mut self, covering: u64) {
         self.commits.finished();
         if !self.segment.marks.is_poisoned() {
-            self.segment.marks.raise(Level::Durable, covering);
+            undisturbed(|| self.segment.marks.raise(Level::Durable, covering));
         }
     }
 
@@ -100,7 +103,7 @@ impl Flow {
         if self.plan.cancel() {
             // Whoever waits for these bytes waits in vain.
             self.commits.cancel();
-            self.segment.marks.set_poison(StorageError::Stopped);
+            undisturbed(|| self.segment.marks.set_poison(StorageError::Stopped));
         }
         self.retiring.push(done);
     }
@@ -111,14 +114,14 @@ impl Flow {
     }
 }
 
-/// Where the kernel shall take a write's bytes from: the chunk, or a padded copy.
+/// Where the kernel shall take a write's bytes from, if it starts at `at` in the chunk.
 fn source_of(write: &Write, at: usize, chunk: Arc<Chunk>, counters: &Counters) -> Source {
-    if !write.copied {
-        return Source::Chunk(chunk, at);
-    }
-    // SAFETY: the range ends at a position that was appended, and the target of a flush only reaches this
-    // thread through the queue's lock or an acquiring load of the mark.
-    let bytes = unsafe { chunk.slice(at..at + write.payload()) };
-    counters.bytes_copied_in.add(bytes.len() as u64);
-    Source::Copy(PaddedCopy::new(bytes))
+    let (whole, partial) = (write.whole(), write.partial());
+    let last = (partial > 0).then(|| {
+        counters.bytes_copied_in.add(partial as u64);
+        // SAFETY: the range ends at a position that was appended, and the target of a flush only reaches this
+        // thread through the queue's lock or an acquiring load of the mark.
+        PaddedBlock::new(unsafe { chunk.slice(at + whole..at + whole + partial) })
+    });
+    Source { chunk, at, whole, last }
 }

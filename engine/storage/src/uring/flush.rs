@@ -10,11 +10,6 @@ use std::ops::Range;
 
 use super::memory::BLOCK;
 
-/// The last block of a write comes from a private copy, because the writer goes on appending to it in the
-/// chunk while the kernel reads. If no more than this lies before it, all goes into the copy: one write of
-/// 16 KiB costs less than two of 12 and 4.
-pub(super) const COPY_BYTES_MAX: usize = 16 * 1024;
-
 /// The start of the block with this position.
 pub(super) fn block_start(position: u64) -> u64 {
     position - position % BLOCK as u64
@@ -32,14 +27,17 @@ pub(super) struct Write {
     pub(super) start: u64,
     /// The bytes that no write has covered before.
     pub(super) new: Range<u64>,
-    /// Write from a padded copy instead of the chunk.
-    pub(super) copied: bool,
 }
 
 impl Write {
-    /// Bytes of the log in it.
-    pub(super) fn payload(&self) -> usize {
-        (self.new.end - self.start) as usize
+    /// Bytes in whole blocks of the log. Nobody changes them any more.
+    pub(super) fn whole(&self) -> usize {
+        (block_start(self.new.end) - self.start) as usize
+    }
+
+    /// Bytes in the last block, if the log ends within it. The writer goes on appending there.
+    pub(super) fn partial(&self) -> usize {
+        (self.new.end - block_start(self.new.end)) as usize
     }
 
     /// Bytes that reach the device: whole blocks.
@@ -87,14 +85,7 @@ impl FlushPlan {
         if self.touches(start) {
             return None;
         }
-        let end = self.target.min(chunk_end(start));
-        let whole = block_start(end);
-        let (end, copied) = match (whole - start) as usize {
-            _ if whole == end => (end, false),
-            blocks if blocks + BLOCK > COPY_BYTES_MAX => (whole, false),
-            _ => (end, true),
-        };
-        Some(Write { start, new: self.submitted..end, copied })
+        Some(Write { start, new: self.submitted..self.target.min(chunk_end(start)) })
     }
 
     /// Whether a write under way has bytes in the block at `start`. Only the one submitted last can.
@@ -150,21 +141,23 @@ mod tests {
     }
 
     #[test]
-    fn a_small_tail_is_one_padded_copy() {
-        let mut plan = FlushPlan::new(0);
-        plan.want(5000);
+    fn a_write_starts_and_ends_at_blocks() {
+        let mut plan = FlushPlan::new(100);
+        plan.want(9000);
         let write = start_next(&mut plan).unwrap();
-        assert_eq!(write, Write { start: 0, new: 0..5000, copied: true });
-        assert_eq!((write.payload(), write.len()), (5000, 8192));
+        assert_eq!(write, Write { start: 0, new: 100..9000 });
+        assert_eq!((write.whole(), write.partial(), write.len()), (8192, 808, 12_288));
     }
 
     #[test]
-    fn a_large_tail_is_whole_blocks_and_a_copy_of_the_last() {
-        let mut plan = FlushPlan::new(100);
-        plan.want(40_000);
-        assert_eq!(start_next(&mut plan), Some(Write { start: 0, new: 100..36_864, copied: false }));
-        assert_eq!(start_next(&mut plan), Some(Write { start: 36_864, new: 36_864..40_000, copied: true }));
-        assert_eq!((plan.in_flight(), plan.written()), (2, 100));
+    fn a_write_ends_with_its_chunk() {
+        let mut plan = FlushPlan::new(MIB - 10);
+        plan.want(MIB + 10);
+        let write = start_next(&mut plan).unwrap();
+        assert_eq!(write, Write { start: MIB - 4096, new: MIB - 10..MIB });
+        assert_eq!((write.whole(), write.partial(), write.len()), (4096, 0, 4096));
+        assert_eq!(start_next(&mut plan), Some(Write { start: MIB, new: MIB..MIB + 10 }));
+        assert_eq!((plan.in_flight(), plan.written()), (2, MIB - 10));
     }
 
     #[test]
@@ -176,7 +169,7 @@ mod tests {
         assert_eq!(plan.next(chunk_end), None);
         plan.want(30);
         plan.finished(&first);
-        assert_eq!(start_next(&mut plan), Some(Write { start: 0, new: 10..30, copied: true }));
+        assert_eq!(start_next(&mut plan), Some(Write { start: 0, new: 10..30 }));
     }
 
     #[test]
@@ -223,8 +216,6 @@ mod tests {
                 plan.want(wanted);
                 while let Some(write) = start_next(&mut plan) {
                     prop_assert!(write.start % BLOCK as u64 == 0 && !write.new.is_empty());
-                    prop_assert!(!write.copied || write.len() <= COPY_BYTES_MAX);
-                    prop_assert!(write.copied || write.payload() == write.len());
                     for other in &flying {
                         prop_assert!(block_end(other.new.end) <= write.start, "{other:?} {write:?}");
                     }

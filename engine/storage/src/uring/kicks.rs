@@ -4,6 +4,7 @@
 //! faster than that, so its tail is left alone: writing the last block of such a log each time would make the
 //! next write of that block wait for it, and with it the whole queue behind.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -13,8 +14,8 @@ use crate::contract::Level;
 
 /// Dirty segments, and the next tick.
 pub(super) struct Kicks {
-    /// With what was appended at the last tick.
-    watched: Vec<(Arc<Segment>, u64)>,
+    /// By id, with what was appended at the last tick.
+    watched: HashMap<u64, (Arc<Segment>, u64)>,
     at: Option<Instant>,
     /// Half of the kick interval: bytes wait for one to two ticks.
     tick: Duration,
@@ -23,21 +24,19 @@ pub(super) struct Kicks {
 impl Kicks {
     /// A timer that writes bytes at most `interval` after they were appended.
     pub(super) fn new(interval: Duration) -> Kicks {
-        Kicks { watched: Vec::new(), at: None, tick: interval / 2 }
+        Kicks { watched: HashMap::new(), at: None, tick: interval / 2 }
     }
 
     /// The segment has become dirty.
     pub(super) fn watch(&mut self, segment: Arc<Segment>, now: Instant) {
-        if self.watched.iter().all(|(known, _)| known.id != segment.id) {
-            let appended = segment.marks.reached(Level::Visible);
-            self.watched.push((segment, appended));
-            self.at.get_or_insert(now + self.tick);
-        }
+        let appended = segment.marks.reached(Level::Visible);
+        self.watched.entry(segment.id).or_insert((segment, appended));
+        self.at.get_or_insert(now + self.tick);
     }
 
     /// The segment is none of this timer's business any more.
     pub(super) fn forget(&mut self, id: u64) {
-        self.watched.retain(|(segment, _)| segment.id != id);
+        self.watched.remove(&id);
     }
 
     /// When to look again; never, if nothing is dirty.
@@ -51,13 +50,13 @@ impl Kicks {
             return Vec::new();
         }
         let mut due = Vec::new();
-        for (segment, appended) in std::mem::take(&mut self.watched) {
+        for (id, (segment, appended)) in std::mem::take(&mut self.watched) {
             segment.ticks.fetch_add(1, Ordering::Relaxed);
             if segment.marks.reached(Level::Written) < appended {
                 due.push((Arc::clone(&segment), appended));
             }
             if let Some(appended) = still_dirty(&segment, appended) {
-                self.watched.push((segment, appended));
+                self.watched.insert(id, (segment, appended));
             }
         }
         self.at = (!self.watched.is_empty()).then(|| now + self.tick);

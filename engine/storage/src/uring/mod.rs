@@ -25,6 +25,7 @@
 mod assembly;
 mod backend;
 mod cache;
+mod callback;
 mod commits;
 mod flights;
 mod flow;

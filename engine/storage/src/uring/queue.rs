@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
+use super::callback::undisturbed;
 use super::segment::Segment;
 use crate::contract::ReadDone;
 use crate::error::StorageError;
@@ -144,9 +145,11 @@ impl Queue {
 /// Tells whoever waits for a command that nothing will come of it.
 fn refuse(command: Command) {
     match command {
-        Command::Read(demand) => (demand.done)(Err(StorageError::Stopped)),
-        Command::Flush(segment, _) | Command::Sync(segment, _) => segment.marks.set_poison(StorageError::Stopped),
+        Command::Read(demand) => undisturbed(|| (demand.done)(Err(StorageError::Stopped))),
+        Command::Dirty(segment) | Command::Flush(segment, _) | Command::Sync(segment, _) => {
+            undisturbed(|| segment.marks.set_poison(StorageError::Stopped));
+        }
         // Dropping the sender of `Retire` answers it: nothing is in flight without a ring.
-        Command::Dirty(_) | Command::Prefetch(..) | Command::Retire(..) | Command::Stop => {}
+        Command::Prefetch(..) | Command::Retire(..) | Command::Stop => {}
     }
 }

@@ -6,6 +6,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::assembly::{Slice, assemble};
+use super::callback::undisturbed;
 use super::flights::Flight;
 use super::flush::{block_end, block_start};
 use super::memory::{Chunk, UNIT};
@@ -82,7 +83,8 @@ impl Waiting {
         }
         // SAFETY: the demand's range was cut at the visible mark, and `gather` has found all of it in chunks
         // that are tails up to there or completed reads.
-        done(Ok(unsafe { assemble(&slices, &shared.counters) }));
+        let bytes = unsafe { assemble(&slices, &shared.counters) };
+        undisturbed(|| done(Ok(bytes)));
     }
 }
 
@@ -231,6 +233,7 @@ impl Waiting {
     }
 
     fn fail(self, error: io::Error) {
-        (self.demand.done)(Err(StorageError::from_io("read", &self.demand.segment.path, error)));
+        let error = StorageError::from_io("read", &self.demand.segment.path, error);
+        undisturbed(|| (self.demand.done)(Err(error)));
     }
 }

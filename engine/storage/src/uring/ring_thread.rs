@@ -9,6 +9,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::callback::undisturbed;
 use super::flights::{Flight, Flights};
 use super::flow::Flow;
 use super::kicks::Kicks;
@@ -248,7 +249,7 @@ impl RingThread {
     fn give_up(&mut self, error: io::Error) {
         tracing::error!(%error, "cannot wait for the ring: the backend stops");
         for flow in self.flows.values() {
-            flow.segment.marks.set_poison(StorageError::Stopped);
+            undisturbed(|| flow.segment.marks.set_poison(StorageError::Stopped));
         }
     }
 }

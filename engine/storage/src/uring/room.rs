@@ -6,6 +6,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use super::callback::undisturbed;
 use super::queue::Queue;
 
 /// Wakes an appender.
@@ -56,7 +57,7 @@ impl Room {
             due
         };
         for (_, waker) in due {
-            waker();
+            undisturbed(waker);
         }
     }
 

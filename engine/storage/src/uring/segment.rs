@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use super::callback::undisturbed;
 use super::flush::block_start;
 use super::memory::Chunk;
 use super::streams::Streams;
@@ -66,7 +67,7 @@ impl Segment {
     pub(super) fn fail(&self, operation: &'static str, source: io::Error) -> StorageError {
         let error = StorageError::Poisoned { operation, path: self.path.clone(), source: Arc::new(source) };
         tracing::error!("{error}");
-        self.marks.set_poison(error.clone());
+        undisturbed(|| self.marks.set_poison(error.clone()));
         error
     }
 

@@ -31,7 +31,7 @@ fn finish(ring: &mut RealRing, count: usize) -> Vec<Completion> {
 }
 
 fn write(file: &Arc<dyn DiskFile>, block: &Block, position: u64) -> Operation {
-    Operation::Write { file: file.clone(), memory: block.0.as_ptr(), len: 4096, position }
+    Operation::Write { file: file.clone(), memory: block.0.as_ptr(), len: 4096, then: None, position }
 }
 
 #[test]
@@ -57,6 +57,21 @@ fn what_is_written_through_the_ring_is_read_through_it() {
     unsafe { ring.submit(read, 5).unwrap() };
     assert_eq!(finish(&mut ring, 1)[0].result.as_ref().unwrap(), &4096);
     assert_eq!(block.0, [3; 4096]);
+}
+
+/// Whole blocks from one place and the last block from another are one write.
+#[test]
+fn a_write_may_lie_in_two_places() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = direct_file(dir.path());
+    let mut ring = RealRing::new(8).unwrap();
+    let (first, second) = (Box::new(Block([1; 4096])), Box::new(Block([2; 4096])));
+    let then = Some((second.0.as_ptr(), 4096));
+    let write = Operation::Write { file, memory: first.0.as_ptr(), len: 4096, then, position: 4096 };
+    // SAFETY: both blocks outlive the ring's `finish` below.
+    unsafe { ring.submit(write, 0).unwrap() };
+    assert_eq!(finish(&mut ring, 1)[0].result.as_ref().unwrap(), &8192);
+    assert_eq!(std::fs::read(dir.path().join("file")).unwrap(), [[0; 4096], [1; 4096], [2; 4096]].concat());
 }
 
 #[test]

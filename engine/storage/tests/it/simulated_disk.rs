@@ -169,7 +169,13 @@ fn completion_order(seed: u64) -> Vec<u64> {
     let mut ring = disk.ring(8).unwrap();
     let memory = [7_u8; 512];
     for token in 0..8 {
-        let write = Operation::Write { file: file.clone(), memory: memory.as_ptr(), len: 512, position: token * 512 };
+        let write = Operation::Write {
+            file: file.clone(),
+            memory: memory.as_ptr(),
+            len: 512,
+            then: None,
+            position: token * 512,
+        };
         // SAFETY: the memory outlives the ring's last completion, which is awaited below.
         unsafe { ring.submit(write, token) }.unwrap();
     }

@@ -85,10 +85,11 @@ impl Drop for SimulatedRing {
 
 fn run(operation: &Operation) -> io::Result<u32> {
     let done = match operation {
-        Operation::Write { file, memory, len, position } => {
+        Operation::Write { file, memory, len, then, position } => {
+            let parts = [Some((*memory, *len)), *then].into_iter().flatten();
             // SAFETY: the submitter keeps the memory valid and unchanged until the completion is reaped.
-            let bytes = unsafe { std::slice::from_raw_parts(*memory, *len as usize) };
-            file.write_at(&[IoSlice::new(bytes)], *position)?
+            let parts = parts.map(|(memory, len)| unsafe { std::slice::from_raw_parts(memory, len as usize) });
+            file.write_at(&parts.map(IoSlice::new).collect::<Vec<_>>(), *position)?
         }
         Operation::Read { file, memory, len, position } => {
             // SAFETY: the submitter keeps the memory valid, and does not look at it, until then.
