@@ -98,3 +98,52 @@ impl Allocation {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::seam::simulated::SimulatedDisk;
+    use crate::seam::{Disk, Open};
+
+    const MIB: u64 = 1 << 20;
+
+    fn file(disk: &SimulatedDisk) -> Arc<dyn DiskFile> {
+        disk.create_dir_all(Path::new("/disk")).unwrap();
+        disk.open(Path::new("/disk/a"), Open { create: true, ..Open::default() }).unwrap()
+    }
+
+    #[test]
+    fn steps_begin_with_the_first_write_and_double() {
+        let (file, counters) = (file(&SimulatedDisk::new(1)), Counters::default());
+        let allocation = Allocation::new(0, 20 * MIB, 4 * MIB);
+        let mut ends = Vec::new();
+        for position in (0..20 * MIB).step_by(4096) {
+            if allocation.is_due(position) {
+                assert!(!allocation.is_due(position), "a step is asked for once");
+                allocation.extend(&*file, &counters).unwrap();
+                ends.push((position / MIB, file.len().unwrap() / MIB));
+            }
+        }
+        assert_eq!(ends, [(0, 1), (0, 3), (2, 7), (5, 11), (9, 15), (13, 19), (17, 20)]);
+        assert_eq!(counters.allocations.get(), 7);
+    }
+
+    #[test]
+    fn a_full_disk_is_asked_again_and_a_stopped_one_is_not() {
+        let disk = SimulatedDisk::new(1);
+        let (file, counters) = (file(&disk), Counters::default());
+        let allocation = Allocation::new(0, 8 * MIB, 8 * MIB);
+        disk.set_capacity(0);
+        assert!(allocation.is_due(0) && allocation.extend(&*file, &counters).is_err());
+        disk.set_capacity(8 * MIB);
+        assert!(allocation.is_due(0), "a step that failed is due again");
+        allocation.cover(2 * MIB, &*file, &counters).unwrap();
+        assert_eq!(file.len().unwrap(), 3 * MIB);
+        allocation.stop();
+        allocation.extend(&*file, &counters).unwrap();
+        assert_eq!(file.len().unwrap(), 3 * MIB, "after stop the length is the caller's");
+    }
+}

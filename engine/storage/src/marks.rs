@@ -133,3 +133,58 @@ impl Marks {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, mpsc};
+
+    use super::*;
+
+    const PATIENCE: Duration = Duration::from_secs(60);
+
+    fn failed() -> StorageError {
+        StorageError::Stopped
+    }
+
+    /// A waiter that comes while the mark moves is neither forgotten nor called twice.
+    #[test]
+    fn every_waiter_is_called_once_however_it_races_with_the_mark() {
+        let marks = Arc::new(Marks::new(0));
+        let (sender, called) = mpsc::channel();
+        std::thread::scope(|scope| {
+            scope.spawn(|| (1..=20_000).for_each(|position| marks.raise(Level::Written, position)));
+            for position in 1..=20_000_u64 {
+                let sender = sender.clone();
+                let waiter =
+                    move |result: Result<()>| sender.send(result.map(|()| position)).expect("it is listened to");
+                marks.when(Level::Written, position, Box::new(waiter));
+            }
+        });
+        let mut positions: Vec<u64> =
+            (0..20_000).map(|_| called.recv_timeout(PATIENCE).expect("nobody is forgotten").unwrap()).collect();
+        positions.sort_unstable();
+        assert!(positions.into_iter().eq(1..=20_000));
+        assert!(called.try_recv().is_err(), "nobody is called twice");
+    }
+
+    #[test]
+    fn poison_fails_who_waits_and_who_comes_but_not_what_was_reached() {
+        let marks = Marks::new(10);
+        let (sender, called) = mpsc::channel();
+        marks.when(Level::Durable, 11, Box::new(move |result| sender.send(result).expect("it is listened to")));
+        marks.set_poison(failed());
+        assert!(called.recv_timeout(PATIENCE).expect("waiters are told").is_err());
+        assert!(marks.is_poisoned() && marks.poison().is_some());
+        assert!(marks.wait(Level::Durable, 11, PATIENCE).is_err());
+        assert!(marks.wait(Level::Durable, 10, PATIENCE).unwrap());
+    }
+
+    #[test]
+    fn a_level_is_raised_alone_and_never_falls() {
+        let marks = Marks::new(0);
+        marks.raise(Level::Visible, 10);
+        marks.raise(Level::Visible, 5);
+        assert_eq!([Level::Visible, Level::Written, Level::Durable].map(|level| marks.reached(level)), [10, 0, 0]);
+        assert!(!marks.wait(Level::Written, 1, Duration::ZERO).unwrap(), "a timeout is no error");
+    }
+}

@@ -4,11 +4,14 @@
 //! * Small appends are combined in a 64 KiB buffer ([`tail`]); large ones, and a full buffer, are written with
 //!   one gathered `pwritev`. Readers see combined bytes in the buffer itself.
 //! * What is in the page cache has reached [`crate::Level::Written`]. Writeback is started behind the tail.
+//! * Cold reads and reads of what was written are copied out of the page cache into buffers that are used
+//!   again ([`buffers`]).
 //! * `fdatasync` runs on the flusher's threads.
 
 use std::path::Path;
 use std::sync::Arc;
 
+use self::buffers::Buffers;
 use crate::contract::{Backend, Result, Storage};
 use crate::counters::Counts;
 use crate::error::Refused;
@@ -16,6 +19,7 @@ use crate::probing::probe;
 use crate::registry::{BackendOptions, Kind};
 use crate::runtime::Runtime;
 
+mod buffers;
 mod reader;
 mod storage;
 mod tail;
@@ -26,16 +30,12 @@ pub(crate) const KIND: Kind = Kind { name: "buffered", start };
 
 struct Buffered {
     runtime: Arc<Runtime>,
+    buffers: Buffers,
 }
 
 fn start(options: BackendOptions) -> std::result::Result<Arc<dyn Backend>, Refused> {
     probe(KIND.name, &options, |_| Ok(()))?;
-    let runtime = Runtime::start(options.disk, options.settings).map_err(|error| Refused {
-        backend: KIND.name,
-        dir: options.dir,
-        reason: format!("its threads cannot be started: {error}"),
-    })?;
-    Ok(Arc::new(Buffered { runtime: Arc::new(runtime) }))
+    Ok(Arc::new(Buffered { runtime: Runtime::start(KIND.name, options)?, buffers: Buffers::default() }))
 }
 
 impl Backend for Buffered {
@@ -44,7 +44,7 @@ impl Backend for Buffered {
     }
 
     fn open(&self, dir: &Path) -> Result<Arc<dyn Storage>> {
-        Ok(Arc::new(storage::BufferedStorage::open(self.runtime.clone(), dir)?))
+        Ok(Arc::new(storage::BufferedStorage::open(self.runtime.clone(), self.buffers.clone(), dir)?))
     }
 
     fn counters(&self) -> Counts {

@@ -6,12 +6,13 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use super::buffers::Buffers;
 use super::storage::BufferedFile;
 use crate::contract::{Level, ReadDone, Reader, Result};
 use crate::counters::Counters;
 use crate::error::StorageError;
-use crate::read_pool::{ReadPool, SequentialReads};
 use crate::runtime::Runtime;
+use crate::runtime::read_pool::{ReadPool, SequentialReads};
 use crate::whole_io::{read_whole, uninterrupted};
 
 /// One read call asks for at most this much: the measured optimum of copying out of the page cache.
@@ -23,14 +24,16 @@ pub(super) struct BufferedReader {
     file: Arc<BufferedFile>,
     counters: Arc<Counters>,
     read_pool: ReadPool,
+    buffers: Buffers,
     read_ahead_bytes: u64,
     cold_reads: Arc<SequentialReads>,
 }
 
 impl BufferedReader {
-    pub(super) fn new(runtime: &Runtime, file: Arc<BufferedFile>) -> BufferedReader {
+    pub(super) fn new(runtime: &Runtime, buffers: Buffers, file: Arc<BufferedFile>) -> BufferedReader {
         BufferedReader {
             file,
+            buffers,
             counters: runtime.counters.clone(),
             read_pool: runtime.read_pool.clone(),
             read_ahead_bytes: runtime.settings.read_ahead_bytes,
@@ -56,17 +59,19 @@ impl BufferedReader {
             // SAFETY: the range ends at or before the visible end.
             return Ok(Some(unsafe { tail.lend(range.start.max(tail.base())..range.end.max(tail.base())) }));
         }
-        let mut buffer = vec![0; (range.end - range.start) as usize];
-        let in_file = (range.end.min(tail.base()) - range.start) as usize;
-        let Some(read) = read_file(&mut buffer[..in_file])? else { return Ok(None) };
-        if read < in_file {
-            buffer.truncate(read);
-        } else if range.end > tail.base() {
-            // SAFETY: as above.
-            buffer[in_file..].copy_from_slice(unsafe { tail.bytes(tail.base()..range.end) });
-            self.counters.bytes_copied_out.add(range.end - tail.base());
+        let len = (range.end - range.start) as usize;
+        let mut buffer = self.buffers.take(len);
+        let (in_file, in_tail) = buffer.bytes_mut().split_at_mut((range.end.min(tail.base()) - range.start) as usize);
+        let Some(read) = read_file(in_file)? else { return Ok(None) };
+        if read < in_file.len() {
+            return Ok(Some(buffer.filled(read)));
         }
-        Ok(Some(buffer.into()))
+        if !in_tail.is_empty() {
+            // SAFETY: as above.
+            in_tail.copy_from_slice(unsafe { tail.bytes(tail.base()..range.end) });
+            self.counters.bytes_copied_out.add(in_tail.len() as u64);
+        }
+        Ok(Some(buffer.filled(len)))
     }
 
     /// What the page cache holds from `position` on; `None` if that is nothing.

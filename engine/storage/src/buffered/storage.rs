@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use super::buffers::Buffers;
 use super::reader::BufferedReader;
 use super::tail::Tail;
 use super::writer::BufferedWriter;
@@ -10,8 +11,8 @@ use crate::contract::{Reader, Result, Storage, Writer};
 use crate::directory::Directory;
 use crate::error::StorageError;
 use crate::live::Live;
-use crate::open_file::OpenFile;
 use crate::runtime::Runtime;
+use crate::runtime::open_file::OpenFile;
 use crate::seam::DiskFile;
 use crate::whole_io::cut;
 
@@ -45,14 +46,15 @@ impl BufferedFile {
 /// A directory of buffered files.
 pub(super) struct BufferedStorage {
     runtime: Arc<Runtime>,
+    buffers: Buffers,
     directory: Directory,
     live: Live<BufferedFile>,
 }
 
 impl BufferedStorage {
-    pub(super) fn open(runtime: Arc<Runtime>, dir: &Path) -> Result<BufferedStorage> {
+    pub(super) fn open(runtime: Arc<Runtime>, buffers: Buffers, dir: &Path) -> Result<BufferedStorage> {
         let directory = Directory::open(runtime.disk.clone(), dir)?;
-        Ok(BufferedStorage { runtime, directory, live: Live::new() })
+        Ok(BufferedStorage { runtime, buffers, directory, live: Live::new() })
     }
 
     fn writer(&self, name: &str, file: Arc<dyn DiskFile>, len: u64, capacity: u64) -> Box<dyn Writer> {
@@ -84,7 +86,7 @@ impl Storage for BufferedStorage {
                 BufferedFile::new(file, path, len)
             }
         };
-        Ok(Arc::new(BufferedReader::new(&self.runtime, file)))
+        Ok(Arc::new(BufferedReader::new(&self.runtime, self.buffers.clone(), file)))
     }
 
     fn list(&self) -> Result<Vec<(String, u64)>> {

@@ -8,10 +8,10 @@ use super::tail::Tail;
 use crate::allocation::Allocation;
 use crate::contract::{Append, Level, Result, Writer};
 use crate::error::{StorageError, is_disk_full};
-use crate::flusher::sync_now;
 use crate::marks::Marks;
-use crate::open_file::OpenFile;
 use crate::runtime::Runtime;
+use crate::runtime::flusher::sync_now;
+use crate::runtime::open_file::OpenFile;
 use crate::whole_io::{uninterrupted, write_whole};
 
 /// Combines small appends in `tail`, which holds the file from `tail.base()` to `appended`; of that,

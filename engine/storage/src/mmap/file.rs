@@ -8,7 +8,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::contract::Level;
-use crate::open_file::OpenFile;
+use crate::runtime::open_file::OpenFile;
 use crate::seam::{DiskFile, Mapping};
 
 /// What writer, readers and lent slices of a file share. The last of them unmaps it.

@@ -38,12 +38,7 @@ struct Mmap {
 
 fn start(options: BackendOptions) -> std::result::Result<Arc<dyn Backend>, Refused> {
     probe(KIND.name, &options, try_out)?;
-    let runtime = Runtime::start(options.disk, options.settings).map_err(|error| Refused {
-        backend: KIND.name,
-        dir: options.dir,
-        reason: format!("its threads cannot be started: {error}"),
-    })?;
-    Ok(Arc::new(Mmap { runtime: Arc::new(runtime) }))
+    Ok(Arc::new(Mmap { runtime: Runtime::start(KIND.name, options)? }))
 }
 
 /// Needs shared mappings, allocation, and populating (Linux 5.14): without them a full disk would be SIGBUS.

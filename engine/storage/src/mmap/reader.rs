@@ -9,8 +9,8 @@ use super::file::MappedFile;
 use crate::contract::{ReadDone, Reader, Result};
 use crate::counters::Counters;
 use crate::error::StorageError;
-use crate::read_pool::{ReadPool, SequentialReads};
 use crate::runtime::Runtime;
+use crate::runtime::read_pool::{ReadPool, SequentialReads};
 use crate::whole_io::uninterrupted;
 
 /// Populated at a time, so that an interrupted cold read does not start from its beginning.

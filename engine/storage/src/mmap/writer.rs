@@ -7,10 +7,10 @@ use super::ahead::Ahead;
 use super::file::MappedFile;
 use crate::contract::{Append, Level, Result, Writer};
 use crate::error::StorageError;
-use crate::flusher::sync_now;
 use crate::marks::Marks;
-use crate::open_file::OpenFile;
 use crate::runtime::Runtime;
+use crate::runtime::flusher::sync_now;
+use crate::runtime::open_file::OpenFile;
 use crate::whole_io::uninterrupted;
 
 /// Appends by copying into the mapping.

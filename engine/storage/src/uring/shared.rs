@@ -8,8 +8,8 @@ use super::memory::{Chunk, Pool, UNIT};
 use super::queue::Queue;
 use super::segment::Segment;
 use crate::counters::Counters;
-use crate::preparation::Preparation;
 use crate::registry::Settings;
+use crate::runtime::preparation::Preparation;
 use crate::seam::Disk;
 
 /// What growing steps a chunk's size by, up and down.

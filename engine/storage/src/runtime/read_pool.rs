@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use bytes::Bytes;
 
 use crate::contract::{ReadDone, Result};
-use crate::workers::Workers;
+use crate::runtime::workers::Workers;
 
 /// Runs cold reads, at most as many at a time as it has threads.
 #[derive(Clone)]

@@ -5,9 +5,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::contract::Level;
 use crate::counters::Counters;
-use crate::open_file::OpenFile;
+use crate::runtime::open_file::OpenFile;
+use crate::runtime::workers::Workers;
 use crate::whole_io::uninterrupted;
-use crate::workers::Workers;
 
 /// Brings files to [`Level::Durable`], off the threads that append.
 pub(crate) struct Flusher {

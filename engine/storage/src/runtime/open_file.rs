@@ -5,10 +5,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::error::StorageError;
-use crate::flusher::SyncRequest;
 use crate::marks::Marks;
+use crate::runtime::flusher::SyncRequest;
+use crate::runtime::writeback::WriteBack;
 use crate::seam::DiskFile;
-use crate::writeback::WriteBack;
 
 /// One descriptor, kept from the first write to the last close.
 ///

@@ -11,9 +11,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::counters::Counters;
-use crate::open_file::OpenFile;
+use crate::runtime::open_file::OpenFile;
+use crate::runtime::workers::Workers;
+use crate::seam::real::PAGE;
 use crate::whole_io::uninterrupted;
-use crate::workers::Workers;
 
 type Waker = Box<dyn FnOnce() + Send>;
 
@@ -74,9 +75,13 @@ impl Pacer {
     }
 
     /// The kernel holds the file up to `written` now: starts writeback if another step is complete.
+    ///
+    /// The page that the tail is in stays out: it would be written again, and under a mapping the next store
+    /// would fault because writeback has protected it.
     pub(crate) fn wrote(&self, file: &Arc<OpenFile>, written: u64) {
         let before = file.write_back.requested.load(Ordering::Relaxed);
-        if written - before < self.pace.step {
+        let written = written - written % PAGE as u64;
+        if written < before + self.pace.step {
             return;
         }
         file.write_back.requested.store(written, Ordering::Relaxed);

@@ -3,8 +3,8 @@
 use std::io;
 use std::sync::Arc;
 
+use crate::runtime::workers::Workers;
 use crate::seam::DiskFile;
-use crate::workers::Workers;
 
 /// One background thread per backend. Its failures show up where they matter: when a writer needs the
 /// space or the pages and asks for them itself.
