@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use kafka_protocol::messages::{ApiKey, ApiVersionsRequest, ApiVersionsResponse, RequestHeader, ResponseHeader};
-use kafka_protocol::protocol::{Decodable, HeaderVersion, Message, Request, StrBytes, VersionRange};
 use kafka_protocol::protocol::Encodable;
+use kafka_protocol::protocol::{Decodable, HeaderVersion, Message, Request, StrBytes, VersionRange};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::ErrorCode;
@@ -239,8 +239,8 @@ impl<R: Decodable + Message + HeaderVersion> Sent<R> {
         let shared = Arc::clone(&self.shared);
         let version = self.version;
         let mut bytes = self.bytes().await?;
-        let decoded = ResponseHeader::decode(&mut bytes, R::header_version(version))
-            .and_then(|_| R::decode(&mut bytes, version));
+        let decoded =
+            ResponseHeader::decode(&mut bytes, R::header_version(version)).and_then(|_| R::decode(&mut bytes, version));
         decoded.map_err(|error| shared.breakdown(&format!("an answer cannot be read: {error:#}")))
     }
 

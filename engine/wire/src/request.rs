@@ -86,8 +86,7 @@ impl Request {
 
     /// Reads the body, whose shape is checked first: the decoder takes the peer's word for the length of a list.
     pub fn decode<R: Decodable>(&self) -> Result<R, RequestError> {
-        let malformed =
-            |reason: String| RequestError::Body { api: self.api, version: self.version, reason };
+        let malformed = |reason: String| RequestError::Body { api: self.api, version: self.version, reason };
         shape::check(self.api, self.version, &self.body).map_err(|error: Misshapen| malformed(error.to_string()))?;
         R::decode(&mut self.body.clone(), self.version).map_err(|error| malformed(format!("{error:#}")))
     }

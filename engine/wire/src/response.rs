@@ -17,12 +17,7 @@ pub struct Unwritable {
 }
 
 /// The frame of a response whose body the crate's encoder writes.
-pub fn encode(
-    api: ApiKey,
-    version: i16,
-    correlation_id: i32,
-    body: &impl Encodable,
-) -> Result<Vec<Bytes>, Unwritable> {
+pub fn encode(api: ApiKey, version: i16, correlation_id: i32, body: &impl Encodable) -> Result<Vec<Bytes>, Unwritable> {
     let mut buffer = start(api, version, correlation_id)?;
     let unwritable = |error: &dyn ToString| Unwritable { api, version, reason: error.to_string() };
     body.encode(&mut buffer, version).map_err(|error| unwritable(&error))?;
@@ -35,8 +30,7 @@ pub fn encode(
 pub fn frame(api: ApiKey, version: i16, correlation_id: i32, body: Vec<Bytes>) -> Result<Vec<Bytes>, Unwritable> {
     let mut first = start(api, version, correlation_id)?;
     let bytes = first.len() - 4 + body.iter().map(Bytes::len).sum::<usize>();
-    let length =
-        i32::try_from(bytes).map_err(|error| Unwritable { api, version, reason: error.to_string() })?;
+    let length = i32::try_from(bytes).map_err(|error| Unwritable { api, version, reason: error.to_string() })?;
     first[..4].copy_from_slice(&length.to_be_bytes());
     Ok(std::iter::once(first.freeze()).chain(body).collect())
 }
