@@ -7,6 +7,8 @@ pub mod real;
 pub mod real_ring;
 pub mod simulated;
 
+mod ring_setup;
+
 use std::io::{self, IoSlice};
 use std::ops::Range;
 use std::os::fd::RawFd;

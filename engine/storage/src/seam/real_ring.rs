@@ -22,22 +22,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use io_uring::types::{Fd, FsyncFlags, SubmitArgs, Timespec};
-use io_uring::{IoUring, Probe, cqueue, opcode, squeue};
+use io_uring::{IoUring, cqueue, opcode, squeue};
 use rustix::event::{EventfdFlags, eventfd};
 
+use super::ring_setup::set_up;
 use super::{Completion, DiskFile, Operation, Ring, RingWaker};
 
 /// The token of the poll on the eventfd. Submitters' tokens are indices, which never get there.
 const WAKE: u64 = u64::MAX;
-
-/// What an operation that this backend needs is called in refusals.
-const NEEDED: [(u8, &str); 5] = [
-    (opcode::Read::CODE, "READ"),
-    (opcode::Write::CODE, "WRITE"),
-    (opcode::Writev::CODE, "WRITEV"),
-    (opcode::Fsync::CODE, "FSYNC"),
-    (opcode::PollAdd::CODE, "POLL_ADD"),
-];
 
 /// What an operation needs besides the submitter's memory, kept until its completion.
 #[expect(dead_code, reason = "held for the kernel, which looks at it through descriptor and address")]
@@ -70,7 +62,6 @@ impl RealRing {
     /// the operations that backends need is missing. The message says which and what to do.
     pub fn new(entries: u32) -> io::Result<RealRing> {
         let ring = set_up(entries)?;
-        check_operations(&ring)?;
         let event = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
         let waker = Arc::new(EventWaker { event });
         Ok(RealRing {
@@ -225,49 +216,6 @@ impl RingWaker for EventWaker {
             Err(error) => tracing::error!(%error, "cannot write the ring's eventfd"),
         }
     }
-}
-
-/// The ring with the flags that suit one owning thread, or without where the kernel does not know them
-/// (COOP_TASKRUN is of 5.19, SINGLE_ISSUER of 6.0, DEFER_TASKRUN of 6.1).
-fn set_up(entries: u32) -> io::Result<IoUring> {
-    let owned =
-        IoUring::builder().dontfork().setup_single_issuer().setup_coop_taskrun().setup_defer_taskrun().build(entries);
-    let ring = match owned {
-        Err(error) if error.raw_os_error() == Some(libc::EINVAL) => IoUring::builder().dontfork().build(entries),
-        made => made,
-    };
-    ring.map_err(|error| explain_refusal(&error))
-}
-
-/// What the kernel's refusal to make a ring means, and what to do about it.
-fn explain_refusal(error: &io::Error) -> io::Error {
-    let remedy = match error.raw_os_error() {
-        Some(libc::EPERM | libc::EACCES) => {
-            "rings are forbidden to this process: set sysctl kernel.io_uring_disabled to 0, or allow io_uring_setup in the container's seccomp profile"
-        }
-        Some(libc::ENOSYS) => "this kernel has no io_uring: use Linux 5.11 or later, or another backend",
-        Some(libc::ENOMEM) => "locked memory is exhausted: raise RLIMIT_MEMLOCK (ulimit -l)",
-        _ => "use another backend",
-    };
-    io::Error::new(error.kind(), format!("io_uring_setup failed ({error}); {remedy}"))
-}
-
-/// Asks the kernel what it can (`IORING_REGISTER_PROBE`) instead of finding out from a failed write.
-fn check_operations(ring: &IoUring) -> io::Result<()> {
-    let mut probe = Probe::new();
-    ring.submitter().register_probe(&mut probe)?;
-    let missing: Vec<&str> =
-        NEEDED.iter().filter(|(code, _)| !probe.is_supported(*code)).map(|(_, name)| *name).collect();
-    if missing.is_empty() && ring.params().is_feature_ext_arg() && ring.params().is_feature_nodrop() {
-        return Ok(());
-    }
-    let message = format!(
-        "this kernel's io_uring lacks what the backend needs (operations: {}; wait with timeout: {}; completions never dropped: {}); use Linux 5.11 or later, or another backend",
-        if missing.is_empty() { "all there".to_owned() } else { missing.join(", ") + " missing" },
-        ring.params().is_feature_ext_arg(),
-        ring.params().is_feature_nodrop(),
-    );
-    Err(io::Error::new(io::ErrorKind::Unsupported, message))
 }
 
 /// The kernel's form of an operation, and what must be kept for it.

@@ -238,3 +238,40 @@ impl Drop for Lent {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Readers that hold on to half of the pool get copies from then on, and slices again when they let go.
+    #[test]
+    fn at_most_half_of_the_pool_is_lent() {
+        let pool = Pool::new(4 * UNIT, Arc::default()).unwrap();
+        let chunks: Vec<_> = std::iter::from_fn(|| pool.take(UNIT)).collect();
+        assert_eq!(chunks.len(), 4);
+        // SAFETY: stored by this test, the only one who knows the chunks, before it lends.
+        let lend = |chunk: &Arc<Chunk>| unsafe {
+            chunk.store(0, b"12");
+            (chunk.lend(0..1), chunk.lend(1..2))
+        };
+        let first = lend(&chunks[0]);
+        assert!(pool.may_lend(), "two slices of one chunk are one chunk");
+        let second = lend(&chunks[1]);
+        assert!(!pool.may_lend());
+        drop(first);
+        assert!(pool.may_lend());
+        assert_eq!(second, (Bytes::from_static(b"1"), Bytes::from_static(b"2")));
+    }
+
+    #[test]
+    fn memory_from_outside_takes_nothing_from_the_pool() {
+        let pool = Pool::new(UNIT, Arc::default()).unwrap();
+        let outside = pool.take_outside(5000).unwrap();
+        assert_eq!((outside.len(), outside.footprint(), outside.pointer(0).addr() % BLOCK), (8192, 0, 0));
+        let whole = pool.take(1).unwrap();
+        assert_eq!((whole.len(), whole.footprint()), (BLOCK, UNIT));
+        assert!(pool.take(1).is_none());
+        drop((outside, whole));
+        assert!(pool.take(UNIT).is_some());
+    }
+}

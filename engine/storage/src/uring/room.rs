@@ -65,3 +65,53 @@ impl Room {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Arc;
+    use std::sync::atomic::AtomicUsize;
+
+    /// Calls, counted.
+    fn waker(calls: &Arc<AtomicUsize>) -> Waker {
+        let calls = Arc::clone(calls);
+        Box::new(move || {
+            calls.fetch_add(1, Ordering::Relaxed);
+        })
+    }
+
+    #[test]
+    fn a_waker_is_called_once_after_a_later_moment() {
+        let (room, queue, calls) = (Room::default(), Queue::default(), Arc::default());
+        room.when_after(room.moment(), waker(&calls), &queue);
+        room.serve();
+        assert_eq!(calls.load(Ordering::Relaxed), 0, "no room has appeared");
+        room.appeared(&queue);
+        room.serve();
+        room.appeared(&queue);
+        room.serve();
+        assert_eq!(calls.load(Ordering::Relaxed), 1);
+    }
+
+    /// Room that appears between the failed append and `when_room` must not be missed.
+    #[test]
+    fn a_moment_before_the_registration_counts() {
+        let (room, queue, calls) = (Room::default(), Queue::default(), Arc::default());
+        let before = room.moment();
+        room.appeared(&queue);
+        room.when_after(before, waker(&calls), &queue);
+        assert!(!queue.fall_asleep(false), "the ring thread goes around");
+        room.serve();
+        assert_eq!(calls.load(Ordering::Relaxed), 1);
+    }
+
+    #[test]
+    fn a_waker_that_panics_takes_no_other_along() {
+        let (room, queue, calls) = (Room::default(), Queue::default(), Arc::default());
+        room.when_after(room.moment(), Box::new(|| panic!("as this test wants it")), &queue);
+        room.when_after(room.moment(), waker(&calls), &queue);
+        room.appeared(&queue);
+        room.serve();
+        assert_eq!(calls.load(Ordering::Relaxed), 1);
+    }
+}

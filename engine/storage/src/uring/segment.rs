@@ -156,3 +156,59 @@ impl Resident {
         rest
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::uring::memory::{Pool, UNIT};
+
+    const LEN: u64 = UNIT as u64;
+
+    /// Chunks of one unit at these places, in a file that is clean from the start.
+    fn resident(places: &[u64]) -> (Resident, Arc<crate::uring::memory::Pool>) {
+        let pool = Pool::new(16 * UNIT, Arc::default()).unwrap();
+        let mut resident = Resident { chunks: BTreeMap::new(), clean_end: 0 };
+        for place in places {
+            resident.extend(place * LEN, pool.take(UNIT).unwrap());
+        }
+        (resident, pool)
+    }
+
+    #[test]
+    fn a_gap_starts_at_a_block_and_ends_at_the_next_chunk() {
+        let (resident, _pool) = resident(&[1, 2, 4]);
+        for (asked, gap) in [
+            (10..20, Some(0..20)),
+            (5000..LEN + 1, Some(4096..LEN)),
+            (LEN..3 * LEN, None),
+            (LEN + 5..3 * LEN + 1, Some(3 * LEN..3 * LEN + 1)),
+            (2 * LEN..9 * LEN, Some(3 * LEN..4 * LEN)),
+            (7 * LEN..7 * LEN, None),
+        ] {
+            assert_eq!(resident.gap(asked.clone()), gap, "{asked:?}");
+        }
+    }
+
+    #[test]
+    fn what_was_read_enters_only_where_nothing_is() {
+        let (mut resident, pool) = resident(&[1]);
+        let long = pool.take(2 * UNIT).unwrap();
+        assert!(!resident.insert_read(0, &long));
+        assert!(!resident.insert_read(LEN, &long));
+        assert!(resident.insert_read(2 * LEN, &long));
+        assert_eq!(resident.gap(0..4 * LEN), Some(0..LEN));
+    }
+
+    #[test]
+    fn a_chunk_is_clean_once_and_only_when_all_of_it_is_written() {
+        let (mut resident, _pool) = resident(&[0, 1, 2]);
+        let mut bases = |written| resident.clean(written).into_iter().map(|(base, _)| base).collect::<Vec<_>>();
+        assert_eq!(bases(LEN - 1), []);
+        assert_eq!(bases(LEN), [0]);
+        assert_eq!(bases(3 * LEN - 1), [LEN]);
+        assert_eq!(bases(3 * LEN - 1), []);
+        let rest: Vec<u64> = resident.clean_rest().into_iter().map(|(base, _)| base).collect();
+        assert_eq!(rest, [2 * LEN]);
+        assert!(resident.clean_rest().is_empty());
+    }
+}
