@@ -105,6 +105,13 @@ impl Reads {
         self.waiting.is_empty()
     }
 
+    /// Nothing will be read any more.
+    pub(super) fn stop(&mut self) {
+        for Waiting { demand, .. } in self.waiting.drain(..) {
+            undisturbed(|| (demand.done)(Err(StorageError::Stopped)));
+        }
+    }
+
     /// Answers what can be answered, and returns the next read to start, if there is one.
     pub(super) fn next(&mut self, shared: &Shared) -> Option<Flight> {
         if self.stirred {

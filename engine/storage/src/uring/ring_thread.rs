@@ -61,18 +61,14 @@ impl RingThread {
             self.submit();
             self.shared.pool.room.serve();
             if let Err(error) = self.wait() {
-                self.give_up(error);
-                break;
+                tracing::error!(%error, "cannot wait for the ring: the backend stops");
+                return;
             }
             self.ring.reap(&mut completions);
             for completion in completions.drain(..) {
                 self.complete(completion);
             }
         }
-        self.shared.queue.close();
-        // Appenders that wait for room will not get it from here any more.
-        self.shared.pool.room_appeared();
-        self.shared.pool.room.serve();
     }
 
     fn is_done(&self) -> bool {
@@ -244,12 +240,18 @@ impl RingThread {
         // Appenders that wait for room shall learn that there is none to wait for.
         self.shared.pool.room_appeared();
     }
+}
 
-    /// The ring itself does not work any more.
-    fn give_up(&mut self, error: io::Error) {
-        tracing::error!(%error, "cannot wait for the ring: the backend stops");
+impl Drop for RingThread {
+    /// The end, also after an error or a panic: whoever waits for this thread is told, now and later. The ring,
+    /// which is dropped next, waits for the kernel.
+    fn drop(&mut self) {
         for flow in self.flows.values() {
             undisturbed(|| flow.segment.marks.set_poison(StorageError::Stopped));
         }
+        self.reads.stop();
+        self.shared.queue.close();
+        self.shared.pool.room_appeared();
+        self.shared.pool.room.serve();
     }
 }

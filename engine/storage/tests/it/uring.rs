@@ -4,11 +4,12 @@ use std::io::{self, IoSlice};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::channel;
 use std::time::Duration;
 
 use logdyno_storage::seam::real::RealDisk;
-use logdyno_storage::seam::{Disk, DiskFile, Open, Ring};
+use logdyno_storage::seam::{Completion, Disk, DiskFile, Open, Operation, Ring, RingWaker};
 use logdyno_storage::{
     Append, Backend, BackendOptions, Kind, Level, Refused, Settings, Storage, StorageError, Writer, kinds,
     read_blocking,
@@ -270,10 +271,45 @@ fn a_reader_outlives_backend_storage_and_writer() {
     assert!(read_blocking(&*reader, 0, 5 * MIB).unwrap() == pattern(0..5 * MIB));
 }
 
-/// The real disk, but its file system knows no direct I/O, or its kernel no rings.
+/// The real disk, but its file system knows no direct I/O, or its kernel no rings, or its rings stop working.
 struct Lacking {
     direct: bool,
     ring: bool,
+    broken: Arc<AtomicBool>,
+}
+
+impl Lacking {
+    fn new(direct: bool, ring: bool) -> Lacking {
+        Lacking { direct, ring, broken: Arc::default() }
+    }
+}
+
+/// A ring in which waiting fails once it is broken.
+struct Fragile {
+    ring: Box<dyn Ring>,
+    broken: Arc<AtomicBool>,
+}
+
+impl Ring for Fragile {
+    unsafe fn submit(&mut self, operation: Operation, token: u64) -> io::Result<()> {
+        // SAFETY: the caller's promise is passed on.
+        unsafe { self.ring.submit(operation, token) }
+    }
+
+    fn wait(&mut self, timeout: Option<Duration>) -> io::Result<()> {
+        if self.broken.load(Ordering::Relaxed) {
+            return Err(io::Error::from_raw_os_error(libc::EBADF));
+        }
+        self.ring.wait(timeout)
+    }
+
+    fn reap(&mut self, into: &mut Vec<Completion>) {
+        self.ring.reap(into);
+    }
+
+    fn waker(&self) -> Arc<dyn RingWaker> {
+        self.ring.waker()
+    }
 }
 
 impl Disk for Lacking {
@@ -306,7 +342,7 @@ impl Disk for Lacking {
 
     fn ring(&self, entries: u32) -> io::Result<Box<dyn Ring>> {
         match self.ring {
-            true => RealDisk.ring(entries),
+            true => Ok(Box::new(Fragile { ring: RealDisk.ring(entries)?, broken: Arc::clone(&self.broken) })),
             false => Err(io::Error::new(io::ErrorKind::Unsupported, "no rings here: use another backend")),
         }
     }
@@ -325,10 +361,37 @@ fn refusal(disk: Lacking) -> Refused {
 
 #[test]
 fn without_direct_io_or_rings_it_refuses_with_the_reason() {
-    let refused = refusal(Lacking { direct: false, ring: true }).to_string();
+    let refused = refusal(Lacking::new(false, true)).to_string();
     assert!(refused.contains("O_DIRECT") && refused.contains("buffered"), "{refused}");
-    let refused = refusal(Lacking { direct: true, ring: false }).to_string();
+    let refused = refusal(Lacking::new(true, false)).to_string();
     assert!(refused.contains("no rings here"), "{refused}");
+}
+
+/// Without its ring the backend can do nothing, and nobody is left waiting for it.
+#[test]
+fn when_the_ring_breaks_everyone_is_told() {
+    let dir = tempfile::tempdir().unwrap();
+    let disk = Lacking::new(true, true);
+    let broken = Arc::clone(&disk.broken);
+    let settings = Settings { kick_interval: Duration::from_secs(3600), ..Settings::default() };
+    let backend =
+        (uring().start)(BackendOptions { disk: Arc::new(disk), dir: dir.path().to_owned(), settings }).unwrap();
+    let storage = backend.open(dir.path()).unwrap();
+    fill(&*storage, "cold", 100_000);
+    let reader = storage.reader("cold").unwrap();
+    let mut writer = storage.create("a", MIB as u64).unwrap();
+    append(&mut *writer, b"never written");
+    broken.store(true, Ordering::Relaxed);
+
+    let position = writer.begin_sync(Level::Written).unwrap();
+    let told = writer.marks().wait(Level::Written, position, LONG);
+    assert!(matches!(told, Err(StorageError::Stopped)), "{told:?}");
+    assert!(matches!(writer.append(&[IoSlice::new(b"more")]), Err(StorageError::Stopped)));
+    let (sender, read) = channel();
+    reader.begin_read(0, 100_000, Box::new(move |bytes| sender.send(bytes).unwrap()));
+    let read = read.recv_timeout(LONG).unwrap();
+    assert!(matches!(read, Err(StorageError::Stopped)), "{read:?}");
+    assert!(matches!(writer.close(), Err(StorageError::Stopped)));
 }
 
 /// tmpfs takes O_DIRECT since Linux 6.6, and ignores it.
