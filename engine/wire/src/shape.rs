@@ -103,6 +103,22 @@ const DELETE_TOPICS: &[Field] =
 const OFFSET_FOR_LEADER_EPOCH: &[Field] =
     &[since(3, Fixed(4)), always(List(&[always(Text), always(List(&[always(Fixed(4 + 4 + 4))]))]))];
 const DESCRIBE_CLUSTER: &[Field] = &[always(Fixed(1)), since(1, Fixed(1))];
+const ALTER_PARTITION: &[Field] =
+    &[always(Fixed(4 + 8)), always(List(&[always(Fixed(16)), always(List(ALTERED_PARTITION))]))];
+const ALTERED_PARTITION: &[Field] =
+    &[always(Fixed(4 + 4)), until(2, Numbers(4)), since(3, List(&[always(Fixed(4 + 8))])), always(Fixed(1 + 4))];
+const BROKER_REGISTRATION: &[Field] = &[
+    always(Fixed(4)),
+    always(Text),
+    always(Fixed(16)),
+    always(List(&[always(Text), always(Text), always(Fixed(2 + 2))])),
+    always(List(&[always(Text), always(Fixed(2 + 2))])),
+    always(Text),
+    since(1, Fixed(1)),
+    since(2, Numbers(16)),
+    since(3, Fixed(8)),
+];
+const BROKER_HEARTBEAT: &[Field] = &[always(Fixed(4 + 8 + 8 + 1 + 1))];
 
 /// The fields of a request, and the first version with compact lengths and tagged fields.
 fn described(api: ApiKey) -> Option<(&'static [Field], i16)> {
@@ -116,6 +132,9 @@ fn described(api: ApiKey) -> Option<(&'static [Field], i16)> {
         ApiKey::DeleteTopics => (DELETE_TOPICS, 4),
         ApiKey::OffsetForLeaderEpoch => (OFFSET_FOR_LEADER_EPOCH, 4),
         ApiKey::DescribeCluster => (DESCRIBE_CLUSTER, 0),
+        ApiKey::AlterPartition => (ALTER_PARTITION, 0),
+        ApiKey::BrokerRegistration => (BROKER_REGISTRATION, 0),
+        ApiKey::BrokerHeartbeat => (BROKER_HEARTBEAT, 0),
         _ => return None,
     })
 }
