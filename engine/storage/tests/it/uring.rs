@@ -9,6 +9,7 @@ use std::sync::mpsc::channel;
 use std::time::Duration;
 
 use logdyno_storage::seam::real::RealDisk;
+use logdyno_storage::seam::simulated::SimulatedDisk;
 use logdyno_storage::seam::{Completion, Disk, DiskFile, Open, Operation, Ring, RingWaker};
 use logdyno_storage::{
     Append, Backend, BackendOptions, Kind, Level, Refused, Settings, Storage, StorageError, Writer, kinds,
@@ -142,6 +143,29 @@ fn a_reopened_file_goes_on_in_its_last_block() {
     assert_eq!(read_blocking(&*reader, 0, all.len()).unwrap(), all);
     writer.close().unwrap();
     assert_eq!(std::fs::read(dir.path().join("a")).unwrap(), all);
+}
+
+/// Writes of a dropped writer that are still under way must not land behind the cut, nor in what comes after it.
+/// The simulated ring finishes them late and in any order.
+#[test]
+fn late_writes_of_a_dropped_writer_never_land_in_the_reopened_file() {
+    for seed in 0..30 {
+        let (disk, dir) = (SimulatedDisk::new(seed), PathBuf::from("/simulated"));
+        let options = BackendOptions { disk: Arc::new(disk), dir: dir.clone(), settings: Settings::default() };
+        let backend = (uring().start)(options).unwrap();
+        let storage = backend.open(&dir).unwrap();
+        let mut writer = storage.create("a", MIB as u64).unwrap();
+        append(&mut *writer, &pattern(0..1000));
+        wait(&mut *writer, Level::Durable);
+        (0..6).for_each(|_| append(&mut *writer, &vec![0xEE; 70_000]));
+        writer.kick();
+        drop(writer);
+        let mut writer = storage.reopen("a", 1000, MIB as u64).unwrap();
+        append(&mut *writer, &pattern(1000..50_000));
+        writer.close().unwrap();
+        let found = storage.load("a").unwrap().unwrap();
+        assert!(found == pattern(0..50_000), "seed {seed}: {} bytes", found.len());
+    }
 }
 
 /// More than the pool holds is read back from the device: at random, in one piece, and from front to back.
