@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::counters::Counters;
+use crate::error::is_disk_full;
 use crate::seam::DiskFile;
 use crate::whole_io::uninterrupted;
 
@@ -79,14 +80,21 @@ impl Allocation {
         Ok(())
     }
 
+    /// Allocates the next step, or what smaller one a nearly full disk has space for.
     fn step(&self, state: &mut State, file: &dyn DiskFile, counters: &Counters) -> io::Result<()> {
         let start = self.end.load(Ordering::Acquire);
-        let end = self.capacity.min(start + state.step);
-        if state.stopped || end == start {
+        if state.stopped || start >= self.capacity {
             return Ok(());
         }
-        counters.allocations.one();
-        uninterrupted(|| file.allocate(start..end))?;
+        let end = loop {
+            let end = self.capacity.min(start + state.step);
+            counters.allocations.one();
+            match uninterrupted(|| file.allocate(start..end)) {
+                Ok(()) => break end,
+                Err(error) if is_disk_full(&error) && state.step > STEP_MIN => state.step /= 2,
+                Err(error) => return Err(error),
+            }
+        };
         let due = if end == self.capacity { u64::MAX } else { end - state.step / 2 };
         state.step = self.step_max.min(state.step * 2);
         self.end.store(end, Ordering::Release);
@@ -129,6 +137,19 @@ mod tests {
         }
         assert_eq!(ends, [(0, 1), (0, 3), (2, 7), (5, 11), (9, 15), (13, 19), (17, 20)]);
         assert_eq!(counters.allocations.get(), 7);
+    }
+
+    #[test]
+    fn a_nearly_full_disk_gives_what_it_has() {
+        let disk = SimulatedDisk::new(1);
+        let (file, counters) = (file(&disk), Counters::default());
+        let allocation = Allocation::new(0, 64 * MIB, 64 * MIB);
+        disk.set_capacity(12 * MIB + 4096);
+        assert!(allocation.cover(64 * MIB, &*file, &counters).is_err());
+        assert_eq!(file.len().unwrap(), 12 * MIB);
+        disk.set_capacity(64 * MIB);
+        allocation.cover(64 * MIB, &*file, &counters).unwrap();
+        assert_eq!(file.len().unwrap(), 64 * MIB);
     }
 
     #[test]

@@ -16,7 +16,8 @@ const WINDOW_MIN: u64 = 64 << 10;
 pub(super) struct Ahead {
     allocation: Allocation,
     ready: AtomicU64,
-    /// A writer that gets here asks for the next window: half a window before `ready`.
+    /// A writer that gets here asks for the next window: a whole window before `ready`, because a page is
+    /// stored to faster than it is made ready.
     due: AtomicU64,
     requested: AtomicBool,
     capacity: u64,
@@ -63,7 +64,8 @@ impl Ahead {
         done
     }
 
-    /// Makes everything before `position` ready on this thread: the background was not fast enough.
+    /// Makes everything before `position` ready on this thread: the background was not fast enough. Takes a whole
+    /// window if there is space for it, so that not each of the next appends has to come here.
     pub(super) fn cover(
         &self,
         position: u64,
@@ -72,7 +74,13 @@ impl Ahead {
         counters: &Counters,
     ) -> io::Result<()> {
         let mut state = self.state();
-        self.make_ready(&mut state, position, file, mapping, counters)
+        // Mostly the background had the lock, and what was missing is there now.
+        if position <= self.ready() {
+            return Ok(());
+        }
+        let window = position + state.window;
+        self.make_ready(&mut state, window, file, mapping, counters)
+            .or_else(|_| self.make_ready(&mut state, position, file, mapping, counters))
     }
 
     /// Nothing is made ready any more when this returns: the file's length is the caller's.
@@ -97,7 +105,7 @@ impl Ahead {
         counters.populations.one();
         uninterrupted(|| mapping.populate_write(start as usize..end as usize))?;
         state.window = self.window_max.min(state.window * 2);
-        let due = if end == self.capacity { u64::MAX } else { end.saturating_sub(state.window / 2) };
+        let due = if end == self.capacity { u64::MAX } else { end.saturating_sub(state.window) };
         self.ready.store(end, Ordering::Release);
         self.due.store(due, Ordering::Release);
         Ok(())
