@@ -21,6 +21,8 @@ pub enum CloseReason {
     Flush,
     /// `buffer.memory` was exhausted and senders were waiting.
     MemoryPressure,
+    /// A batch of another partition was ready for the same broker, and its request took this one along.
+    TakenAlong,
 }
 
 /// A point on the way of a batch after it has reached a broker.

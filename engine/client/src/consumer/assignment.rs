@@ -1,0 +1,222 @@
+//! The assigned partitions: where each is, what is buffered for it, and what is asked next. Pure state under one lock.
+
+use std::collections::BTreeMap;
+
+use logdyno_record::{Nanos, Offset, TopicPartition};
+
+use super::fetched::{Buffer, Buffered, FetchedBatch};
+use crate::config::OffsetReset;
+use crate::error::ClientError;
+
+/// An assigned partition.
+#[derive(Debug, Default)]
+pub(crate) struct PartitionState {
+    /// Grows with every seek: an answer to an older question is dropped.
+    pub(crate) generation: u64,
+    /// The next offset to hand out.
+    pub(crate) position: Option<Offset>,
+    /// The next offset to ask for: after what is buffered.
+    pub(crate) fetch_position: Option<Offset>,
+    /// Where to go once the buffer is empty: no position, or one out of range.
+    pub(crate) reset: Option<OffsetReset>,
+    /// True while a question for its reset is out.
+    pub(crate) resetting: bool,
+    /// Not fetched, and its buffered records are kept back.
+    pub(crate) paused: bool,
+    /// True while a fetch for it is out.
+    pub(crate) fetching: bool,
+    /// After an error: not asked before.
+    pub(crate) not_before: Nanos,
+    /// Errors in a row.
+    pub(crate) failures: u32,
+    /// What `poll` says once the buffer is empty; stays until a seek.
+    pub(crate) failure: Option<ClientError>,
+    /// As the latest answer told.
+    pub(crate) high_watermark: Option<Offset>,
+    buffer: Buffer,
+    buffered_bytes: usize,
+}
+
+/// A fetch that could be sent for a partition.
+#[derive(Clone, Debug)]
+pub(crate) struct Wanted {
+    pub(crate) partition: TopicPartition,
+    pub(crate) generation: u64,
+    pub(crate) offset: Offset,
+}
+
+/// All assigned partitions, and whether poll was woken.
+#[derive(Debug, Default)]
+pub(crate) struct Assignment {
+    partitions: BTreeMap<TopicPartition, PartitionState>,
+    generations: u64,
+    buffered_bytes: usize,
+    /// Whose turn it is.
+    turn: usize,
+    pub(crate) wakeup: bool,
+}
+
+impl Assignment {
+    /// Replaces the assignment. Partitions that stay keep position and buffer.
+    pub(crate) fn assign(&mut self, partitions: impl IntoIterator<Item = TopicPartition>, reset: OffsetReset) {
+        let mut before = std::mem::take(&mut self.partitions);
+        for partition in partitions {
+            let state = before.remove(&partition).unwrap_or_else(|| {
+                self.generations += 1;
+                PartitionState { generation: self.generations, reset: Some(reset), ..PartitionState::default() }
+            });
+            self.partitions.insert(partition, state);
+        }
+        self.buffered_bytes = self.partitions.values().map(|state| state.buffered_bytes).sum();
+    }
+
+    /// The assigned partitions, ascending.
+    pub(crate) fn partitions(&self) -> impl Iterator<Item = &TopicPartition> {
+        self.partitions.keys()
+    }
+
+    /// One of them.
+    pub(crate) fn get_mut(&mut self, partition: &TopicPartition) -> Result<&mut PartitionState, ClientError> {
+        let missing = || ClientError::NotAssigned { partition: partition.clone() };
+        self.partitions.get_mut(partition).ok_or_else(missing)
+    }
+
+    /// One of them, if it is still the one that was asked for.
+    pub(crate) fn same(&mut self, partition: &TopicPartition, generation: u64) -> Option<&mut PartitionState> {
+        self.partitions.get_mut(partition).filter(|state| state.generation == generation)
+    }
+
+    /// All of them.
+    pub(crate) fn all_mut(&mut self) -> impl Iterator<Item = (&TopicPartition, &mut PartitionState)> {
+        self.partitions.iter_mut()
+    }
+
+    /// Bytes buffered for all partitions.
+    pub(crate) fn buffered_bytes(&self) -> usize {
+        self.buffered_bytes
+    }
+
+    /// Moves the position: to an offset, or by a reset that is looked up. What was buffered or asked is void.
+    pub(crate) fn seek(
+        &mut self,
+        partition: &TopicPartition,
+        to: Result<Offset, OffsetReset>,
+    ) -> Result<(), ClientError> {
+        self.generations += 1;
+        let generation = self.generations;
+        let state = self.get_mut(partition)?;
+        let dropped = state.buffered_bytes;
+        *state = PartitionState {
+            generation,
+            position: to.ok(),
+            fetch_position: to.ok(),
+            reset: to.err(),
+            paused: state.paused,
+            high_watermark: state.high_watermark,
+            ..PartitionState::default()
+        };
+        self.buffered_bytes -= dropped;
+        Ok(())
+    }
+
+    /// Adds what a fetch brought.
+    pub(crate) fn buffer(&mut self, partition: &TopicPartition, generation: u64, entries: Vec<Buffered>) {
+        let Some(state) = self.same(partition, generation) else { return };
+        let mut added = 0;
+        for entry in entries {
+            state.fetch_position = Some(match &entry {
+                Buffered::Batch(batch) => batch.end_offset(),
+                Buffered::MoveTo(offset) => *offset,
+            });
+            added += entry_bytes(&entry);
+            state.buffer.push_back(entry);
+        }
+        state.buffered_bytes += added;
+        self.buffered_bytes += added;
+    }
+
+    /// Takes up to `max_records` to hand out, partition by partition in turn, and moves positions.
+    pub(crate) fn take(&mut self, max_records: usize) -> Vec<FetchedBatch> {
+        let mut taken = Vec::new();
+        let mut room = max_records;
+        let count = self.partitions.len();
+        let turn = self.turn;
+        let order = (0..count).map(|step| (turn + step) % count.max(1));
+        for index in order.collect::<Vec<_>>() {
+            let Some((_, state)) = self.partitions.iter_mut().nth(index) else { continue };
+            if state.paused {
+                continue;
+            }
+            let before = state.buffered_bytes;
+            state.take(&mut room, &mut taken);
+            self.buffered_bytes -= before - state.buffered_bytes;
+            if room == 0 {
+                self.turn = index + 1;
+                break;
+            }
+        }
+        taken
+    }
+
+    /// Puts back what was taken and not handed out, in order.
+    pub(crate) fn put_back(&mut self, batches: Vec<FetchedBatch>) {
+        for batch in batches.into_iter().rev() {
+            let Some(state) = self.partitions.get_mut(batch.partition()) else { continue };
+            state.position = Some(batch.first_offset());
+            let entry = Buffered::Batch(batch);
+            let bytes = entry_bytes(&entry);
+            state.buffered_bytes += bytes;
+            self.buffered_bytes += bytes;
+            state.buffer.push_front(entry);
+        }
+    }
+
+    /// The error of a partition whose buffer is empty.
+    pub(crate) fn failure(&self) -> Option<ClientError> {
+        let empty = self.partitions.values().filter(|state| state.buffer.is_empty() && !state.paused);
+        empty.filter_map(|state| state.failure.clone()).next()
+    }
+}
+
+impl PartitionState {
+    /// The fetch that could be sent for it now.
+    pub(crate) fn wants_fetch(&self, max_buffered: usize, now: Nanos) -> Option<Offset> {
+        let idle = !self.paused && !self.fetching && self.failure.is_none() && self.reset.is_none();
+        let due = now >= self.not_before && self.buffered_bytes < max_buffered;
+        self.fetch_position.filter(|_| idle && due)
+    }
+
+    /// The reset that could be looked up for it now.
+    pub(crate) fn wants_reset(&self, now: Nanos) -> Option<OffsetReset> {
+        let idle = !self.resetting && self.failure.is_none() && self.buffer.is_empty() && now >= self.not_before;
+        self.reset.filter(|_| idle)
+    }
+
+    fn take(&mut self, room: &mut usize, taken: &mut Vec<FetchedBatch>) {
+        while *room > 0 {
+            let Some(entry) = self.buffer.pop_front() else { return };
+            self.buffered_bytes -= entry_bytes(&entry);
+            match entry {
+                Buffered::MoveTo(offset) => self.position = Some(offset),
+                Buffered::Batch(mut batch) => {
+                    if batch.records_at_most() > *room {
+                        let rest = batch.split_at(batch.first_offset() + *room as i64);
+                        let rest = Buffered::Batch(rest);
+                        self.buffered_bytes += entry_bytes(&rest);
+                        self.buffer.push_front(rest);
+                    }
+                    *room -= batch.records_at_most();
+                    self.position = Some(batch.end_offset());
+                    taken.push(batch);
+                }
+            }
+        }
+    }
+}
+
+fn entry_bytes(entry: &Buffered) -> usize {
+    match entry {
+        Buffered::Batch(batch) => batch.batch().bytes().len(),
+        Buffered::MoveTo(_) => 0,
+    }
+}

@@ -1,0 +1,153 @@
+//! Asking leaders where partitions begin, end, or pass a moment (ListOffsets).
+
+use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
+
+use logdyno_record::{LeaderEpoch, Offset, TopicPartition};
+use logdyno_wire::ErrorCode;
+use logdyno_wire::kafka_protocol::protocol::StrBytes;
+use logdyno_wire::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
+use logdyno_wire::messages::{BrokerId, ListOffsetsRequest, TopicName};
+
+use super::{Leader, Network, Purpose, is_stale_metadata};
+use crate::backoff::Backoff;
+use crate::error::ClientError;
+
+/// An answer: −1 and no time where no record matches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct FoundOffset {
+    pub(crate) offset: Offset,
+    pub(crate) timestamp: i64,
+    pub(crate) leader_epoch: LeaderEpoch,
+}
+
+type Answers = HashMap<TopicPartition, Result<FoundOffset, ClientError>>;
+
+/// Asks until every partition has its answer, an error that will not go away comes, or the time is over.
+pub(crate) async fn list_offsets(
+    network: &Network,
+    mut questions: BTreeMap<TopicPartition, i64>,
+    isolation_level: i8,
+    patience: Duration,
+) -> Result<BTreeMap<TopicPartition, FoundOffset>, ClientError> {
+    let begun = network.clock.now();
+    let config = network.connections.config();
+    let backoff = Backoff { first: config.retry_backoff, most: config.retry_backoff_max };
+    let mut found = BTreeMap::new();
+    let mut last_error = String::new();
+    for attempt in 1.. {
+        for (partition, answer) in list_offsets_once(network, &questions, isolation_level).await {
+            match answer {
+                Ok(offset) => {
+                    questions.remove(&partition);
+                    found.insert(partition, offset);
+                }
+                Err(error) if error.is_retriable() => last_error = error.to_string(),
+                Err(error) => return Err(error),
+            }
+        }
+        let waited = network.clock.now().since(begun);
+        if questions.is_empty() {
+            break;
+        }
+        if waited >= patience {
+            return Err(ClientError::Timeout { doing: "listing offsets".to_owned(), waited, reason: last_error });
+        }
+        tokio::time::sleep(backoff.pause(attempt, (network.random)())).await;
+    }
+    Ok(found)
+}
+
+/// Asks each leader once.
+pub(crate) async fn list_offsets_once(
+    network: &Network,
+    questions: &BTreeMap<TopicPartition, i64>,
+    isolation_level: i8,
+) -> Answers {
+    let cluster = network.metadata.cluster();
+    let mut by_node: BTreeMap<String, Vec<(TopicPartition, Leader, i64)>> = BTreeMap::new();
+    let mut answers = Answers::new();
+    for (partition, timestamp) in questions {
+        match cluster.leader_node(partition) {
+            Some((node, leader)) => {
+                by_node.entry(node.address.clone()).or_default().push((partition.clone(), leader, *timestamp));
+            }
+            None => {
+                network.metadata.want(&partition.topic);
+                network.metadata.request_update();
+                let reason = "its leader is not known yet".to_owned();
+                let doing = format!("listing offsets of {partition}");
+                answers.insert(partition.clone(), Err(ClientError::Disconnected { doing, reason }));
+            }
+        }
+    }
+    for (address, asked) in by_node {
+        answers.extend(ask_node(network, &address, asked, isolation_level).await);
+    }
+    answers
+}
+
+async fn ask_node(
+    network: &Network,
+    address: &str,
+    asked: Vec<(TopicPartition, Leader, i64)>,
+    isolation_level: i8,
+) -> Answers {
+    let exchange = async {
+        let channel = network.connections.open(address, Purpose::Control).await?;
+        channel.call(request(&asked, isolation_level), None).await.map_err(|error| ClientError::Disconnected {
+            doing: format!("asking {address} for offsets"),
+            reason: error.to_string(),
+        })
+    };
+    let response = match exchange.await {
+        Ok(response) => response,
+        Err(error) => {
+            network.metadata.request_update();
+            return asked.into_iter().map(|(partition, ..)| (partition, Err(error.clone()))).collect();
+        }
+    };
+    let mut answers = Answers::new();
+    for topic in &response.topics {
+        for told in &topic.partitions {
+            let partition = TopicPartition::new(&*topic.name.0, told.partition_index);
+            let answer = match ErrorCode::try_from_code(told.error_code) {
+                None => Ok(FoundOffset {
+                    offset: Offset(told.offset),
+                    timestamp: told.timestamp,
+                    leader_epoch: LeaderEpoch(told.leader_epoch),
+                }),
+                Some(code) => {
+                    if is_stale_metadata(code) {
+                        network.metadata.request_update();
+                    }
+                    let doing = format!("listing offsets of {partition}");
+                    Err(ClientError::Refused { doing, code, message: None })
+                }
+            };
+            answers.insert(partition, answer);
+        }
+    }
+    answers
+}
+
+fn request(asked: &[(TopicPartition, Leader, i64)], isolation_level: i8) -> ListOffsetsRequest {
+    let mut topics: Vec<ListOffsetsTopic> = Vec::new();
+    for (partition, leader, timestamp) in asked {
+        let question = ListOffsetsPartition::default()
+            .with_partition_index(partition.partition)
+            .with_current_leader_epoch(leader.epoch)
+            .with_timestamp(*timestamp);
+        match topics.iter_mut().find(|topic| *topic.name.0 == *partition.topic) {
+            Some(topic) => topic.partitions.push(question),
+            None => {
+                let name = TopicName(StrBytes::from_string(partition.topic.to_string()));
+                topics.push(ListOffsetsTopic::default().with_name(name).with_partitions(vec![question]));
+            }
+        }
+    }
+    ListOffsetsRequest::default()
+        .with_replica_id(BrokerId(-1))
+        .with_isolation_level(isolation_level)
+        .with_topics(topics)
+}

@@ -1,0 +1,363 @@
+//! A batch of a producer: filled by callers under its queue's lock, then sealed, sent and completed by the sender.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use logdyno_record::{
+    Batch, BatchBuilder, BatchError, BatchOptions, CloseReason, Codec, Compression, HEADER_LEN, Header, Nanos, Offset,
+    ProducedBatch, TopicPartition,
+};
+
+use super::accumulator::Reserved;
+use super::completion::{Callback, Completion, Outcome, RecordPlace};
+use super::compression_ratio::SAFETY;
+use crate::error::ClientError;
+
+/// The serialized parts of a record.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct RecordParts<'a> {
+    pub(crate) timestamp: i64,
+    pub(crate) key: Option<&'a [u8]>,
+    pub(crate) value: Option<&'a [u8]>,
+    pub(crate) headers: &'a [Header],
+}
+
+impl RecordParts<'_> {
+    /// The most bytes that a batch of only this record can take, before compression.
+    pub(crate) fn upper_bound(&self) -> usize {
+        BatchBuilder::upper_bound(self.key, self.value, self.headers)
+    }
+
+    fn place(&self, index: u32) -> RecordPlace {
+        let size = |part: Option<&[u8]>| part.map_or(-1, |bytes| i32::try_from(bytes.len()).unwrap_or(i32::MAX));
+        RecordPlace { index, timestamp: self.timestamp, key_size: size(self.key), value_size: size(self.value) }
+    }
+}
+
+/// A record's callback, and which record it is for.
+struct Thunk {
+    place: RecordPlace,
+    callback: Callback,
+}
+
+/// The moments of a batch's last attempt.
+#[derive(Clone, Copy, Debug, Default)]
+struct Moments {
+    drained: Nanos,
+    compressed: Nanos,
+    sent: Nanos,
+}
+
+/// A batch.
+pub(crate) struct ProducerBatch {
+    /// Counts a partition's batches: retried ones go back into this order.
+    pub(crate) number: u64,
+    partition: TopicPartition,
+    filling: Filling,
+    completion: Arc<Completion>,
+    thunks: Vec<Thunk>,
+    memory: Arc<Reserved>,
+    created: Nanos,
+    closed: Option<(Nanos, CloseReason)>,
+    moments: Moments,
+    uncompressed_bytes: usize,
+    records: u32,
+    /// True if it was made by splitting a batch that the broker found too large.
+    is_split: bool,
+    /// How often it was given to a connection.
+    pub(crate) attempts: u32,
+    /// No earlier than this it is sent again.
+    pub(crate) not_before: Nanos,
+    /// The leader (node and epoch) of the last attempt: a new one is tried without a pause.
+    pub(crate) last_leader: Option<(i32, i32)>,
+    /// What went wrong last.
+    pub(crate) last_error: Option<ClientError>,
+}
+
+enum Filling {
+    Open(Open),
+    Sealed(Bytes),
+}
+
+struct Open {
+    builder: BatchBuilder,
+    /// Bytes after which no further record is taken: `batch.size`, or the first record's need.
+    write_limit: usize,
+    /// The share of its bytes that a compressed record is guessed to keep, safety included; 1 without codec.
+    expected_ratio: f32,
+}
+
+/// How a new batch starts.
+pub(crate) struct NewBatch {
+    pub(crate) number: u64,
+    pub(crate) partition: TopicPartition,
+    pub(crate) codec: Codec,
+    pub(crate) write_limit: usize,
+    /// The estimate for topic and codec, without safety.
+    pub(crate) ratio: f32,
+    pub(crate) memory: Arc<Reserved>,
+    pub(crate) created: Nanos,
+}
+
+impl ProducerBatch {
+    /// An empty batch.
+    pub(crate) fn new(new: NewBatch) -> ProducerBatch {
+        let expected_ratio = if new.codec.compression() == Compression::None { 1.0 } else { new.ratio * SAFETY };
+        let builder = BatchBuilder::new(new.codec, new.write_limit);
+        ProducerBatch {
+            number: new.number,
+            completion: Arc::new(Completion::new(new.partition.clone())),
+            partition: new.partition,
+            filling: Filling::Open(Open { builder, write_limit: new.write_limit, expected_ratio }),
+            thunks: Vec::new(),
+            memory: new.memory,
+            created: new.created,
+            closed: None,
+            moments: Moments::default(),
+            uncompressed_bytes: HEADER_LEN,
+            records: 0,
+            is_split: false,
+            attempts: 0,
+            not_before: Nanos(0),
+            last_leader: None,
+            last_error: None,
+        }
+    }
+
+    /// Where it goes.
+    pub(crate) fn partition(&self) -> &TopicPartition {
+        &self.partition
+    }
+
+    /// What its records wait for.
+    pub(crate) fn completion(&self) -> &Arc<Completion> {
+        &self.completion
+    }
+
+    /// How many records it holds.
+    pub(crate) fn records(&self) -> u32 {
+        self.records
+    }
+
+    /// When its first record came.
+    pub(crate) fn created(&self) -> Nanos {
+        self.created
+    }
+
+    /// Bytes it will take: exact once sealed or without codec, else a guess from the topic's compression ratio.
+    pub(crate) fn estimated_size(&self) -> usize {
+        match &self.filling {
+            Filling::Open(open) => open.estimate(self.uncompressed_bytes),
+            Filling::Sealed(bytes) => bytes.len(),
+        }
+    }
+
+    /// True if it takes no further record.
+    pub(crate) fn is_full(&self) -> bool {
+        match &self.filling {
+            Filling::Sealed(_) => true,
+            Filling::Open(_) if self.closed.is_some() => true,
+            Filling::Open(open) => self.records > 0 && open.write_limit <= open.estimate(self.uncompressed_bytes),
+        }
+    }
+
+    /// Appends a record if it has room: `None` if not. The first record always fits.
+    pub(crate) fn try_append(
+        &mut self,
+        record: RecordParts<'_>,
+        callback: Option<Callback>,
+        now: Nanos,
+    ) -> Result<RecordPlace, Option<Callback>> {
+        let Filling::Open(open) = &mut self.filling else { return Err(callback) };
+        if self.closed.is_some() {
+            return Err(callback);
+        }
+        let after = open.builder.size_after(record.timestamp, record.key, record.value, record.headers);
+        let record_bytes = after.saturating_sub(self.uncompressed_bytes);
+        if self.records > 0 {
+            let fits = open.estimate(self.uncompressed_bytes) + record_bytes <= open.write_limit;
+            if !fits {
+                self.close(CloseReason::Size, now);
+                return Err(callback);
+            }
+            if !self.is_split && after > self.memory.bytes() && !self.memory.grow_to(after.next_multiple_of(open.write_limit)) {
+                self.close(CloseReason::MemoryPressure, now);
+                return Err(callback);
+            }
+        }
+        let index = open.builder.append(record.timestamp, record.key, record.value, record.headers);
+        self.uncompressed_bytes = open.builder.size();
+        self.records += 1;
+        let place = record.place(index);
+        if let Some(callback) = callback {
+            self.thunks.push(Thunk { place, callback });
+        }
+        Ok(place)
+    }
+
+    /// Takes no further record. The first reason stays.
+    pub(crate) fn close(&mut self, reason: CloseReason, now: Nanos) {
+        self.closed.get_or_insert((now, reason));
+    }
+
+    /// Compresses and seals it, if that has not been done for an earlier attempt. `now` is asked before and after.
+    pub(crate) fn seal(&mut self, now: &dyn Fn() -> Nanos) -> Result<Bytes, BatchError> {
+        let open = match &mut self.filling {
+            Filling::Sealed(bytes) => return Ok(bytes.clone()),
+            Filling::Open(open) => open,
+        };
+        self.moments.drained = now();
+        let bytes = open.builder.build(&BatchOptions::default())?.into_bytes();
+        self.moments.compressed = now();
+        self.memory.shrink_to(bytes.len());
+        self.filling = Filling::Sealed(bytes.clone());
+        Ok(bytes)
+    }
+
+    /// Bytes sealed ÷ bytes before compression; 1 while it is open.
+    pub(crate) fn compression_ratio(&self) -> f32 {
+        match &self.filling {
+            Filling::Sealed(bytes) => bytes.len() as f32 / self.uncompressed_bytes.max(1) as f32,
+            Filling::Open(_) => 1.0,
+        }
+    }
+
+    /// Its request was handed to the socket.
+    pub(crate) fn mark_sent(&mut self, at: Nanos) {
+        self.moments.sent = at;
+    }
+
+    /// True if it may not be sent yet after an error.
+    pub(crate) fn is_backing_off(&self, now: Nanos, leader: Option<(i32, i32)>) -> bool {
+        self.attempts > 0 && now < self.not_before && self.last_leader == leader
+    }
+
+    /// What the probe is told when it is acknowledged.
+    pub(crate) fn report(&self, base_offset: Option<Offset>, acknowledged: Nanos) -> ProducedBatch {
+        let (closed, close_reason) = self.closed.unwrap_or((self.moments.drained, CloseReason::Linger));
+        ProducedBatch {
+            partition: self.partition.clone(),
+            base_offset,
+            records: self.records,
+            bytes_uncompressed: u32::try_from(self.uncompressed_bytes).unwrap_or(u32::MAX),
+            bytes_sent: u32::try_from(self.estimated_size()).unwrap_or(u32::MAX),
+            close_reason,
+            retries: self.attempts.saturating_sub(1),
+            created: self.created,
+            closed,
+            drained: self.moments.drained,
+            compressed: self.moments.compressed,
+            sent: self.moments.sent,
+            acknowledged,
+        }
+    }
+
+    /// Runs callbacks in order, then resolves the futures; the memory goes back when the batch is dropped.
+    pub(crate) fn complete(mut self, outcome: Outcome) {
+        for thunk in std::mem::take(&mut self.thunks) {
+            let result = self.completion.result(&outcome, thunk.place);
+            if catch_unwind(AssertUnwindSafe(|| (thunk.callback)(result))).is_err() {
+                tracing::error!(partition = %self.partition, "a callback of a record panicked; the sender goes on");
+            }
+        }
+        self.completion.resolve(outcome);
+    }
+
+    /// The time after which it fails.
+    pub(crate) fn deadline(&self, delivery_timeout: Duration) -> Nanos {
+        self.created.after(delivery_timeout)
+    }
+
+    /// What its records are told when `delivery.timeout.ms` has passed.
+    pub(crate) fn timed_out(&self, now: Nanos) -> ClientError {
+        let reason = match (&self.last_error, self.attempts) {
+            (Some(error), _) => error.to_string(),
+            (None, 0) => "it never left this client".to_owned(),
+            (None, _) => "no answer came".to_owned(),
+        };
+        ClientError::DeliveryTimeout {
+            partition: self.partition.clone(),
+            records: self.records,
+            waited: now.since(self.created),
+            attempts: self.attempts,
+            reason,
+        }
+    }
+
+    /// Splits a sealed batch that the broker found too large into smaller ones, in order.
+    ///
+    /// The first time parts of `batch_size` are tried; a batch that is no larger, or that was split before,
+    /// is halved; a record that is larger gets a part of its own, whatever the limit, so that each round makes
+    /// smaller batches. The parts take over callbacks and memory; futures follow to them.
+    pub(crate) fn split(mut self, codec: Codec, batch_size: usize) -> Result<Vec<ProducerBatch>, ClientError> {
+        let size = self.estimated_size();
+        let target = if self.is_split || size <= batch_size { size / 2 } else { batch_size };
+        let parts = match self.refill(codec, target) {
+            Ok(parts) => parts,
+            Err(reason) => {
+                let error = ClientError::Compression { partition: self.partition.clone(), reason };
+                self.complete(Outcome::Failed(error.clone()));
+                return Err(error);
+            }
+        };
+        let places = parts.iter().map(|(first, part)| (*first, Arc::clone(&part.completion)));
+        self.completion.resolve(Outcome::Split(places.collect()));
+        Ok(parts.into_iter().map(|(_, part)| part).collect())
+    }
+
+    fn refill(&mut self, codec: Codec, target: usize) -> Result<Vec<(u32, ProducerBatch)>, String> {
+        let Filling::Sealed(bytes) = &self.filling else { unreachable!("only a sealed batch was sent") };
+        let whole = Batch::parse(bytes.clone()).map_err(|error| error.to_string())?;
+        let mut thunks = std::mem::take(&mut self.thunks).into_iter().peekable();
+        let mut parts: Vec<(u32, ProducerBatch)> = Vec::new();
+        let records = whole.records().map_err(|error| error.to_string())?;
+        for (index, record) in (0_u32..).zip(&records) {
+            let record = records.share(&record.map_err(|error| error.to_string())?);
+            let record = RecordParts {
+                timestamp: record.timestamp,
+                key: record.key.as_deref(),
+                value: record.value.as_deref(),
+                headers: &record.headers,
+            };
+            let mut callback = thunks.next_if(|thunk| thunk.place.index == index).map(|thunk| thunk.callback);
+            if let Some((_, part)) = parts.last_mut() {
+                match part.try_append(record, callback, self.created) {
+                    Ok(_) => continue,
+                    Err(unused) => callback = unused,
+                }
+            }
+            let mut part = self.part(codec, target);
+            part.try_append(record, callback, self.created).map_err(|_| "a first record must fit".to_owned())?;
+            parts.push((index, part));
+        }
+        Ok(parts)
+    }
+
+    fn part(&self, codec: Codec, write_limit: usize) -> ProducerBatch {
+        let mut part = ProducerBatch::new(NewBatch {
+            number: self.number,
+            partition: self.partition.clone(),
+            codec,
+            write_limit,
+            ratio: 1.0,
+            memory: Arc::clone(&self.memory),
+            created: self.created,
+        });
+        part.is_split = true;
+        part.attempts = self.attempts;
+        part.last_leader = self.last_leader;
+        part
+    }
+}
+
+impl Open {
+    fn estimate(&self, uncompressed_bytes: usize) -> usize {
+        if self.builder.codec().compression() == Compression::None {
+            return uncompressed_bytes;
+        }
+        let records = uncompressed_bytes.saturating_sub(HEADER_LEN);
+        HEADER_LEN + (records as f32 * self.expected_ratio) as usize
+    }
+}

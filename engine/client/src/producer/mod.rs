@@ -1,0 +1,328 @@
+//! The producer: `send` → interceptors → metadata → serializers → partitioner → size check → accumulator; a thread
+//! of its own takes batches from there, compresses and sends them, and completes futures and callbacks in order.
+//!
+//! **Order and duplicates.** Idempotence is not there yet. A batch that is sent again after its answer was lost may be
+//! in the log twice. After a retriable error only one batch of the partition is in flight until every retry is
+//! answered, and retries keep their place in line. What was already in flight behind a batch that the broker refused
+//! by name may have been taken meanwhile: `max.in.flight.requests.per.connection=1` rules that out too, as in Kafka.
+
+mod accumulator;
+mod batch;
+mod buffer_pool;
+mod builder;
+mod completion;
+mod compression_ratio;
+mod interceptor;
+mod metrics;
+mod partitioner;
+mod record;
+mod request;
+mod sender;
+
+pub use builder::ProducerBuilder;
+pub use completion::SendFuture;
+pub use interceptor::Interceptor;
+pub use metrics::ProducerMetrics;
+pub use partitioner::{KeyHashPartitioner, Partitioner, RoundRobinPartitioner, TopicView};
+pub use record::{ProducerRecord, RecordMetadata};
+
+use std::cell::Cell;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use logdyno_record::partition_for_key;
+
+use self::accumulator::Target;
+use self::batch::RecordParts;
+use self::completion::Callback;
+use self::metrics::Counters;
+use self::partitioner::sticky::Choices;
+use self::sender::SenderShared;
+use crate::config::ProducerConfig;
+use crate::error::ClientError;
+use crate::network::{Background, Cluster, Leaders};
+use crate::serialization::Serializer;
+
+/// Sends records to a cluster. Shared by as many threads as like to.
+///
+/// Dropping it without [`close`](Producer::close) fails what is not acknowledged yet.
+pub struct Producer<K, V> {
+    shared: Arc<SenderShared>,
+    key_serializer: Box<dyn Serializer<K>>,
+    value_serializer: Box<dyn Serializer<V>>,
+    partitioner: Option<Box<dyn Partitioner>>,
+    interceptors: Arc<[Box<dyn Interceptor<K, V>>]>,
+    sender: Background,
+}
+
+/// A partition as the metadata tells.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PartitionInfo {
+    /// Its index.
+    pub partition: i32,
+    /// The broker that leads it, if one does.
+    pub leader: Option<i32>,
+    /// The brokers that shall hold it, the preferred leader first.
+    pub replicas: Vec<i32>,
+    /// Those that are in sync.
+    pub isr: Vec<i32>,
+}
+
+thread_local! {
+    /// Where serializers write: key and value. Taken while in use, so that a serializer may itself send.
+    static SCRATCH: Cell<(Vec<u8>, Vec<u8>)> = const { Cell::new((Vec::new(), Vec::new())) };
+}
+
+impl<K: 'static, V: 'static> Producer<K, V> {
+    /// A producer with the system's clock and no probe; [`ProducerBuilder`] gives more choices.
+    pub fn new(
+        config: ProducerConfig,
+        key_serializer: impl Serializer<K>,
+        value_serializer: impl Serializer<V>,
+    ) -> Result<Producer<K, V>, ClientError> {
+        ProducerBuilder::new(config, key_serializer, value_serializer).build()
+    }
+
+    /// Puts a record into a batch, and returns what will become of it.
+    ///
+    /// Waits up to `max.block.ms` for metadata and for buffer memory, and for nothing else. What fails before the
+    /// record is buffered fails the future at once.
+    pub fn send(&self, record: ProducerRecord<K, V>) -> SendFuture {
+        self.send_record(record, None)
+    }
+
+    /// As [`send`](Producer::send); `callback` runs once, on the sender's thread in the order of a partition's
+    /// records, or on this thread if the record could not be buffered. It must not block.
+    pub fn send_with(
+        &self,
+        record: ProducerRecord<K, V>,
+        callback: impl FnOnce(Result<RecordMetadata, ClientError>) + Send + 'static,
+    ) -> SendFuture {
+        self.send_record(record, Some(Box::new(callback)))
+    }
+
+    /// Sends what is buffered and waits until every record of an earlier `send` is acknowledged or has failed.
+    pub fn flush(&self) {
+        let accumulator = &self.shared.accumulator;
+        accumulator.begin_flush();
+        let batches = accumulator.incomplete().snapshot();
+        self.shared.wake.notify_one();
+        for batch in batches {
+            batch.wait();
+        }
+        accumulator.end_flush();
+    }
+
+    /// The partitions of a topic; waits up to `max.block.ms` for them.
+    pub fn partitions_for(&self, topic: &str) -> Result<Vec<PartitionInfo>, ClientError> {
+        let topic: Arc<str> = Arc::from(topic);
+        let cluster = self.cluster_with(&topic, 0, self.shared.config.max_block)?;
+        let partitions = cluster.topics.get(&topic).map_or(&[][..], |topic| &topic.partitions);
+        let infos = (0..).zip(partitions).map(|(partition, known)| PartitionInfo {
+            partition,
+            leader: known.leader.map(|leader| leader.node),
+            replicas: known.replicas.clone(),
+            isr: known.isr.clone(),
+        });
+        Ok(infos.collect())
+    }
+
+    /// What has been done so far.
+    pub fn metrics(&self) -> ProducerMetrics {
+        self.shared.counters.read()
+    }
+
+    /// Bytes of `buffer.memory` that are free now.
+    pub fn buffer_available_bytes(&self) -> usize {
+        self.shared.accumulator.pool().free()
+    }
+
+    /// Takes no further record, sends what is buffered and waits up to `timeout` for it; what is not done then fails.
+    pub fn close(mut self, timeout: Duration) {
+        self.shut_down(timeout);
+    }
+
+    fn send_record(&self, mut record: ProducerRecord<K, V>, callback: Option<Callback>) -> SendFuture {
+        for interceptor in self.interceptors.iter() {
+            record = interceptor.on_send(record);
+        }
+        let callback = self.with_interceptors(callback);
+        match self.buffer_record(&record, callback) {
+            Ok(future) => future,
+            Err((error, callback)) => {
+                if let Some(callback) = callback {
+                    callback(Err(error.clone()));
+                }
+                SendFuture::refused(error)
+            }
+        }
+    }
+
+    fn with_interceptors(&self, callback: Option<Callback>) -> Option<Callback> {
+        if self.interceptors.is_empty() {
+            return callback;
+        }
+        let interceptors = Arc::clone(&self.interceptors);
+        Some(Box::new(move |result| {
+            interceptors.iter().for_each(|interceptor| interceptor.on_acknowledgement(&result));
+            if let Some(callback) = callback {
+                callback(result);
+            }
+        }))
+    }
+
+    fn buffer_record(
+        &self,
+        record: &ProducerRecord<K, V>,
+        callback: Option<Callback>,
+    ) -> Result<SendFuture, (ClientError, Option<Callback>)> {
+        let (mut key_scratch, mut value_scratch) = SCRATCH.take();
+        key_scratch.clear();
+        value_scratch.clear();
+        let result = self.serialize_and_append(record, callback, &mut key_scratch, &mut value_scratch);
+        SCRATCH.set((key_scratch, value_scratch));
+        result
+    }
+
+    fn serialize_and_append(
+        &self,
+        record: &ProducerRecord<K, V>,
+        callback: Option<Callback>,
+        key_scratch: &mut Vec<u8>,
+        value_scratch: &mut Vec<u8>,
+    ) -> Result<SendFuture, (ClientError, Option<Callback>)> {
+        let begun = self.shared.clock.now();
+        let prepared = self.prepare(record, key_scratch, value_scratch);
+        let (cluster, parts) = match prepared {
+            Ok(prepared) => prepared,
+            Err(error) => return Err((error, callback)),
+        };
+        let target = match self.target(record, &parts, &cluster) {
+            Ok(target) => target,
+            Err(error) => return Err((error, callback)),
+        };
+        let topic = self.shared.accumulator.topic(&record.topic);
+        let patience = self.shared.config.max_block.saturating_sub(self.shared.clock.now().since(begun));
+        let waiting_since = Cell::new(None);
+        let on_wait = || {
+            waiting_since.set(Some(self.shared.clock.now()));
+            self.shared.wake.notify_one();
+        };
+        let appended = self.shared.accumulator.append(&topic, target, parts, callback, patience, on_wait);
+        if let Some(since) = waiting_since.get() {
+            let waited = self.shared.clock.now().since(since).as_nanos();
+            Counters::add(&self.shared.counters.memory_wait_ns, u64::try_from(waited).unwrap_or(u64::MAX));
+        }
+        let appended = appended?;
+        Counters::add(&self.shared.counters.records_appended, 1);
+        if appended.wakes_sender {
+            self.shared.wake.notify_one();
+        }
+        Ok(SendFuture::sent(appended.completion, appended.place))
+    }
+
+    /// Metadata and bytes: all that can fail before a partition is chosen.
+    fn prepare<'a>(
+        &self,
+        record: &'a ProducerRecord<K, V>,
+        key_scratch: &'a mut Vec<u8>,
+        value_scratch: &'a mut Vec<u8>,
+    ) -> Result<(Arc<Cluster>, RecordParts<'a>), ClientError> {
+        let timestamp = record.timestamp.unwrap_or_else(|| self.shared.clock.wall_ms());
+        if timestamp < 0 {
+            return Err(ClientError::NegativeTimestamp(timestamp));
+        }
+        if self.shared.closing.load(Ordering::Acquire) {
+            return Err(ClientError::Closed { client: "producer" });
+        }
+        let least = record.partition.map_or(1, |partition| partition.saturating_add(1));
+        let cluster = self.cluster_with(&record.topic, least, self.shared.config.max_block)?;
+        let failed = |part, reason| ClientError::Serialization { topic: record.topic.to_string(), part, reason };
+        let key = record.key.as_ref().map(|key| self.key_serializer.serialize(&record.topic, key, key_scratch));
+        let value =
+            record.value.as_ref().map(|value| self.value_serializer.serialize(&record.topic, value, value_scratch));
+        let parts = RecordParts {
+            timestamp,
+            key: key.transpose().map_err(|reason| failed("key", reason))?,
+            value: value.transpose().map_err(|reason| failed("value", reason))?,
+            headers: &record.headers,
+        };
+        self.check_size(&record.topic, parts.upper_bound())?;
+        Ok((cluster, parts))
+    }
+
+    fn check_size(&self, topic: &str, size: usize) -> Result<(), ClientError> {
+        let config = &self.shared.config;
+        let limits = [("max.request.size", config.max_request_size), ("buffer.memory", config.buffer_memory)];
+        match limits.into_iter().find(|(_, limit)| size > *limit) {
+            None => Ok(()),
+            Some((setting, limit)) => {
+                Err(ClientError::RecordTooLarge { topic: topic.to_owned(), size, setting, limit })
+            }
+        }
+    }
+
+    fn target<'a>(
+        &self,
+        record: &ProducerRecord<K, V>,
+        parts: &RecordParts<'_>,
+        cluster: &'a Cluster,
+    ) -> Result<Target<'a>, ClientError> {
+        let available = cluster.topics.get(&record.topic).map_or(&[][..], |topic| &topic.available);
+        let partitions = i32::try_from(cluster.partitions(&record.topic)).unwrap_or(i32::MAX);
+        let chosen = match (record.partition, &self.partitioner, parts.key) {
+            (Some(partition), _, _) => partition,
+            (None, Some(partitioner), key) => {
+                let view = TopicView { topic: &record.topic, partitions, available };
+                partitioner.partition(view, key, parts.value)
+            }
+            (None, None, Some(key)) if !self.shared.config.ignore_keys => partition_for_key(key, partitions),
+            (None, None, _) => return Ok(Target::Sticky(Choices { partitions, available })),
+        };
+        if (0..partitions).contains(&chosen) {
+            return Ok(Target::Partition(chosen));
+        }
+        Err(ClientError::NoSuchPartition { topic: record.topic.to_string(), partition: chosen, partitions })
+    }
+
+    /// A picture of the cluster in which `topic` has at least `least` partitions.
+    fn cluster_with(&self, topic: &Arc<str>, least: i32, patience: Duration) -> Result<Arc<Cluster>, ClientError> {
+        let metadata = &self.shared.network.metadata;
+        metadata.want(topic);
+        let least = usize::try_from(least.max(1)).unwrap_or(1);
+        let cluster = metadata.cluster();
+        if cluster.partitions(topic) >= least {
+            return Ok(cluster);
+        }
+        let what = || format!("partition {} of topic {topic}", least - 1);
+        let servers = &self.shared.config.connection.bootstrap_servers;
+        metadata.wait_for(what, servers, patience, |cluster| {
+            let error = cluster.topics.get(topic).and_then(|topic| topic.error);
+            if let Some(code) = error.filter(|code| !code.is_retriable()) {
+                return Some(Err(ClientError::Topic { topic: topic.to_string(), code }));
+            }
+            (cluster.partitions(topic) >= least).then_some(Ok(()))
+        })?;
+        Ok(metadata.cluster())
+    }
+}
+
+impl<K, V> Producer<K, V> {
+    fn shut_down(&mut self, timeout: Duration) {
+        self.shared.closing.store(true, Ordering::Release);
+        self.shared.accumulator.close();
+        self.shared.wake.notify_one();
+        if !self.sender.wait_end(timeout) {
+            self.shared.abort.store(true, Ordering::Release);
+            self.shared.wake.notify_one();
+            self.sender.wait_end(Duration::MAX);
+        }
+    }
+}
+
+impl<K, V> Drop for Producer<K, V> {
+    fn drop(&mut self) {
+        self.shut_down(Duration::ZERO);
+    }
+}

@@ -1,0 +1,549 @@
+//! Scripted brokers: real sockets and Kafka frames, logs in memory, and a script of what goes wrong.
+//!
+//! Each connection has a thread that reads requests and one that answers them in order, so that several can be in
+//! flight. A Produce takes the next reaction of the script; without one it is appended and answered.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, mpsc};
+use std::time::{Duration, Instant};
+
+use bytes::{BufMut, Bytes, BytesMut};
+use logdyno_record::{Batch, LeaderEpoch, Offset, patch};
+use logdyno_wire::kafka_protocol::protocol::{Decodable, Encodable, StrBytes};
+use logdyno_wire::messages::api_versions_response::ApiVersion;
+use logdyno_wire::messages::create_topics_response::CreatableTopicResult;
+use logdyno_wire::messages::delete_topics_response::DeletableTopicResult;
+use logdyno_wire::messages::fetch_response::{AbortedTransaction, FetchableTopicResponse, PartitionData};
+use logdyno_wire::messages::list_offsets_response::{ListOffsetsPartitionResponse, ListOffsetsTopicResponse};
+use logdyno_wire::messages::metadata_response::{
+    MetadataResponseBroker, MetadataResponsePartition, MetadataResponseTopic,
+};
+use logdyno_wire::messages::produce_response::{PartitionProduceResponse, TopicProduceResponse};
+use logdyno_wire::messages::{
+    ApiKey, ApiVersionsResponse, BrokerId, CreateTopicsRequest, CreateTopicsResponse, DeleteTopicsRequest,
+    DeleteTopicsResponse, FetchRequest, FetchResponse, ListOffsetsRequest, ListOffsetsResponse, MetadataRequest,
+    MetadataResponse, ProduceRequest, ProduceResponse, ProducerId, RequestHeader, ResponseHeader, TopicName,
+};
+
+/// What a broker does with one Produce request.
+#[derive(Clone, Debug)]
+pub(crate) enum Reaction {
+    /// Appends and answers.
+    Take,
+    /// Answers this error for every partition, and appends nothing.
+    Refuse(i16),
+    /// Appends nothing and closes the connection.
+    Hang,
+    /// Appends and closes the connection.
+    TakeAndHang,
+    /// Appends nothing and never answers.
+    Ignore,
+    /// Waits until [`Cluster::release`], then goes on with the rest of the script.
+    Hold,
+}
+
+/// A Produce request as a broker saw it.
+#[derive(Clone, Debug)]
+pub(crate) struct Produced {
+    pub(crate) node: i32,
+    pub(crate) acks: i16,
+    /// Partition, bytes and record values of each batch.
+    pub(crate) batches: Vec<(i32, usize, Vec<String>)>,
+}
+
+#[derive(Default)]
+struct State {
+    nodes: BTreeMap<i32, u16>,
+    /// Topic → leader of each partition; −1 for none.
+    topics: BTreeMap<String, Vec<i32>>,
+    leader_epoch: i32,
+    logs: BTreeMap<(String, i32), Log>,
+    script: VecDeque<Reaction>,
+    fetch_errors: VecDeque<i16>,
+    held: bool,
+    received: usize,
+    produced: Vec<Produced>,
+    fetches: Vec<FetchRequest>,
+    max_batch_bytes: Option<usize>,
+    /// Sockets, to be cut.
+    streams: Vec<TcpStream>,
+}
+
+#[derive(Default)]
+struct Log {
+    start: i64,
+    end: i64,
+    /// Base offset, next offset, bytes.
+    batches: Vec<(i64, i64, Bytes)>,
+    aborted: Vec<(i64, i64)>,
+}
+
+/// Brokers that share one script.
+#[derive(Clone)]
+pub(crate) struct Cluster {
+    state: Arc<(Mutex<State>, Condvar)>,
+}
+
+impl Cluster {
+    /// `nodes` brokers, numbered from 1, and a topic `t` whose partitions are led as `leaders` says.
+    pub(crate) fn start(nodes: i32, leaders: &[i32]) -> Cluster {
+        let cluster = Cluster { state: Arc::default() };
+        for node in 1..=nodes {
+            let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+            cluster.lock().nodes.insert(node, listener.local_addr().unwrap().port());
+            let cluster = cluster.clone();
+            std::thread::spawn(move || {
+                for stream in listener.incoming().flatten() {
+                    cluster.clone().serve(node, stream);
+                }
+            });
+        }
+        cluster.lock().leader_epoch = 5;
+        cluster.lock().topics.insert("t".to_owned(), leaders.to_vec());
+        cluster
+    }
+
+    pub(crate) fn bootstrap(&self) -> String {
+        format!("127.0.0.1:{}", self.lock().nodes[&1])
+    }
+
+    pub(crate) fn script(&self, reactions: impl IntoIterator<Item = Reaction>) {
+        self.lock().script.extend(reactions);
+    }
+
+    /// The next Fetch requests are answered with these errors.
+    pub(crate) fn fail_fetches(&self, codes: impl IntoIterator<Item = i16>) {
+        self.lock().fetch_errors.extend(codes);
+    }
+
+    pub(crate) fn hold(&self) {
+        self.lock().held = true;
+        self.script([Reaction::Hold]);
+    }
+
+    pub(crate) fn release(&self) {
+        self.lock().held = false;
+        self.state.1.notify_all();
+    }
+
+    /// Batches above this size are refused as too large.
+    pub(crate) fn limit_batches(&self, bytes: usize) {
+        self.lock().max_batch_bytes = Some(bytes);
+    }
+
+    pub(crate) fn lead(&self, partition: usize, node: i32) {
+        let mut state = self.lock();
+        state.leader_epoch += 1;
+        state.topics.get_mut("t").unwrap()[partition] = node;
+    }
+
+    /// Waits until so many Produce requests have arrived, answered or not.
+    pub(crate) fn wait_received(&self, count: usize) {
+        let mut state = self.lock();
+        while state.received < count {
+            state = self.state.1.wait_timeout(state, Duration::from_secs(30)).unwrap().0;
+        }
+    }
+
+    pub(crate) fn received(&self) -> usize {
+        self.lock().received
+    }
+
+    pub(crate) fn produced(&self) -> Vec<Produced> {
+        self.lock().produced.clone()
+    }
+
+    pub(crate) fn fetches(&self) -> Vec<FetchRequest> {
+        self.lock().fetches.clone()
+    }
+
+    /// The record values of a partition of `t`, in order.
+    pub(crate) fn values(&self, partition: i32) -> Vec<String> {
+        let state = self.lock();
+        let log = state.logs.get(&("t".to_owned(), partition));
+        log.map_or(Vec::new(), |log| log.batches.iter().flat_map(|(_, _, bytes)| values(bytes)).collect())
+    }
+
+    /// Appends a batch to partition 0 of `t` as if somebody had produced it; returns its base offset.
+    pub(crate) fn append(&self, batch: Bytes) -> i64 {
+        let mut state = self.lock();
+        let epoch = state.leader_epoch;
+        let base = state.logs.entry(("t".to_owned(), 0)).or_default().append(&batch, epoch);
+        drop(state);
+        self.state.1.notify_all();
+        base
+    }
+
+    pub(crate) fn abort(&self, producer: i64, first: i64) {
+        self.lock().logs.entry(("t".to_owned(), 0)).or_default().aborted.push((producer, first));
+    }
+
+    /// Drops what is before `offset`, as retention does.
+    pub(crate) fn retain_from(&self, offset: i64) {
+        let mut state = self.lock();
+        let log = state.logs.entry(("t".to_owned(), 0)).or_default();
+        log.batches.retain(|(_, next, _)| *next > offset);
+        log.start = offset;
+    }
+
+    /// Cuts every connection.
+    pub(crate) fn cut_connections(&self) {
+        for stream in self.lock().streams.drain(..) {
+            // A peer that has gone already is as good.
+            drop(stream.shutdown(Shutdown::Both));
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.0.lock().unwrap()
+    }
+
+    fn serve(self, node: i32, stream: TcpStream) {
+        stream.set_nodelay(true).unwrap();
+        self.lock().streams.push(stream.try_clone().unwrap());
+        let (frames, to_answer) = mpsc::channel();
+        let (reader, cluster) = (stream.try_clone().unwrap(), self.clone());
+        std::thread::spawn(move || cluster.read(reader, &frames));
+        std::thread::spawn(move || {
+            for frame in to_answer {
+                match self.answer(node, frame) {
+                    Verdict::Answer(bytes) if (&stream).write_all(&bytes).is_ok() => {}
+                    Verdict::Silence => {}
+                    Verdict::Answer(_) | Verdict::Hang => break,
+                }
+            }
+            drop(stream.shutdown(Shutdown::Both));
+        });
+    }
+
+    fn read(&self, mut stream: TcpStream, frames: &mpsc::Sender<Bytes>) {
+        let mut size = [0; 4];
+        while stream.read_exact(&mut size).is_ok() {
+            let mut frame = vec![0; u32::from_be_bytes(size) as usize];
+            if stream.read_exact(&mut frame).is_err() {
+                return;
+            }
+            if frame[..2] == [0, 0] {
+                self.lock().received += 1;
+                self.state.1.notify_all();
+            }
+            if frames.send(frame.into()).is_err() {
+                return;
+            }
+        }
+    }
+
+    fn answer(&self, node: i32, mut frame: Bytes) -> Verdict {
+        let key = ApiKey::try_from(i16::from_be_bytes([frame[0], frame[1]])).unwrap();
+        let version = i16::from_be_bytes([frame[2], frame[3]]);
+        let header = RequestHeader::decode(&mut frame, key.request_header_version(version)).unwrap();
+        let reply = Reply { key, version, correlation_id: header.correlation_id };
+        match key {
+            ApiKey::ApiVersions => reply.with(&api_versions()),
+            ApiKey::Metadata => reply.with(&self.metadata(&MetadataRequest::decode(&mut frame, version).unwrap())),
+            ApiKey::Produce => self.produce(node, &ProduceRequest::decode(&mut frame, version).unwrap(), &reply),
+            ApiKey::Fetch => reply.with(&self.fetch(node, FetchRequest::decode(&mut frame, version).unwrap())),
+            ApiKey::ListOffsets => {
+                reply.with(&self.list_offsets(node, &ListOffsetsRequest::decode(&mut frame, version).unwrap()))
+            }
+            ApiKey::CreateTopics => {
+                reply.with(&self.create_topics(&CreateTopicsRequest::decode(&mut frame, version).unwrap()))
+            }
+            ApiKey::DeleteTopics => {
+                reply.with(&self.delete_topics(&DeleteTopicsRequest::decode(&mut frame, version).unwrap()))
+            }
+            other => panic!("{other:?} is not in the script"),
+        }
+    }
+
+    fn metadata(&self, request: &MetadataRequest) -> MetadataResponse {
+        let state = self.lock();
+        let broker = |(id, port): (&i32, &u16)| {
+            MetadataResponseBroker::default()
+                .with_node_id(BrokerId(*id))
+                .with_host(StrBytes::from_static_str("127.0.0.1"))
+                .with_port(i32::from(*port))
+        };
+        let asked: Vec<String> = match &request.topics {
+            None => state.topics.keys().cloned().collect(),
+            Some(topics) => topics.iter().map(|topic| topic.name.as_ref().unwrap().0.to_string()).collect(),
+        };
+        MetadataResponse::default()
+            .with_brokers(state.nodes.iter().map(broker).collect())
+            .with_controller_id(BrokerId(1))
+            .with_cluster_id(Some(StrBytes::from_static_str("scripted")))
+            .with_topics(asked.iter().map(|name| state.describe(name)).collect())
+    }
+
+    fn produce(&self, node: i32, request: &ProduceRequest, reply: &Reply) -> Verdict {
+        let mut state = self.lock();
+        let mut reaction = state.script.pop_front().unwrap_or(Reaction::Take);
+        while matches!(reaction, Reaction::Hold) {
+            while state.held {
+                state = self.state.1.wait(state).unwrap();
+            }
+            reaction = state.script.pop_front().unwrap_or(Reaction::Take);
+        }
+        state.note(node, request);
+        let response = match &reaction {
+            Reaction::Take | Reaction::TakeAndHang => state.produce(node, request, 0),
+            Reaction::Refuse(code) => state.produce(node, request, *code),
+            Reaction::Hang | Reaction::Ignore | Reaction::Hold => ProduceResponse::default(),
+        };
+        drop(state);
+        self.state.1.notify_all();
+        match reaction {
+            Reaction::Hang | Reaction::TakeAndHang => Verdict::Hang,
+            Reaction::Ignore => Verdict::Silence,
+            _ if request.acks == 0 => Verdict::Silence,
+            _ => reply.with(&response),
+        }
+    }
+
+    fn fetch(&self, node: i32, request: FetchRequest) -> FetchResponse {
+        let deadline = Instant::now() + Duration::from_millis(request.max_wait_ms as u64);
+        let mut state = self.lock();
+        state.fetches.push(request.clone());
+        loop {
+            let code = state.fetch_errors.pop_front().unwrap_or(0);
+            let response = state.fetch(node, &request, code);
+            let partitions = response.responses.iter().flat_map(|topic| &topic.partitions);
+            let ready = partitions.clone().any(|data| data.error_code != 0)
+                || partitions.map(|data| data.records.as_ref().map_or(0, Bytes::len)).sum::<usize>() > 0;
+            let left = deadline.saturating_duration_since(Instant::now());
+            if ready || left.is_zero() {
+                return response;
+            }
+            state = self.state.1.wait_timeout(state, left).unwrap().0;
+        }
+    }
+
+    fn list_offsets(&self, node: i32, request: &ListOffsetsRequest) -> ListOffsetsResponse {
+        let state = self.lock();
+        let topics = request.topics.iter().map(|topic| {
+            let partitions = topic.partitions.iter().map(|asked| {
+                let key = (topic.name.0.to_string(), asked.partition_index);
+                let log = state.logs.get(&key);
+                let offset = match asked.timestamp {
+                    -2 => log.map_or(0, |log| log.start),
+                    -1 => log.map_or(0, |log| log.end),
+                    time => log.map_or(-1, |log| log.at_time(time)),
+                };
+                ListOffsetsPartitionResponse::default()
+                    .with_partition_index(asked.partition_index)
+                    .with_error_code(if state.leads(node, &key) { 0 } else { 6 })
+                    .with_offset(offset)
+                    .with_timestamp(if asked.timestamp < 0 { -1 } else { asked.timestamp })
+            });
+            ListOffsetsTopicResponse::default().with_name(topic.name.clone()).with_partitions(partitions.collect())
+        });
+        ListOffsetsResponse::default().with_topics(topics.collect())
+    }
+
+    fn create_topics(&self, request: &CreateTopicsRequest) -> CreateTopicsResponse {
+        let mut state = self.lock();
+        let topics = request.topics.iter().map(|topic| {
+            let name = topic.name.0.to_string();
+            let exists = state.topics.contains_key(&name);
+            if !exists {
+                state.topics.insert(name, vec![1; topic.num_partitions as usize]);
+            }
+            CreatableTopicResult::default().with_name(topic.name.clone()).with_error_code(if exists { 36 } else { 0 })
+        });
+        CreateTopicsResponse::default().with_topics(topics.collect())
+    }
+
+    fn delete_topics(&self, request: &DeleteTopicsRequest) -> DeleteTopicsResponse {
+        let mut state = self.lock();
+        let responses = request.topic_names.iter().map(|name| {
+            let existed = state.topics.remove(&name.0.to_string()).is_some();
+            DeletableTopicResult::default().with_name(Some(name.clone())).with_error_code(if existed { 0 } else { 3 })
+        });
+        DeleteTopicsResponse::default().with_responses(responses.collect())
+    }
+}
+
+impl State {
+    fn describe(&self, name: &str) -> MetadataResponseTopic {
+        let topic =
+            MetadataResponseTopic::default().with_name(Some(TopicName(StrBytes::from_string(name.to_owned()))));
+        let Some(leaders) = self.topics.get(name) else {
+            return topic.with_error_code(if name.contains(' ') { 17 } else { 3 });
+        };
+        let partitions = (0..).zip(leaders).map(|(index, leader)| {
+            MetadataResponsePartition::default()
+                .with_partition_index(index)
+                .with_error_code(if *leader < 0 { 5 } else { 0 })
+                .with_leader_id(BrokerId(*leader))
+                .with_leader_epoch(self.leader_epoch)
+                .with_replica_nodes(vec![BrokerId(*leader)])
+                .with_isr_nodes(vec![BrokerId(*leader)])
+        });
+        topic.with_partitions(partitions.collect())
+    }
+
+    fn leads(&self, node: i32, (topic, partition): &(String, i32)) -> bool {
+        self.topics.get(topic).and_then(|leaders| leaders.get(*partition as usize)) == Some(&node)
+    }
+
+    fn note(&mut self, node: i32, request: &ProduceRequest) {
+        let partitions = request.topic_data.iter().flat_map(|topic| &topic.partition_data);
+        let batches = partitions.map(|data| {
+            let bytes = data.records.as_ref().unwrap();
+            (data.index, bytes.len(), values(bytes))
+        });
+        self.produced.push(Produced { node, acks: request.acks, batches: batches.collect() });
+    }
+
+    fn produce(&mut self, node: i32, request: &ProduceRequest, code: i16) -> ProduceResponse {
+        let mut responses = Vec::new();
+        for topic in &request.topic_data {
+            let mut answers = Vec::new();
+            for data in &topic.partition_data {
+                let key = (topic.name.0.to_string(), data.index);
+                let bytes = data.records.as_ref().unwrap();
+                let too_large = self.max_batch_bytes.is_some_and(|limit| bytes.len() > limit);
+                let code = match code {
+                    0 if !self.leads(node, &key) => 6,
+                    0 if too_large => 10,
+                    code => code,
+                };
+                let epoch = self.leader_epoch;
+                let base = if code == 0 { self.logs.entry(key).or_default().append(bytes, epoch) } else { -1 };
+                answers.push(
+                    PartitionProduceResponse::default()
+                        .with_index(data.index)
+                        .with_error_code(code)
+                        .with_base_offset(base)
+                        .with_log_append_time_ms(-1),
+                );
+            }
+            responses.push(
+                TopicProduceResponse::default().with_name(topic.name.clone()).with_partition_responses(answers),
+            );
+        }
+        ProduceResponse::default().with_responses(responses)
+    }
+
+    fn fetch(&self, node: i32, request: &FetchRequest, code: i16) -> FetchResponse {
+        let mut room = request.max_bytes as usize;
+        let mut first = true;
+        let mut responses = Vec::new();
+        for topic in &request.topics {
+            let mut partitions = Vec::new();
+            for asked in &topic.partitions {
+                let key = (topic.topic.0.to_string(), asked.partition);
+                let data = PartitionData::default().with_partition_index(asked.partition).with_high_watermark(0);
+                let empty = Log::default();
+                let log = self.logs.get(&key).unwrap_or(&empty);
+                let code = match code {
+                    0 if !self.leads(node, &key) => 6,
+                    0 if asked.current_leader_epoch != self.leader_epoch => 74,
+                    0 if asked.fetch_offset < log.start || asked.fetch_offset > log.end => 1,
+                    code => code,
+                };
+                let records = if code == 0 {
+                    log.read(asked.fetch_offset, room.min(asked.partition_max_bytes as usize), first)
+                } else {
+                    Bytes::new()
+                };
+                first &= records.is_empty();
+                room = room.saturating_sub(records.len());
+                let aborted = log.aborted.iter().map(|(producer, offset)| {
+                    AbortedTransaction::default().with_producer_id(ProducerId(*producer)).with_first_offset(*offset)
+                });
+                partitions.push(
+                    data.with_error_code(code)
+                        .with_high_watermark(log.end)
+                        .with_last_stable_offset(log.end)
+                        .with_log_start_offset(log.start)
+                        .with_aborted_transactions((request.isolation_level == 1).then(|| aborted.collect()))
+                        .with_records(Some(records)),
+                );
+            }
+            responses
+                .push(FetchableTopicResponse::default().with_topic(topic.topic.clone()).with_partitions(partitions));
+        }
+        FetchResponse::default().with_responses(responses)
+    }
+}
+
+impl Log {
+    fn append(&mut self, bytes: &Bytes, epoch: i32) -> i64 {
+        let count = i64::from(Batch::parse(bytes.clone()).unwrap().header().last_offset_delta) + 1;
+        let mut bytes = bytes.to_vec();
+        patch::assign(&mut bytes[..16], Offset(self.end), LeaderEpoch(epoch));
+        let base = self.end;
+        self.end += count;
+        self.batches.push((base, self.end, bytes.into()));
+        base
+    }
+
+    /// Whole batches from the one that holds `offset`; the first also if it is larger than `room`.
+    fn read(&self, offset: i64, room: usize, first: bool) -> Bytes {
+        let mut out = BytesMut::new();
+        for (_, _, bytes) in self.batches.iter().filter(|(_, next, _)| *next > offset) {
+            if out.len() + bytes.len() > room && !(first && out.is_empty()) {
+                break;
+            }
+            out.extend_from_slice(bytes);
+        }
+        out.freeze()
+    }
+
+    fn at_time(&self, time: i64) -> i64 {
+        let batches = self.batches.iter().map(|(_, _, bytes)| Batch::parse(bytes.clone()).unwrap());
+        for batch in batches {
+            for record in &batch.records().unwrap() {
+                let record = record.unwrap();
+                if record.timestamp >= time {
+                    return record.offset.0;
+                }
+            }
+        }
+        -1
+    }
+}
+
+enum Verdict {
+    Answer(Bytes),
+    Silence,
+    Hang,
+}
+
+struct Reply {
+    key: ApiKey,
+    version: i16,
+    correlation_id: i32,
+}
+
+impl Reply {
+    fn with(&self, response: &impl Encodable) -> Verdict {
+        let mut out = BytesMut::new();
+        out.put_i32(0);
+        let header = ResponseHeader::default().with_correlation_id(self.correlation_id);
+        header.encode(&mut out, self.key.response_header_version(self.version)).unwrap();
+        response.encode(&mut out, self.version).unwrap();
+        let size = (out.len() - 4) as u32;
+        out[..4].copy_from_slice(&size.to_be_bytes());
+        Verdict::Answer(out.freeze())
+    }
+}
+
+fn api_versions() -> ApiVersionsResponse {
+    let served = [(0, 3, 9), (1, 4, 12), (2, 1, 7), (3, 1, 12), (18, 0, 3), (19, 2, 5), (20, 1, 5)];
+    let versions = served.map(|(key, min, max)| {
+        ApiVersion::default().with_api_key(key).with_min_version(min).with_max_version(max)
+    });
+    ApiVersionsResponse::default().with_api_keys(versions.to_vec())
+}
+
+/// The values of a batch's records, as text.
+pub(crate) fn values(bytes: &Bytes) -> Vec<String> {
+    let batch = Batch::parse(bytes.clone()).unwrap();
+    batch.validate().unwrap();
+    let records = batch.records().unwrap();
+    records.iter().map(|record| String::from_utf8_lossy(record.unwrap().value.unwrap_or_default()).into_owned()).collect()
+}

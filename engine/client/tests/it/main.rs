@@ -1,0 +1,9 @@
+//! Producer, consumer and admin against scripted brokers over loopback TCP.
+
+mod admin;
+mod cluster;
+mod configuration;
+mod consumer;
+mod ordering;
+mod producer;
+mod retries;
