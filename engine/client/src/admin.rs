@@ -10,9 +10,7 @@ use logdyno_wire::channel::Channel;
 use logdyno_wire::kafka_protocol::protocol::StrBytes;
 use logdyno_wire::messages::create_topics_request::{CreatableTopic, CreatableTopicConfig};
 use logdyno_wire::messages::metadata_request::MetadataRequestTopic;
-use logdyno_wire::messages::{
-    CreateTopicsRequest, DeleteTopicsRequest, MetadataRequest, MetadataResponse, TopicName,
-};
+use logdyno_wire::messages::{CreateTopicsRequest, DeleteTopicsRequest, MetadataRequest, MetadataResponse, TopicName};
 use tokio::sync::Notify;
 
 use crate::backoff::Backoff;
@@ -24,6 +22,9 @@ use crate::random::system_random;
 
 /// The newest DeleteTopics version that takes names.
 const DELETE_TOPICS_BY_NAME: i16 = 5;
+
+/// What became of each topic, by name.
+pub type PerTopic<T> = Vec<(String, Result<T, ClientError>)>;
 
 /// A topic to create.
 #[derive(Clone, Debug)]
@@ -110,7 +111,7 @@ impl Admin {
     }
 
     /// Creates topics, each with its own result. The cluster may take a moment more until leaders are known.
-    pub fn create_topics(&self, topics: &[NewTopic]) -> Result<Vec<(String, Result<TopicId, ClientError>)>, ClientError> {
+    pub fn create_topics(&self, topics: &[NewTopic]) -> Result<PerTopic<TopicId>, ClientError> {
         let request = CreateTopicsRequest::default()
             .with_timeout_ms(self.timeout_ms())
             .with_topics(topics.iter().map(creatable).collect());
@@ -131,7 +132,7 @@ impl Admin {
     }
 
     /// Deletes topics, each with its own result.
-    pub fn delete_topics(&self, names: &[&str]) -> Result<Vec<(String, Result<(), ClientError>)>, ClientError> {
+    pub fn delete_topics(&self, names: &[&str]) -> Result<PerTopic<()>, ClientError> {
         let names = names.iter().map(|name| TopicName(StrBytes::from_string((*name).to_owned())));
         let request =
             DeleteTopicsRequest::default().with_timeout_ms(self.timeout_ms()).with_topic_names(names.collect());
@@ -159,7 +160,7 @@ impl Admin {
     }
 
     /// Topics by name, each with its own result.
-    pub fn describe_topics(&self, names: &[&str]) -> Result<Vec<(String, Result<TopicDescription, ClientError>)>, ClientError> {
+    pub fn describe_topics(&self, names: &[&str]) -> Result<PerTopic<TopicDescription>, ClientError> {
         let response = self.metadata(Some(names))?;
         let cluster = Cluster::default().after(&response);
         let described = cluster.topics.into_iter().map(|(name, topic)| {
@@ -224,11 +225,7 @@ impl Admin {
     }
 
     /// Tries brokers in turn until one gives an answer that is not to be retried, or the time is over.
-    fn retried<T, F>(
-        &self,
-        doing: &'static str,
-        ask: impl Fn(Channel) -> F + Send + 'static,
-    ) -> Result<T, ClientError>
+    fn retried<T, F>(&self, doing: &'static str, ask: impl Fn(Channel) -> F + Send + 'static) -> Result<T, ClientError>
     where
         T: Send + 'static,
         F: Future<Output = Result<T, ClientError>> + Send,
@@ -295,9 +292,10 @@ fn addresses(network: &Network, config: &AdminConfig) -> Vec<String> {
 
 fn creatable(topic: &NewTopic) -> CreatableTopic {
     let text = |text: &String| StrBytes::from_string(text.clone());
-    let configs = topic.configs.iter().map(|(name, value)| {
-        CreatableTopicConfig::default().with_name(text(name)).with_value(Some(text(value)))
-    });
+    let configs = topic
+        .configs
+        .iter()
+        .map(|(name, value)| CreatableTopicConfig::default().with_name(text(name)).with_value(Some(text(value))));
     CreatableTopic::default()
         .with_name(TopicName(text(&topic.name)))
         .with_num_partitions(topic.partitions)

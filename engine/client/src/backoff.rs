@@ -34,7 +34,8 @@ mod tests {
     fn pauses_double_up_to_the_most_and_stray_by_a_fifth() {
         let backoff = Backoff { first: Duration::from_millis(100), most: Duration::from_millis(1000) };
         let middle = 1 << 30;
-        let pauses: Vec<u128> = (1..=6).map(|n| (backoff.pause(n, middle) + Duration::from_micros(500)).as_millis()).collect();
+        let pauses: Vec<u128> =
+            (1..=6).map(|n| (backoff.pause(n, middle) + Duration::from_micros(500)).as_millis()).collect();
         assert_eq!(pauses, [100, 200, 400, 800, 1000, 1000]);
         assert_eq!(backoff.pause(1, 0), Duration::from_millis(80));
         assert_eq!(backoff.pause(u32::MAX, i32::MAX as u32), Duration::from_millis(1200));

@@ -85,7 +85,9 @@ pub enum ClientError {
         reason: String,
     },
     /// A deserializer refused a key or value. The position stays at the record: seek past it to go on.
-    #[error("the {part} of the record at offset {offset} of {partition} cannot be deserialized: {reason}; seek past it to go on")]
+    #[error(
+        "the {part} of the record at offset {offset} of {partition} cannot be deserialized: {reason}; seek past it to go on"
+    )]
     Deserialization {
         /// The partition.
         partition: TopicPartition,
@@ -163,7 +165,9 @@ pub enum ClientError {
         partition: TopicPartition,
     },
     /// The position is outside the log, and `auto.offset.reset` is `none`.
-    #[error("offset {offset} of {partition} is out of range and auto.offset.reset is none: seek to where it shall go on")]
+    #[error(
+        "offset {offset} of {partition} is out of range and auto.offset.reset is none: seek to where it shall go on"
+    )]
     OffsetOutOfRange {
         /// The partition.
         partition: TopicPartition,

@@ -14,9 +14,11 @@ pub mod producer;
 mod random;
 pub mod serialization;
 
-pub use admin::{Admin, ClusterDescription, ListedOffset, NewTopic, OffsetSpec, TopicDescription};
+pub use admin::{Admin, ClusterDescription, ListedOffset, NewTopic, OffsetSpec, PerTopic, TopicDescription};
 pub use config::{Acks, AdminConfig, ConfigError, ConsumerConfig, IsolationLevel, OffsetReset, ProducerConfig};
-pub use consumer::{Consumer, ConsumerBuilder, ConsumerRecord, ConsumerRecords, FetchedBatch, FetchedBatches, WakeupHandle};
+pub use consumer::{
+    Consumer, ConsumerBuilder, ConsumerRecord, ConsumerRecords, FetchedBatch, FetchedBatches, WakeupHandle,
+};
 pub use error::ClientError;
 pub use producer::{
     Interceptor, KeyHashPartitioner, PartitionInfo, Partitioner, Producer, ProducerBuilder, ProducerMetrics,

@@ -61,7 +61,12 @@ pub static PRODUCER_SETTINGS: &[Setting] = &[
         "How long an answer may take before the request is retried.",
     ),
     Setting::int("retries", "2147483647", (0, i32::MAX), "How often a batch is sent again after a retriable error."),
-    Setting::long("retry.backoff.ms", "100", (0, i64::MAX), "The pause before the first retry; it doubles after, ±20 %."),
+    Setting::long(
+        "retry.backoff.ms",
+        "100",
+        (0, i64::MAX),
+        "The pause before the first retry; it doubles after, ±20 %.",
+    ),
     Setting::long("retry.backoff.max.ms", "1000", (0, i64::MAX), "The longest pause between retries."),
     Setting::long(
         "max.block.ms",
@@ -69,7 +74,12 @@ pub static PRODUCER_SETTINGS: &[Setting] = &[
         (0, i64::MAX),
         "How long send() and partitions_for() may wait for metadata and buffer memory.",
     ),
-    Setting::int("max.request.size", "1048576", (0, i32::MAX), "The most bytes of a request and of a record before compression."),
+    Setting::int(
+        "max.request.size",
+        "1048576",
+        (0, i32::MAX),
+        "The most bytes of a request and of a record before compression.",
+    ),
     Setting::int(
         "max.in.flight.requests.per.connection",
         "5",
@@ -117,7 +127,13 @@ pub static PRODUCER_SETTINGS: &[Setting] = &[
         "connections are plain text so far",
         "How connections are protected.",
     ),
-    Setting::only("enable.metrics.push", "true", "false", "no metrics are pushed to brokers", "Client telemetry (KIP-714)."),
+    Setting::only(
+        "enable.metrics.push",
+        "true",
+        "false",
+        "no metrics are pushed to brokers",
+        "Client telemetry (KIP-714).",
+    ),
     Setting::not_built("key.serializer", "", "serializers are given to the producer in code"),
     Setting::not_built("value.serializer", "", "serializers are given to the producer in code"),
     Setting::not_built("interceptor.classes", "", "interceptors are given to the producer in code"),
@@ -133,7 +149,11 @@ pub static PRODUCER_SETTINGS: &[Setting] = &[
         "the time for a connection does not grow; set socket.connection.setup.timeout.ms",
     ),
     Setting::not_built("client.dns.lookup", "use_all_dns_ips", "all addresses of a host are tried in order"),
-    Setting::not_built("metadata.recovery.strategy", "rebootstrap", "bootstrap.servers are asked when no known broker answers"),
+    Setting::not_built(
+        "metadata.recovery.strategy",
+        "rebootstrap",
+        "bootstrap.servers are asked when no known broker answers",
+    ),
     Setting::not_built("metadata.recovery.rebootstrap.trigger.ms", "300000", "bootstrap.servers are asked at once"),
     Setting::not_built("metric.reporters", "", "ask the producer for its metrics in code"),
     Setting::not_built("metrics.num.samples", "2", "ask the producer for its metrics in code"),
@@ -307,9 +327,5 @@ fn partitioner(class: &str) -> Result<PartitionerChoice, ConfigError> {
         }
         _ => "it is unset or RoundRobinPartitioner; partitioners of your own are given to the producer in code",
     };
-    Err(ConfigError::Invalid {
-        key: "partitioner.class".to_owned(),
-        value: class.to_owned(),
-        why: why.to_owned(),
-    })
+    Err(ConfigError::Invalid { key: "partitioner.class".to_owned(), value: class.to_owned(), why: why.to_owned() })
 }

@@ -107,9 +107,7 @@ fn check_value(client: &'static str, setting: &Setting, value: &str) -> Result<(
         Kind::Bool => invalid("it takes `true` or `false`".to_owned()),
         Kind::Choice(words) if !words.contains(&value) => invalid(format!("it takes one of {}", words.join(", "))),
         Kind::Only { value: built, why } if !value.eq_ignore_ascii_case(built) => invalid(why.to_owned()),
-        Kind::NotBuilt(why) => {
-            Err(ConfigError::NotBuilt { client, key: setting.name.to_owned(), why: why.to_owned() })
-        }
+        Kind::NotBuilt(why) => Err(ConfigError::NotBuilt { client, key: setting.name.to_owned(), why: why.to_owned() }),
         Kind::Text | Kind::List | Kind::Choice(_) | Kind::Only { .. } => Ok(()),
     }
 }

@@ -5,10 +5,10 @@ use std::sync::{Arc, Condvar, Mutex};
 
 use logdyno_record::{Clock, NoProbe, Probe, SystemClock};
 
+use super::Consumer;
 use super::assignment::Assignment;
 use super::fetcher::Fetcher;
 use super::shared::ConsumerShared;
-use super::Consumer;
 use crate::config::ConsumerConfig;
 use crate::error::ClientError;
 use crate::network::{Background, Network, Wake, keep_fresh};

@@ -200,7 +200,12 @@ impl Fetcher {
         self.shared.changed.notify_all();
     }
 
-    fn handle_found(&self, partition: &TopicPartition, generation: u64, answer: Option<Result<FoundOffset, ClientError>>) {
+    fn handle_found(
+        &self,
+        partition: &TopicPartition,
+        generation: u64,
+        answer: Option<Result<FoundOffset, ClientError>>,
+    ) {
         let now = self.shared.clock.now();
         let mut assignment = self.shared.lock();
         let Some(state) = assignment.same(partition, generation) else { return };

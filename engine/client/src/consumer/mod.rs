@@ -153,8 +153,7 @@ impl<K: 'static, V: 'static> Consumer<K, V> {
             if left.is_zero() {
                 return Ok(None);
             }
-            assignment =
-                self.shared.changed.wait_timeout(assignment, left).unwrap_or_else(PoisonError::into_inner).0;
+            assignment = self.shared.changed.wait_timeout(assignment, left).unwrap_or_else(PoisonError::into_inner).0;
         }
     }
 

@@ -124,8 +124,7 @@ fn topic_metadata(
     let count = topic.partitions.iter().map(|partition| partition.partition_index + 1).max().unwrap_or(0);
     let mut partitions = vec![PartitionMetadata::default(); usize::try_from(count).unwrap_or(0)];
     for partition in &topic.partitions {
-        let Some(slot) =
-            usize::try_from(partition.partition_index).ok().and_then(|index| partitions.get_mut(index))
+        let Some(slot) = usize::try_from(partition.partition_index).ok().and_then(|index| partitions.get_mut(index))
         else {
             continue;
         };

@@ -124,8 +124,7 @@ impl Connections {
         match result {
             Ok(channel) => *slot = Slot { state: SlotState::Open(channel), ..Slot::default() },
             Err(error) => {
-                let backoff =
-                    Backoff { first: self.config.reconnect_backoff, most: self.config.reconnect_backoff_max };
+                let backoff = Backoff { first: self.config.reconnect_backoff, most: self.config.reconnect_backoff_max };
                 slot.state = SlotState::Idle;
                 slot.failures += 1;
                 slot.last_error = error.to_string();

@@ -18,6 +18,8 @@ pub(crate) struct Metadata {
     changed: Condvar,
     /// Wakes the task that asks brokers.
     pub(super) asked: Wake,
+    /// Wakes it also from a pause: a topic is wanted that was never asked for.
+    pub(super) new_topic: Wake,
     /// Wakes the client's background thread after a change.
     listener: Wake,
     clock: Arc<dyn Clock>,
@@ -41,6 +43,7 @@ impl Metadata {
             state: Mutex::new(State { update_requested: true, ..State::default() }),
             changed: Condvar::new(),
             asked: Wake::default(),
+            new_topic: Wake::default(),
             listener,
             clock,
         }
@@ -63,6 +66,7 @@ impl Metadata {
         state.update_requested = true;
         drop(state);
         self.asked.notify_one();
+        self.new_topic.notify_one();
     }
 
     /// Forgets topics that were not wanted for this long (`metadata.max.idle.ms`).
@@ -78,6 +82,7 @@ impl Metadata {
         state.update_requested = true;
         drop(state);
         self.asked.notify_one();
+        self.new_topic.notify_one();
     }
 
     /// Something in the picture was wrong: asks for a new one.
@@ -114,7 +119,12 @@ impl Metadata {
             let left = patience.saturating_sub(begun.elapsed());
             if left.is_zero() {
                 let reason = std::mem::take(&mut state.last_error);
-                return Err(ClientError::NoMetadata { what: what(), servers: servers.join(","), waited: patience, reason });
+                return Err(ClientError::NoMetadata {
+                    what: what(),
+                    servers: servers.join(","),
+                    waited: patience,
+                    reason,
+                });
             }
             state.update_requested = true;
             self.asked.notify_one();

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use logdyno_wire::kafka_protocol::protocol::StrBytes;
 use logdyno_wire::messages::metadata_request::MetadataRequestTopic;
 use logdyno_wire::messages::{MetadataRequest, MetadataResponse, TopicName};
-use logdyno_wire::kafka_protocol::protocol::StrBytes;
 
 use super::connections::{Connections, Purpose};
 use super::{Metadata, Network};
@@ -30,8 +30,12 @@ pub(crate) async fn keep_fresh(network: Arc<Network>, auto_create: bool) {
                 }
             };
             attempts = if unfinished { attempts + 1 } else { 0 };
-            // Nobody may make brokers busy by asking in a circle.
-            tokio::time::sleep(backoff.pause(attempts.max(1), random())).await;
+            // Nobody may make brokers busy by asking in a circle; a topic asked for the first time need not wait.
+            let pause = backoff.pause(attempts.max(1), random());
+            tokio::select! {
+                () = tokio::time::sleep(pause) => {}
+                () = metadata.new_topic.notified() => {}
+            }
             if unfinished {
                 metadata.request_update();
             }

@@ -182,7 +182,10 @@ impl ProducerBatch {
                 self.close(CloseReason::Size, now);
                 return Err(callback);
             }
-            if !self.is_split && after > self.memory.bytes() && !self.memory.grow_to(after.next_multiple_of(open.write_limit)) {
+            if !self.is_split
+                && after > self.memory.bytes()
+                && !self.memory.grow_to(after.next_multiple_of(open.write_limit))
+            {
                 self.close(CloseReason::MemoryPressure, now);
                 return Err(callback);
             }

@@ -5,12 +5,12 @@ use std::sync::atomic::AtomicBool;
 
 use logdyno_record::{Clock, NoProbe, Probe, SystemClock};
 
+use super::Producer;
 use super::accumulator::{Accumulator, AccumulatorSettings};
 use super::interceptor::Interceptor;
 use super::metrics::Counters;
 use super::partitioner::{Partitioner, RoundRobinPartitioner};
 use super::sender::{Sender, SenderShared};
-use super::Producer;
 use crate::config::{PartitionerChoice, ProducerConfig};
 use crate::error::ClientError;
 use crate::network::{Background, Network, Wake, keep_fresh};

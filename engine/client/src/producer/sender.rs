@@ -100,7 +100,9 @@ impl Sender {
         if self.shared.abort.load(Ordering::Acquire) {
             return true;
         }
-        self.shared.closing.load(Ordering::Acquire) && self.in_flight.is_empty() && !self.shared.accumulator.has_queued()
+        self.shared.closing.load(Ordering::Acquire)
+            && self.in_flight.is_empty()
+            && !self.shared.accumulator.has_queued()
     }
 
     /// One round; returns when to look again if nothing happens before.
@@ -108,7 +110,8 @@ impl Sender {
         let now = self.shared.clock.now();
         self.expire(now);
         let cluster = self.shared.network.metadata.cluster();
-        let Ready { nodes, mut look_again, leaderless } = self.shared.accumulator.ready(&*cluster, &self.latencies, now);
+        let Ready { nodes, mut look_again, leaderless } =
+            self.shared.accumulator.ready(&*cluster, &self.latencies, now);
         if !leaderless.is_empty() {
             leaderless.iter().for_each(|topic| self.shared.network.metadata.want(topic));
             self.shared.network.metadata.request_update();
@@ -265,8 +268,7 @@ impl Sender {
         }
         if is_stale_metadata(code) {
             self.shared.network.metadata.request_update();
-            let leader =
-                Leader { node: answer.current_leader.leader_id.0, epoch: answer.current_leader.leader_epoch };
+            let leader = Leader { node: answer.current_leader.leader_id.0, epoch: answer.current_leader.leader_epoch };
             if leader.node >= 0 && leader.epoch >= 0 {
                 self.shared.network.metadata.learn_leader(queue.partition(), leader);
             }
@@ -367,9 +369,8 @@ enum Verdicts<'a> {
 impl<'a> Verdicts<'a> {
     fn of(response: &'a ProduceResponse) -> Verdicts<'a> {
         let topics = response.responses.iter();
-        let answers = topics.flat_map(|topic| {
-            topic.partition_responses.iter().map(|answer| ((&*topic.name.0, answer.index), answer))
-        });
+        let answers = topics
+            .flat_map(|topic| topic.partition_responses.iter().map(|answer| ((&*topic.name.0, answer.index), answer)));
         Verdicts::Answered(answers.collect())
     }
 }

@@ -34,7 +34,10 @@ fn the_cluster_and_offsets_can_be_asked_for() {
     let cluster = Cluster::start(3, &[2]);
     let admin = admin(&cluster);
     let described = admin.describe_cluster().unwrap();
-    assert_eq!((described.id.as_deref(), described.controller, described.brokers.len()), (Some("scripted"), Some(1), 3));
+    assert_eq!(
+        (described.id.as_deref(), described.controller, described.brokers.len()),
+        (Some("scripted"), Some(1), 3)
+    );
     let zero = TopicPartition::new("t", 0);
     let listed = admin.list_offsets([(zero.clone(), OffsetSpec::Latest)]).unwrap();
     assert_eq!(listed[&zero].offset, Offset(0));

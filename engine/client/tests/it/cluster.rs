@@ -367,8 +367,7 @@ impl Cluster {
 
 impl State {
     fn describe(&self, name: &str) -> MetadataResponseTopic {
-        let topic =
-            MetadataResponseTopic::default().with_name(Some(TopicName(StrBytes::from_string(name.to_owned()))));
+        let topic = MetadataResponseTopic::default().with_name(Some(TopicName(StrBytes::from_string(name.to_owned()))));
         let Some(leaders) = self.topics.get(name) else {
             return topic.with_error_code(if name.contains(' ') { 17 } else { 3 });
         };
@@ -420,9 +419,8 @@ impl State {
                         .with_log_append_time_ms(-1),
                 );
             }
-            responses.push(
-                TopicProduceResponse::default().with_name(topic.name.clone()).with_partition_responses(answers),
-            );
+            responses
+                .push(TopicProduceResponse::default().with_name(topic.name.clone()).with_partition_responses(answers));
         }
         ProduceResponse::default().with_responses(responses)
     }
@@ -534,9 +532,8 @@ impl Reply {
 
 fn api_versions() -> ApiVersionsResponse {
     let served = [(0, 3, 9), (1, 4, 12), (2, 1, 7), (3, 1, 12), (18, 0, 3), (19, 2, 5), (20, 1, 5)];
-    let versions = served.map(|(key, min, max)| {
-        ApiVersion::default().with_api_key(key).with_min_version(min).with_max_version(max)
-    });
+    let versions = served
+        .map(|(key, min, max)| ApiVersion::default().with_api_key(key).with_min_version(min).with_max_version(max));
     ApiVersionsResponse::default().with_api_keys(versions.to_vec())
 }
 
@@ -545,5 +542,8 @@ pub(crate) fn values(bytes: &Bytes) -> Vec<String> {
     let batch = Batch::parse(bytes.clone()).unwrap();
     batch.validate().unwrap();
     let records = batch.records().unwrap();
-    records.iter().map(|record| String::from_utf8_lossy(record.unwrap().value.unwrap_or_default()).into_owned()).collect()
+    records
+        .iter()
+        .map(|record| String::from_utf8_lossy(record.unwrap().value.unwrap_or_default()).into_owned())
+        .collect()
 }

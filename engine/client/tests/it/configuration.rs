@@ -128,7 +128,8 @@ fn bootstrap_servers_are_required() {
 
 #[test]
 fn an_unknown_key_is_an_error_with_a_suggestion() {
-    let said = producer(&[("linger", "5")]).map(drop).or_else(|_| producer(&[("batch.sise", "5")]).map(drop)).unwrap_err();
+    let said =
+        producer(&[("linger", "5")]).map(drop).or_else(|_| producer(&[("batch.sise", "5")]).map(drop)).unwrap_err();
     assert_eq!(said.to_string(), "unknown producer setting `batch.sise`: did you mean `batch.size`?");
     assert!(matches!(producer(&[("colour", "red")]), Err(ConfigError::Unknown { suggestion: None, .. })));
 }

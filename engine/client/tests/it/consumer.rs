@@ -4,9 +4,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use logdyno_client::{
-    BytesFormat, ClientError, Consumer, ConsumerBuilder, ConsumerConfig, NumberFormat, TextFormat,
-};
+use logdyno_client::{BytesFormat, ClientError, Consumer, ConsumerBuilder, ConsumerConfig, NumberFormat, TextFormat};
 use logdyno_record::{
     BatchBuilder, BatchOptions, Codec, Compression, Header, Nanos, Offset, Probe, ProducedBatch, Stage, TopicPartition,
 };
@@ -18,7 +16,8 @@ const WAIT: Duration = Duration::from_secs(30);
 
 fn config(cluster: &Cluster, pairs: &[(&str, &str)]) -> ConsumerConfig {
     let bootstrap = cluster.bootstrap();
-    let standard = [("bootstrap.servers", bootstrap.as_str()), ("auto.offset.reset", "earliest"), ("retry.backoff.ms", "5")];
+    let standard =
+        [("bootstrap.servers", bootstrap.as_str()), ("auto.offset.reset", "earliest"), ("retry.backoff.ms", "5")];
     ConsumerConfig::from_pairs(standard.into_iter().chain(pairs.iter().copied())).unwrap()
 }
 
@@ -81,7 +80,13 @@ fn records_come_in_order_and_in_small_polls() {
     let asked: Vec<i32> = cluster
         .fetches()
         .iter()
-        .flat_map(|fetch| fetch.topics.iter().flat_map(|topic| topic.partitions.iter().map(|asked| asked.partition)).collect::<Vec<_>>())
+        .flat_map(|fetch| {
+            fetch
+                .topics
+                .iter()
+                .flat_map(|topic| topic.partitions.iter().map(|asked| asked.partition))
+                .collect::<Vec<_>>()
+        })
         .collect();
     assert!(asked.iter().all(|partition| *partition == 0));
     consumer.close();
@@ -307,7 +312,8 @@ fn a_consumer_follows_the_leader_through_errors() {
     cluster.cut_connections();
     fill(&cluster, 30, 1, 10);
     assert_eq!(read(&mut consumer, 10), expect(30..40));
-    let epochs: Vec<i32> = cluster.fetches().iter().map(|fetch| fetch.topics[0].partitions[0].current_leader_epoch).collect();
+    let epochs: Vec<i32> =
+        cluster.fetches().iter().map(|fetch| fetch.topics[0].partitions[0].current_leader_epoch).collect();
     assert!(epochs.contains(&5) && epochs.contains(&6), "fetches carry the leader epoch: {epochs:?}");
 }
 
@@ -369,7 +375,8 @@ fn the_probe_sees_batches_fetched_and_delivered() {
     }
     assert!(offsets.iter().copied().eq(0..20));
     let stamps = recorder.0.lock().unwrap();
-    let of = |wanted: Stage| stamps.iter().filter(move |(stage, ..)| *stage == wanted).map(|(_, range, _)| range.clone());
+    let of =
+        |wanted: Stage| stamps.iter().filter(move |(stage, ..)| *stage == wanted).map(|(_, range, _)| range.clone());
     assert_eq!(of(Stage::Fetched).collect::<Vec<_>>(), [0..10, 10..20]);
     assert_eq!(of(Stage::Delivered).collect::<Vec<_>>(), [0..6, 6..10, 10..12, 12..18, 18..20]);
     assert!(stamps.iter().map(|(.., at)| *at).is_sorted());

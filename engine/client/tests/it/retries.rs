@@ -127,7 +127,8 @@ fn batches_follow_the_leader() {
 fn a_batch_too_large_for_the_broker_arrives_in_parts() {
     let cluster = Cluster::start(1, &[1]);
     cluster.limit_batches(1000);
-    let producer = producer(&cluster, &[("batch.size", "8000"), ("linger.ms", "600000"), ("delivery.timeout.ms", "700000")]);
+    let producer =
+        producer(&cluster, &[("batch.size", "8000"), ("linger.ms", "600000"), ("delivery.timeout.ms", "700000")]);
     let futures: Vec<_> = (0..40).map(|number| producer.send(record(format!("{number:0100}")))).collect();
     producer.flush();
     for (offset, future) in futures.into_iter().enumerate() {

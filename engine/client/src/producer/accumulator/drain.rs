@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use logdyno_record::{Nanos, TopicPartition};
 
-use super::queue::PartitionQueue;
 use super::Accumulator;
+use super::queue::PartitionQueue;
 use crate::network::Leaders;
 use crate::producer::batch::ProducerBatch;
 

@@ -17,7 +17,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use logdyno_record::{CloseReason, Clock, Codec, Nanos, TopicPartition};
+use logdyno_record::{Clock, CloseReason, Codec, Nanos, TopicPartition};
 
 pub(crate) use self::drain::DrainIndex;
 pub(crate) use self::incomplete::Incomplete;

@@ -101,8 +101,7 @@ impl Bench {
     fn drain(&self, leaders: &Led, node: i32, max_bytes: usize) -> Vec<ProducerBatch> {
         let Some(queues) = self.ready_at(leaders).nodes.remove(&node) else { return Vec::new() };
         let now = self.clock.now();
-        let mut taken =
-            self.accumulator.drain(node, &queues, leaders, max_bytes, &mut self.index.lock().unwrap(), now);
+        let mut taken = self.accumulator.drain(node, &queues, leaders, max_bytes, &mut self.index.lock().unwrap(), now);
         for batch in &mut taken {
             batch.seal(&|| now).unwrap();
             batch.attempts += 1;

@@ -44,12 +44,7 @@ pub(crate) struct Choices<'a> {
 impl StickyPartitioner {
     /// A partitioner that switches after `batch_size` bytes.
     pub(crate) fn new(batch_size: usize, random: Random) -> StickyPartitioner {
-        StickyPartitioner {
-            batch_size: batch_size as u64,
-            random,
-            current: Mutex::new(None),
-            load: Mutex::new(None),
-        }
+        StickyPartitioner { batch_size: batch_size as u64, random, current: Mutex::new(None), load: Mutex::new(None) }
     }
 
     /// The current partition; chooses one if there is none yet.
