@@ -153,3 +153,35 @@ fn refuse(command: Command) {
         Command::Prefetch(..) | Command::Retire(..) | Command::Stop => {}
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::AtomicUsize;
+
+    #[derive(Default)]
+    struct Woken(AtomicUsize);
+
+    impl RingWaker for Woken {
+        fn wake(&self) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// A system call per command would cost more than the command: a thread that is awake, or has been woken
+    /// already, is left alone.
+    #[test]
+    fn a_sleeping_thread_is_woken_once() {
+        let (queue, woken) = (Queue::default(), Arc::new(Woken::default()));
+        queue.set_waker(Arc::clone(&woken) as Arc<dyn RingWaker>);
+        queue.push(Command::Stop);
+        assert_eq!(woken.0.load(Ordering::Relaxed), 0, "it is awake");
+        assert!(!queue.fall_asleep(true), "there is a command");
+        queue.take();
+        assert!(queue.fall_asleep(true));
+        queue.push(Command::Stop);
+        queue.push(Command::Stop);
+        assert_eq!(woken.0.load(Ordering::Relaxed), 1);
+        assert_eq!(queue.take().len(), 2);
+    }
+}

@@ -69,6 +69,7 @@ impl Room {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::seam::RingWaker;
     use std::sync::Arc;
     use std::sync::atomic::AtomicUsize;
 
@@ -91,6 +92,28 @@ mod tests {
         room.appeared(&queue);
         room.serve();
         assert_eq!(calls.load(Ordering::Relaxed), 1);
+    }
+
+    struct Woken(AtomicUsize);
+
+    impl RingWaker for Woken {
+        fn wake(&self) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Room may appear on any thread, such as a reader's that drops its last slice, while the ring thread sleeps.
+    #[test]
+    fn the_ring_thread_is_woken_if_and_only_if_somebody_waits() {
+        let (room, queue, woken) = (Room::default(), Queue::default(), Arc::new(Woken(AtomicUsize::new(0))));
+        queue.set_waker(Arc::clone(&woken) as Arc<dyn RingWaker>);
+        assert!(queue.fall_asleep(false));
+        room.appeared(&queue);
+        assert_eq!(woken.0.load(Ordering::Relaxed), 0);
+        room.when_after(room.moment(), Box::new(|| {}), &queue);
+        room.appeared(&queue);
+        assert_eq!(woken.0.load(Ordering::Relaxed), 1);
+        assert!(!queue.fall_asleep(false), "it goes around before it sleeps again");
     }
 
     /// Room that appears between the failed append and `when_room` must not be missed.
