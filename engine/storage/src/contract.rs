@@ -136,7 +136,8 @@ pub trait Reader: Send + Sync {
 
     /// Up to `len` bytes from `position` if that needs no wait for the device, else `None`.
     ///
-    /// A short answer means the end of what can be read without waiting; an empty one, the end of the file.
+    /// A short answer ends where waiting, or copying together what lies apart in memory, would begin: ask again
+    /// from there. An empty one is the end of the file.
     fn read_cached(&self, position: u64, len: usize) -> Result<Option<Bytes>>;
 
     /// Up to `len` bytes from `position`, on a bounded pool or ring; short only at the end of the file.
