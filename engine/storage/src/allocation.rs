@@ -54,6 +54,14 @@ impl Allocation {
         done
     }
 
+    /// True if a writer that must not wait should come back later: there are no blocks up to `position` yet, and
+    /// the next step is being taken.
+    pub(crate) fn is_behind(&self, position: u64) -> bool {
+        // In this order: a step that ends in between has moved the end before it was done.
+        let under_way = self.requested.load(Ordering::Acquire);
+        under_way && self.end.load(Ordering::Acquire) < position
+    }
+
     /// Takes steps on this thread until there are blocks up to `position`: for stores that must not come first.
     pub(crate) fn cover(&self, position: u64, file: &dyn DiskFile, counters: &Counters) -> io::Result<()> {
         while self.end.load(Ordering::Acquire) < position {

@@ -102,11 +102,17 @@ impl RingWriter {
     /// when there are blocks for them: so an accepted append never meets a full device.
     fn allocate(&self, end: u64) -> Result<()> {
         let (segment, counters) = (&self.segment, &self.shared().counters);
+        // Only when nobody is at it: `fallocate` waits for direct writes in flight.
         let covered = segment.allocation.cover(block_end(end), &*segment.file, counters);
         covered.map_err(|error| StorageError::from_io("allocate", &segment.path, error))?;
         if segment.allocation.is_due(end) {
-            let (segment, counters) = (Arc::clone(segment), Arc::clone(counters));
-            self.shared().preparation.soon("allocate", move || segment.allocation.extend(&*segment.file, &counters));
+            let (segment, counters, pool) =
+                (Arc::clone(segment), Arc::clone(counters), Arc::clone(&self.shared().pool));
+            self.shared().preparation.soon("allocate", move || {
+                let extended = segment.allocation.extend(&*segment.file, &counters);
+                pool.room_appeared();
+                extended
+            });
         }
         Ok(())
     }
@@ -222,11 +228,12 @@ impl Writer for RingWriter {
         self.check(bytes)?;
         let counters = Arc::clone(&self.shared().counters);
         self.moment = self.shared().pool.room.moment();
-        if self.is_ahead(bytes) {
+        let end = self.position + bytes as u64;
+        if self.is_ahead(bytes) || self.segment.allocation.is_behind(block_end(end)) {
             counters.full.one();
             return Ok(Append::Full);
         }
-        self.allocate(self.position + bytes as u64)?;
+        self.allocate(end)?;
         let Some(fresh) = self.chunks_for(bytes) else {
             counters.full.one();
             return Ok(Append::Full);
