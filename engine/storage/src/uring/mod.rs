@@ -5,11 +5,13 @@
 //! backend has its own write-behind, its own cache and its own reading ahead.
 //!
 //! **A byte's way in.** [`writer`] copies it, once, into the tail's chunk ([`memory`]) and raises the visible
-//! mark; readers are lent slices of the very same chunk. A full chunk, a kick or a sync sends the ring thread
-//! ([`ring_thread`]) a target through the [`queue`]. There the segment's [`flow`] decides with two pure plans:
+//! mark; readers are lent slices of the very same chunk. A full chunk, a sync or the timer ([`kicks`]) gives
+//! the ring thread ([`ring_thread`]) a target through the [`queue`]. There the segment's [`flow`] decides with two pure plans:
 //! [`flush`], which blocks to write next so that no block is in two writes in flight, and [`commits`], when
 //! to sync. Operations under way are [`flights`]; [`transfer`] judges what came back. Completed writes raise
 //! `written` over the part without gaps, completed syncs raise `durable`.
+//!
+//! An append that finds no memory is answered with Full, and [`room`] knows who wants to be told of some.
 //!
 //! **A byte's way out.** A chunk that is on the device stays as [`cache`] until its memory is wanted. What
 //! is not in memory is a demand to [`reads`], which reads whole blocks into a chunk of its own, cuts the answer
