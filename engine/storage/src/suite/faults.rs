@@ -98,12 +98,16 @@ pub fn a_full_disk_refuses_appends_until_there_is_space(subject: &Subject, disk:
     let storage = subject.open(&*backend);
     let mut writer = storage.create("a", CAPACITY).unwrap();
     disk.set_capacity(3 << 20);
-    let refused = (0..100).find_map(|_| append_and_write(&mut *writer, 50_000).err());
+    // Small ones and large ones: the disk fills up in the middle of a large one.
+    let refused = (0..100).find_map(|nth| append_and_write(&mut *writer, 50_000 * (1 + nth % 2)).err());
     assert!(matches!(refused, Some(StorageError::NoSpace { .. })), "{refused:?}");
     let taken = writer.marks().reached(Level::Visible);
     assert!(taken > 100_000, "it was full at {taken} bytes already");
     assert_reads(&*storage.reader("a").unwrap(), 0, 0..taken);
-    let again = (0..3).find_map(|_| append_and_write(&mut *writer, 50_000).err());
+    let on_disk = storage.load("a").unwrap().unwrap();
+    let behind = &on_disk[on_disk.len().min(taken as usize)..];
+    assert!(behind.iter().all(|byte| *byte == 0), "nothing of a refused append stays behind {taken}");
+    let again = (0..3).find_map(|_| append_and_write(&mut *writer, 100_000).err());
     assert!(matches!(again, Some(StorageError::NoSpace { .. })), "still no space: {again:?}");
 
     disk.set_capacity(64 << 20);

@@ -12,7 +12,7 @@ use logdyno_storage::suite::crash::crash_everywhere;
 use logdyno_storage::suite::{Subject, conformance, faults};
 use logdyno_storage::{Backend, BackendOptions, Kind, Refused};
 
-/// What is wrong with the disk that the buffered backend is made to work on.
+/// What is wrong with the disk that a backend is made to work on.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Lie {
     SyncDoesNothing,
@@ -32,37 +32,45 @@ struct LyingFile {
     lie: Lie,
 }
 
-fn start(options: BackendOptions, lie: Lie) -> Result<Arc<dyn Backend>, Refused> {
+/// The backend of this name on a disk that lies.
+fn start(backend: &str, options: BackendOptions, lie: Lie) -> Result<Arc<dyn Backend>, Refused> {
     let disk = Arc::new(LyingDisk { disk: options.disk.clone(), lie });
-    (crate::kind("buffered").start)(BackendOptions { disk, ..options })
+    (crate::kind(backend).start)(BackendOptions { disk, ..options })
 }
 
 fn caught(check: impl FnOnce() + std::panic::UnwindSafe) -> bool {
     std::panic::catch_unwind(check).is_err()
 }
 
+/// On each backend, however it syncs.
 #[test]
 fn a_sync_that_does_nothing() {
-    let kind = Kind { name: "liar", start: |options| start(options, Lie::SyncDoesNothing) };
-    assert!(caught(move || drop(crash_everywhere(kind, Crash::Power, 1))));
+    for start in [
+        |options| start("buffered", options, Lie::SyncDoesNothing),
+        |options| start("mmap", options, Lie::SyncDoesNothing),
+        |options| start("uring", options, Lie::SyncDoesNothing),
+    ] {
+        let kind = Kind { name: "liar", start };
+        assert!(caught(move || drop(crash_everywhere(kind, Crash::Power, 1))));
+    }
 }
 
 #[test]
 fn a_directory_that_is_never_synced() {
-    let kind = Kind { name: "liar", start: |options| start(options, Lie::SyncDirDoesNothing) };
+    let kind = Kind { name: "liar", start: |options| start("buffered", options, Lie::SyncDirDoesNothing) };
     assert!(caught(move || drop(crash_everywhere(kind, Crash::Power, 1))));
 }
 
 #[test]
 fn a_failed_sync_that_counts_as_done() {
-    let kind = Kind { name: "liar", start: |options| start(options, Lie::ErrorsOfSyncAreSwallowed) };
+    let kind = Kind { name: "liar", start: |options| start("buffered", options, Lie::ErrorsOfSyncAreSwallowed) };
     let (subject, disk) = Subject::on_simulated_disk(kind, 1).unwrap();
     assert!(caught(std::panic::AssertUnwindSafe(|| faults::a_failed_sync_is_final(&subject, &disk))));
 }
 
 #[test]
 fn a_short_write_that_counts_as_whole() {
-    let kind = Kind { name: "liar", start: |options| start(options, Lie::WritesAreAcknowledgedWhole) };
+    let kind = Kind { name: "liar", start: |options| start("buffered", options, Lie::WritesAreAcknowledgedWhole) };
     let (subject, disk) = Subject::on_simulated_disk(kind, 1).unwrap();
     let check = || faults::short_and_interrupted_calls_are_continued(&subject, &disk);
     assert!(caught(std::panic::AssertUnwindSafe(check)));
@@ -70,7 +78,7 @@ fn a_short_write_that_counts_as_whole() {
 
 #[test]
 fn a_file_that_keeps_its_preallocation() {
-    let kind = Kind { name: "liar", start: |options| start(options, Lie::TruncationDoesNothing) };
+    let kind = Kind { name: "liar", start: |options| start("buffered", options, Lie::TruncationDoesNothing) };
     let (subject, _) = Subject::on_simulated_disk(kind, 1).unwrap();
     let check = || conformance::a_file_is_exactly_what_was_appended(&subject);
     assert!(caught(std::panic::AssertUnwindSafe(check)));
