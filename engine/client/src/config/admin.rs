@@ -30,6 +30,24 @@ pub static ADMIN_SETTINGS: &[Setting] = &[
     Setting::not_built("send.buffer.bytes", "131072", "the kernel sizes socket buffers by itself"),
     Setting::not_built("receive.buffer.bytes", "65536", "the kernel sizes socket buffers by itself"),
     Setting::not_built("bootstrap.controllers", "", "the admin client asks brokers, which forward to the controller"),
+    Setting::not_built("client.dns.lookup", "use_all_dns_ips", "all addresses of a host are tried in order"),
+    Setting::only("enable.metrics.push", "false", "false", "no metrics are pushed to brokers", "Telemetry (KIP-714)."),
+    Setting::not_built(
+        "metadata.recovery.strategy",
+        "rebootstrap",
+        "bootstrap.servers are asked when no known broker answers",
+    ),
+    Setting::not_built("metadata.recovery.rebootstrap.trigger.ms", "300000", "bootstrap.servers are asked at once"),
+    Setting::not_built("metric.reporters", "", "the admin client keeps no metrics"),
+    Setting::not_built("metrics.num.samples", "2", "the admin client keeps no metrics"),
+    Setting::not_built("metrics.recording.level", "INFO", "the admin client keeps no metrics"),
+    Setting::not_built("metrics.sample.window.ms", "30000", "the admin client keeps no metrics"),
+    Setting::not_built("security.providers", "", "connections are plain text so far"),
+    Setting::not_built(
+        "socket.connection.setup.timeout.max.ms",
+        "30000",
+        "the time for a connection does not grow; set socket.connection.setup.timeout.ms",
+    ),
     Setting::not_built("connections.max.idle.ms", "300000", "connections stay open until the client closes"),
 ];
 

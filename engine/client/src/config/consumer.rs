@@ -95,6 +95,7 @@ pub static CONSUMER_SETTINGS: &[Setting] = &[
     Setting::not_built("auto.commit.interval.ms", "5000", NO_GROUPS),
     Setting::not_built("partition.assignment.strategy", "RangeAssignor,CooperativeStickyAssignor", NO_GROUPS),
     Setting::not_built("exclude.internal.topics", "true", NO_GROUPS),
+    Setting::not_built("share.acknowledgement.mode", "implicit", "share groups are not there yet"),
     Setting::not_built("key.deserializer", "", "deserializers are given to the consumer in code"),
     Setting::not_built("value.deserializer", "", "deserializers are given to the consumer in code"),
     Setting::not_built("interceptor.classes", "", "consumers have no interceptors yet"),

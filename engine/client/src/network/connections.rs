@@ -26,8 +26,9 @@ pub(crate) enum Purpose {
 pub(crate) struct Connections {
     config: ConnectionConfig,
     slots: Mutex<HashMap<(String, Purpose), Slot>>,
-    /// Told when an attempt to connect has ended.
+    /// Told when an attempt to connect has ended: the client's own loop, and whoever waits in [`Connections::open`].
     wake: Wake,
+    settled: tokio::sync::Notify,
     clock: Arc<dyn Clock>,
     random: Random,
 }
@@ -61,7 +62,7 @@ pub(crate) enum Readiness {
 impl Connections {
     /// No connection yet.
     pub(crate) fn new(config: ConnectionConfig, wake: Wake, clock: Arc<dyn Clock>, random: Random) -> Connections {
-        Connections { config, slots: Mutex::default(), wake, clock, random }
+        Connections { config, slots: Mutex::default(), wake, settled: tokio::sync::Notify::new(), clock, random }
     }
 
     /// The settings of connections.
@@ -96,11 +97,13 @@ impl Connections {
     pub(crate) async fn open(self: &Arc<Self>, address: &str, purpose: Purpose) -> Result<Channel, ClientError> {
         let mut tried = false;
         loop {
+            let mut settled = std::pin::pin!(self.settled.notified());
+            settled.as_mut().enable();
             match self.ready(address, purpose) {
                 Readiness::Open(channel) => return Ok(channel),
                 Readiness::Connecting => {
                     tried = true;
-                    tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+                    settled.await;
                 }
                 Readiness::Pausing(_) if tried => {
                     let reason = self.lock().get(&(address.to_owned(), purpose)).map(|slot| slot.last_error.clone());
@@ -133,6 +136,7 @@ impl Connections {
             }
         }
         drop(slots);
+        self.settled.notify_waiters();
         self.wake.notify_one();
     }
 
