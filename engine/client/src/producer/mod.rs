@@ -289,12 +289,15 @@ impl<K: 'static, V: 'static> Producer<K, V> {
     /// A picture of the cluster in which `topic` has at least `least` partitions.
     fn cluster_with(&self, topic: &Arc<str>, least: i32, patience: Duration) -> Result<Arc<Cluster>, ClientError> {
         let metadata = &self.shared.network.metadata;
-        metadata.want(topic);
         let least = usize::try_from(least.max(1)).unwrap_or(1);
         let cluster = metadata.cluster();
         if cluster.partitions(topic) >= least {
+            if self.shared.accumulator.topic(topic).is_due_to_tell_used(self.shared.clock.now()) {
+                metadata.want(topic);
+            }
             return Ok(cluster);
         }
+        metadata.want(topic);
         let what = || format!("partition {} of topic {topic}", least - 1);
         let servers = &self.shared.config.connection.bootstrap_servers;
         metadata.wait_for(what, servers, patience, |cluster| {

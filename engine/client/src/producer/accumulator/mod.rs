@@ -208,7 +208,7 @@ impl Accumulator {
                 topic.sticky.update(sticky, grown as u64, at_boundary, *choices);
             }
         }
-        let wakes_sender = is_new || state.len() > 1 || state.is_at_boundary();
+        let wakes_sender = is_new || state.is_at_boundary();
         Attempt::Done(Appended { completion, place, wakes_sender })
     }
 

@@ -1,8 +1,10 @@
 //! The queues of one topic.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 
-use logdyno_record::TopicPartition;
+use logdyno_record::{Nanos, TopicPartition};
 
 use super::queue::{PartitionQueue, QueueState};
 use crate::producer::compression_ratio::CompressionRatio;
@@ -17,7 +19,12 @@ pub(crate) struct TopicQueues {
     /// How well its batches compress.
     pub(crate) ratio: CompressionRatio,
     queues: RwLock<Vec<Option<Arc<PartitionQueue>>>>,
+    /// When the metadata was last told that the topic is in use, in nanoseconds.
+    told_used: AtomicU64,
 }
+
+/// How often the metadata is told that a topic is in use; far below the least `metadata.max.idle.ms`.
+const TELL_USED_EVERY: Duration = Duration::from_secs(1);
 
 impl TopicQueues {
     pub(super) fn new(name: Arc<str>, batch_size: usize, random: Random) -> TopicQueues {
@@ -26,12 +33,23 @@ impl TopicQueues {
             sticky: StickyPartitioner::new(batch_size.max(1), random),
             ratio: CompressionRatio::new(),
             queues: RwLock::default(),
+            told_used: AtomicU64::new(0),
         }
     }
 
     /// Its name.
     pub(crate) fn name(&self) -> &Arc<str> {
         &self.name
+    }
+
+    /// True once in a while: the metadata should be told that the topic is still in use. Spares `send` its lock.
+    pub(crate) fn is_due_to_tell_used(&self, now: Nanos) -> bool {
+        let told = Nanos(self.told_used.load(Ordering::Relaxed));
+        let due = now.since(told) >= TELL_USED_EVERY;
+        if due {
+            self.told_used.store(now.0, Ordering::Relaxed);
+        }
+        due
     }
 
     /// The queue of `partition` (≥ 0); made when first asked for.
