@@ -55,13 +55,15 @@ fn a_duplicate_does_not_change_places() {
     producer.close(SOON);
 }
 
-/// The broker refuses all five, as one does that has lost its leadership or its replicas.
+/// The broker refuses all five, as one does that has lost its leadership or its replicas, and goes on refusing now and
+/// then: were two retries in flight, the second would be taken while the first is refused.
 #[test]
 fn five_refused_batches_are_sent_again_in_order_and_one_at_a_time() {
     let cluster = Cluster::start(1, &[1]);
     let producer = producer(&cluster, &PAIRS);
     let futures = five_in_flight(&cluster, &producer, 10);
-    cluster.script(vec![Reaction::Refuse(19); 5]);
+    cluster.script(vec![Reaction::Refuse(19); 6]);
+    cluster.script([Reaction::Take, Reaction::Refuse(19), Reaction::Take, Reaction::Refuse(19)]);
     cluster.release();
     futures.into_iter().for_each(|future| drop(future.wait().unwrap()));
     assert_eq!(cluster.values(0), numbers(0..10));
