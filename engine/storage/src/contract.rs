@@ -46,7 +46,8 @@ pub trait Backend: Send + Sync {
     /// The name that users give it: `buffered`, `mmap`, `uring`.
     fn name(&self) -> &'static str;
 
-    /// Opens `dir`, creating it if it is missing.
+    /// Opens `dir`, creating it durably if it is missing, and removes what a crash left half written in it
+    /// (`*.tmp`, see [`Storage::replace`]). One process opens a directory at a time, and once.
     fn open(&self, dir: &Path) -> Result<Arc<dyn Storage>>;
 
     /// What this backend has done since it started.
@@ -65,7 +66,8 @@ pub trait Storage: Send + Sync {
     ///
     /// What was behind them is gone, durably, when this returns, and the first `valid_len` bytes are durable.
     /// The caller has dropped any other writer of the file, after bringing what it wants to keep to
-    /// [`Level::Written`]. Readers opened before keep seeing the first `valid_len` bytes unchanged; what they
+    /// [`Level::Written`]. It is cheap if no reader of the file is held: else a backend that lends its pages has
+    /// to move what is kept to a new file. Readers opened before keep seeing the first `valid_len` bytes unchanged; what they
     /// see behind them is undefined: open new ones. Fails if the file holds fewer than `valid_len` bytes.
     fn reopen(&self, name: &str, valid_len: u64, capacity: u64) -> Result<Box<dyn Writer>>;
 
@@ -100,18 +102,27 @@ pub trait Storage: Send + Sync {
 
 /// The one writer of a file. It has no lock in the append path.
 pub trait Writer: Send {
-    /// Appends `parts` as one, with exactly one copy. Never waits for the device.
+    /// Appends `parts` as one, with at most one copy. Never waits for the device.
+    ///
+    /// # Errors
+    /// Nothing has been taken then. [`StorageError::NoSpace`] and [`StorageError::Capacity`] leave the writer as it
+    /// was: the next append may succeed. [`StorageError::Poisoned`] is final.
     fn append(&mut self, parts: &[IoSlice<'_>]) -> Result<Append>;
 
     /// Calls `waker` once when an append that was [`Append::Full`] is worth trying again.
     fn when_room(&mut self, waker: Box<dyn FnOnce() + Send>);
 
-    /// Starts to write out what is pending. Does not wait.
+    /// Starts to write out what is pending. Does not wait. What goes wrong shows in the next call.
     fn kick(&mut self);
 
     /// Starts to bring everything appended so far to `level`, and returns the position it covers.
     ///
-    /// The mark of `level` passes that position when it is done: appends go on meanwhile.
+    /// The mark of `level` passes that position when it is done: appends go on meanwhile. If it fails later,
+    /// the marks are poisoned and their waiters told.
+    ///
+    /// # Errors
+    /// [`StorageError::NoSpace`] if what is pending in memory finds no space: it stays readable, and is tried again
+    /// by the next call. [`StorageError::Poisoned`] is final: a sync that failed is never repeated.
     fn begin_sync(&mut self, level: Level) -> Result<u64>;
 
     /// How far the file is: shared with whoever waits.

@@ -192,3 +192,18 @@ fn completion_order(seed: u64) -> Vec<u64> {
     assert_eq!(content(&disk).unwrap(), [7; 4096]);
     completed.into_iter().map(|completion| completion.token).collect()
 }
+
+/// Whoever waits for a device that stands still is let go when the machine stops.
+#[test]
+fn a_stopped_machine_keeps_nobody_waiting() {
+    let disk = disk(1);
+    let file = file(&disk);
+    disk.hold_device();
+    disk.stop_at(Point::Write, disk.count(Point::Write) + 1);
+    std::thread::scope(|scope| {
+        let waiting = scope.spawn(|| file.sync_data());
+        assert!(write(&*file, 0, b"the machine stops here").is_err());
+        assert!(waiting.join().unwrap().is_err());
+    });
+    assert!(disk.has_stopped());
+}

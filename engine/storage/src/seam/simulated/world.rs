@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use super::BLOCK;
 use super::faults::{Faults, Point, Verdict};
@@ -14,7 +14,7 @@ use super::random::Random;
 pub(super) struct World {
     pub(super) state: Mutex<State>,
     /// Notified when a device that stood still goes on, or nobody needs to wait for it any more.
-    pub(super) device: Condvar,
+    pub(super) device: Arc<Condvar>,
 }
 
 pub(super) struct State {
@@ -27,11 +27,13 @@ pub(super) struct State {
     pub(super) generation: u64,
     pub(super) stopped: bool,
     pub(super) device_held: bool,
+    device: Arc<Condvar>,
     pub(super) capacity_blocks: u64,
 }
 
 impl World {
     pub(super) fn new(seed: u64) -> World {
+        let device = Arc::new(Condvar::new());
         let state = State {
             names: Names::default(),
             images: BTreeMap::new(),
@@ -41,9 +43,10 @@ impl World {
             generation: 0,
             stopped: false,
             device_held: false,
+            device: device.clone(),
             capacity_blocks: u64::MAX,
         };
-        World { state: Mutex::new(state), device: Condvar::new() }
+        World { state: Mutex::new(state), device }
     }
 
     pub(super) fn state(&self) -> MutexGuard<'_, State> {
@@ -72,6 +75,7 @@ impl State {
             Verdict::Disturbed(error) => Err(error),
             Verdict::Stop => {
                 self.stopped = true;
+                self.device.notify_all();
                 Ok(Verdict::Stop)
             }
             verdict => Ok(verdict),
