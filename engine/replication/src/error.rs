@@ -13,7 +13,9 @@ pub enum ReplicaError {
         partition: TopicPartition,
     },
     /// The request was meant for an earlier leadership.
-    #[error("the request for {partition} names leader epoch {asked}, which {ours} has replaced: ask for fresh metadata")]
+    #[error(
+        "the request for {partition} names leader epoch {asked}, which {ours} has replaced: ask for fresh metadata"
+    )]
     FencedLeaderEpoch {
         /// The partition.
         partition: TopicPartition,
@@ -33,7 +35,9 @@ pub enum ReplicaError {
         ours: LeaderEpoch,
     },
     /// A broker fetches as a follower and has no replica by what this leader knows.
-    #[error("broker {follower} fetches {partition} as a follower, but is not among its replicas as far as this leader knows")]
+    #[error(
+        "broker {follower} fetches {partition} as a follower, but is not among its replicas as far as this leader knows"
+    )]
     UnknownFollower {
         /// The partition.
         partition: TopicPartition,
@@ -43,7 +47,9 @@ pub enum ReplicaError {
         named_epoch: bool,
     },
     /// acks=all is refused: nothing was appended.
-    #[error("{partition} has {in_sync} replicas in sync, acks=all needs min.insync.replicas={needed}: nothing was appended; see which brokers are down")]
+    #[error(
+        "{partition} has {in_sync} replicas in sync, acks=all needs min.insync.replicas={needed}: nothing was appended; see which brokers are down"
+    )]
     NotEnoughReplicas {
         /// The partition.
         partition: TopicPartition,
@@ -53,7 +59,9 @@ pub enum ReplicaError {
         needed: usize,
     },
     /// The ISR shrank below the floor after the append: the records are in the log and may become visible.
-    #[error("{partition} was appended to, but then only {in_sync} replicas were in sync and acks=all needs min.insync.replicas={needed}")]
+    #[error(
+        "{partition} was appended to, but then only {in_sync} replicas were in sync and acks=all needs min.insync.replicas={needed}"
+    )]
     NotEnoughReplicasAfterAppend {
         /// The partition.
         partition: TopicPartition,
@@ -63,7 +71,9 @@ pub enum ReplicaError {
         needed: usize,
     },
     /// Not all in-sync replicas had the records when the request's time was over.
-    #[error("not all in-sync replicas of {partition} had offset {offset} in time: the records are in the log and may still become visible")]
+    #[error(
+        "not all in-sync replicas of {partition} had offset {offset} in time: the records are in the log and may still become visible"
+    )]
     TimedOut {
         /// The partition.
         partition: TopicPartition,
@@ -83,7 +93,9 @@ pub enum ReplicaError {
         end: Offset,
     },
     /// A new leader does not know yet what is committed.
-    #[error("the end of {partition} is not known yet: its leader waits for the in-sync replicas to reach the start of epoch {epoch}; try again")]
+    #[error(
+        "the end of {partition} is not known yet: its leader waits for the in-sync replicas to reach the start of epoch {epoch}; try again"
+    )]
     OffsetNotAvailable {
         /// The partition.
         partition: TopicPartition,

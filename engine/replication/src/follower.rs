@@ -6,7 +6,7 @@
 
 use logdyno_record::{BrokerId, LeaderEpoch, Offset};
 
-use crate::epoch_end::EpochEnd;
+use crate::EpochEnd;
 use crate::leader_and_isr::LeaderAndIsr;
 
 /// A partition's follower.

@@ -1,6 +1,6 @@
 //! What the metadata log is made of. Each record is a fact; together, in order, they are the cluster's metadata.
 //!
-//! The kinds follow KRaft's, the encoding is our own ([`format`]).
+//! The kinds follow KRaft's, the encoding is our own ([`mod@format`]).
 
 pub mod format;
 

@@ -2,7 +2,7 @@
 
 use logdyno_record::{LeaderEpoch, Offset};
 
-use crate::epoch_end::EpochEnd;
+use crate::EpochEnd;
 
 /// What a leader finds when it compares a follower's position with its own epochs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

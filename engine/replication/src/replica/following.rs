@@ -10,7 +10,7 @@ use logdyno_record::{BrokerId, LeaderEpoch, Offset};
 use logdyno_segment_log::LogError;
 
 use super::{Replica, Role};
-use crate::epoch_end::EpochEnd;
+use crate::EpochEnd;
 use crate::error::ReplicaError;
 use crate::follower::{FollowerState, Restart, after_out_of_range, truncation_offset};
 

@@ -31,7 +31,7 @@ use acks::{Calls, ParkedAck};
 pub use append::{Acks, AppendDone};
 pub use following::FetchPosition;
 pub use offsets::{Asker, OffsetSpec};
-pub use serving::{FetchSlice, FollowerFetch, FollowerFetched};
+pub use serving::{FetchSlice, FollowerAnswer, FollowerFetch};
 pub use waiting::Waiting;
 
 /// What a leader asks of the controller: sent as AlterPartition by whoever implements [`IsrChanges`].

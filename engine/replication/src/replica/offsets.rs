@@ -4,7 +4,7 @@ use logdyno_record::{LeaderEpoch, Offset};
 use logdyno_segment_log::TimestampOffset;
 
 use super::Replica;
-use crate::epoch_end::EpochEnd;
+use crate::EpochEnd;
 use crate::error::ReplicaError;
 
 /// Which offset is asked for.
@@ -43,7 +43,8 @@ impl Replica {
             let state = self.state();
             let leader = self.leader_in(&state.role, current_epoch)?;
             let known = leader.high_watermark() >= leader.epoch_start();
-            let not_known = || ReplicaError::OffsetNotAvailable { partition: self.partition.clone(), epoch: leader.epoch() };
+            let not_known =
+                || ReplicaError::OffsetNotAvailable { partition: self.partition.clone(), epoch: leader.epoch() };
             (leader.high_watermark(), if known { Ok(()) } else { Err(not_known()) })
         };
         let (end, known) = match asker {

@@ -4,7 +4,7 @@ use logdyno_record::{BrokerId, LeaderEpoch, Offset};
 use logdyno_segment_log::LogRead;
 
 use super::{Replica, Role};
-use crate::epoch_end::EpochEnd;
+use crate::EpochEnd;
 use crate::error::ReplicaError;
 use crate::leader::{self, Divergence, divergence};
 
@@ -38,7 +38,7 @@ pub struct FollowerFetch {
 }
 
 /// What a follower gets.
-pub enum FollowerFetched {
+pub enum FollowerAnswer {
     /// What follows its log.
     Data(FetchSlice),
     /// The logs part at or before this end of this epoch: it is to truncate (`diverging_epoch`).
@@ -65,18 +65,19 @@ impl Replica {
     ///
     /// It is noted only if the follower's log agrees with ours up to there: a diverging one has to
     /// truncate first (errors 1, 6, 74, 75).
-    pub fn fetch_as_follower(&self, fetch: FollowerFetch) -> Result<FollowerFetched, ReplicaError> {
+    pub fn fetch_as_follower(&self, fetch: FollowerFetch) -> Result<FollowerAnswer, ReplicaError> {
         let epoch = self.leader_in(&self.state().role, fetch.current_epoch)?.epoch();
         let ours = self.log.end_offset_for_epoch(fetch.last_fetched_epoch);
         self.check_range_of_follower(fetch.from)?;
         match divergence(fetch.from, fetch.last_fetched_epoch, ours) {
-            Divergence::At(end) => return Ok(FollowerFetched::Diverging(end)),
+            Divergence::At(end) => return Ok(FollowerAnswer::Diverging(end)),
             Divergence::OutOfRange => return Err(self.out_of_range(fetch.from)),
             Divergence::None => self.check_range(fetch.from)?,
         }
         let high_watermark = self.note_fetch(fetch, epoch)?;
-        let slice = self.slice(fetch.from, self.log.end_offset(), high_watermark, fetch.max_bytes, fetch.at_least_one)?;
-        Ok(FollowerFetched::Data(slice))
+        let slice =
+            self.slice(fetch.from, self.log.end_offset(), high_watermark, fetch.max_bytes, fetch.at_least_one)?;
+        Ok(FollowerAnswer::Data(slice))
     }
 
     /// Moves the follower's position, in the leadership in which its log was compared.

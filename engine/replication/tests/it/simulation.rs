@@ -328,6 +328,31 @@ impl World {
         }
     }
 
+    /// No more faults: everybody comes back, and the world has to come to rest with one more record acknowledged.
+    fn heal(&mut self) {
+        for i in 0..3 {
+            self.step(&Event::Restart(i));
+        }
+        self.step(&Event::Elect(0));
+        let leader = usize::try_from(self.metadata.leader.0).expect("an id");
+        for round in 0..60 {
+            for i in 0..3 {
+                let calm = [Event::Learn(i), Event::Settle(i), Event::Fetch(i), Event::Deliver(i), Event::Settle(i)];
+                calm.iter().for_each(|event| self.step(event));
+            }
+            self.step(&Event::Controller { answers: true, reachable: true });
+            self.step(&Event::Pass(1));
+            if round == 30 {
+                self.step(&Event::Append(leader));
+            }
+        }
+        assert_eq!(self.metadata.isr.len(), 3, "everybody is in sync again");
+        assert_eq!(self.acknowledged.values().last(), Some(&self.next_value), "the last record is acknowledged");
+        let logs = self.replicas.iter().map(|replica| &replica.log.entries);
+        assert!(logs.clone().all(|log| *log == self.replicas[leader].log.entries), "all logs are equal");
+        assert!(self.replicas.iter().all(|replica| replica.high_watermark() == replica.log.end()));
+    }
+
     fn carry_out(&mut self, i: usize, effects: Effects) {
         let replica = &mut self.replicas[i];
         if let Some(proposal) = effects.propose {
@@ -397,6 +422,7 @@ proptest! {
         for event in &events {
             world.step(event);
         }
+        world.heal();
     }
 }
 
