@@ -1,17 +1,41 @@
-//! SHIM for logs
-use logdyno_record::TopicPartition;
-use logdyno_segment_log::Log;
+//! Where the brokers of a test keep their logs: a folder each, on the buffered backend.
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
+
+use logdyno_record::{NoProbe, Offset, SystemClock, TopicPartition};
+use logdyno_segment_log::{Log, LogConfig, Recovery};
+use logdyno_storage::{Backend, Level, kinds};
+
 pub(crate) struct Disk {
+    dir: tempfile::TempDir,
+    backend: Arc<dyn Backend>,
     logs: BTreeMap<i32, Arc<Log>>,
 }
+
 impl Disk {
     pub(crate) fn new() -> Disk {
-        Disk { logs: BTreeMap::new() }
+        let dir = tempfile::tempdir().expect("a directory");
+        let buffered = kinds().into_iter().find(|kind| kind.name == "buffered").expect("it runs everywhere");
+        let backend = buffered.start_on(dir.path()).expect("it runs here");
+        Disk { dir, backend, logs: BTreeMap::new() }
     }
-    pub(crate) fn open(&mut self, id: i32) -> Arc<Log> {
-        self.logs.entry(id).or_insert_with(|| Log::in_memory(TopicPartition::new("t", 0))).clone()
+
+    /// The broker's log of partition t-0, recovered as after a crash.
+    pub(crate) fn open(&mut self, broker: i32) -> Arc<Log> {
+        let folder = self.dir.path().join(format!("broker-{broker}")).join("t-0");
+        let storage = self.backend.open(&folder).expect("a folder");
+        let config = LogConfig { ack_level: Level::Written, ..LogConfig::default() };
+        let recovery = Recovery { clean_shutdown: false, recovery_point: Offset::ZERO };
+        let (clock, probe) = (Arc::new(SystemClock), Arc::new(NoProbe));
+        let opened = Log::open(storage, TopicPartition::new("t", 0), config, recovery, clock, probe);
+        let (log, _) = opened.expect("a log");
+        self.logs.insert(broker, Arc::clone(&log));
+        log
     }
-    pub(crate) fn close(&mut self, _id: i32) {}
+
+    /// The broker's process ends without a word.
+    pub(crate) fn close(&mut self, broker: i32) {
+        self.logs.remove(&broker);
+    }
 }
