@@ -1,2 +1,3 @@
-//! placeholder
+//! The program `logdyno`.
+
 fn main() {}

@@ -1,0 +1,180 @@
+//! Takes in what the path reports, from many threads, and leaves the thinking to another one.
+//!
+//! A report costs its caller a short lock and a push. What is known of a record under way (its ticket, the digest of
+//! what was delivered) lives here and in the join, never in the record: records go over the path as they are.
+
+use std::ops::Range;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use logdyno_engine::record::{Nanos, Offset, Probe, ProducedBatch, Stage, TopicPartition};
+
+use crate::target::{Receipts, Ticket};
+
+/// The ear of a trial: [`Probe`] and [`Receipts`] in one. Topics other than the trial's are not heard.
+#[derive(Debug)]
+pub struct Recorder {
+    topic: Arc<str>,
+    produced: Lane<ProducedBatch>,
+    passed: Lane<Passed>,
+    receipts: Lane<Receipt>,
+    deliveries: Lane<Delivery>,
+    requests: AtomicU64,
+    request_bytes: AtomicU64,
+    /// Records that were sent and have no receipt yet, for closed loops; guarded for waiting.
+    under_way: Mutex<u64>,
+    receipt_came: Condvar,
+}
+
+/// A stamp.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Passed {
+    pub(crate) stage: Stage,
+    pub(crate) partition: i32,
+    /// Everything before this offset has passed.
+    pub(crate) end: Offset,
+    pub(crate) at: Nanos,
+}
+
+/// What became of a record's `send`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Receipt {
+    Acknowledged { ticket: Ticket, partition: i32, offset: Option<Offset> },
+    Failed { ticket: Ticket, reason: Box<str> },
+}
+
+/// A record that came out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Delivery {
+    pub(crate) partition: i32,
+    pub(crate) offset: Offset,
+    /// Digest of key, value and timestamp.
+    pub(crate) digest: u64,
+}
+
+/// Everything that came in since the last time.
+#[derive(Debug, Default)]
+pub(crate) struct Inbox {
+    pub(crate) produced: Vec<ProducedBatch>,
+    pub(crate) passed: Vec<Passed>,
+    pub(crate) receipts: Vec<Receipt>,
+    pub(crate) deliveries: Vec<Delivery>,
+}
+
+impl Recorder {
+    /// One that hears of `topic`.
+    #[must_use]
+    pub fn new(topic: &str) -> Recorder {
+        Recorder {
+            topic: topic.into(),
+            produced: Lane::default(),
+            passed: Lane::default(),
+            receipts: Lane::default(),
+            deliveries: Lane::default(),
+            requests: AtomicU64::new(0),
+            request_bytes: AtomicU64::new(0),
+            under_way: Mutex::new(0),
+            receipt_came: Condvar::new(),
+        }
+    }
+
+    /// Produce requests so far, and their bytes.
+    pub(crate) fn requests(&self) -> (u64, u64) {
+        (self.requests.load(Ordering::Relaxed), self.request_bytes.load(Ordering::Relaxed))
+    }
+
+    /// Moves everything that came in to `inbox`, which is empty.
+    pub(crate) fn empty_into(&self, inbox: &mut Inbox) {
+        // Deliveries and receipts first: the stamps that belong to them were reported before.
+        self.deliveries.swap(&mut inbox.deliveries);
+        self.receipts.swap(&mut inbox.receipts);
+        self.produced.swap(&mut inbox.produced);
+        self.passed.swap(&mut inbox.passed);
+    }
+
+    /// A poll's records, in the order in which they came.
+    pub(crate) fn delivered(&self, deliveries: &[Delivery]) {
+        self.deliveries.lock().extend_from_slice(deliveries);
+    }
+
+    /// Counts a record as under way.
+    pub(crate) fn sent(&self) {
+        *self.lock_under_way() += 1;
+    }
+
+    /// Records that were sent and have no receipt yet.
+    pub(crate) fn under_way(&self) -> u64 {
+        *self.lock_under_way()
+    }
+
+    /// Waits until fewer than `most` records are under way, at most `patience`; false if they are not.
+    pub(crate) fn wait_for_fewer(&self, most: u64, patience: Duration) -> bool {
+        let (under_way, _) = self
+            .receipt_came
+            .wait_timeout_while(self.lock_under_way(), patience, |under_way| *under_way >= most)
+            .unwrap_or_else(PoisonError::into_inner);
+        *under_way < most
+    }
+
+    fn lock_under_way(&self) -> MutexGuard<'_, u64> {
+        self.under_way.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn receipt(&self, receipt: Receipt) {
+        self.receipts.lock().push(receipt);
+        let mut under_way = self.lock_under_way();
+        *under_way = under_way.saturating_sub(1);
+        drop(under_way);
+        self.receipt_came.notify_all();
+    }
+}
+
+impl Probe for Recorder {
+    fn produced(&self, batch: &ProducedBatch) {
+        if batch.partition.topic == self.topic {
+            self.produced.lock().push(batch.clone());
+        }
+    }
+
+    fn requested(&self, _: u32, bytes: u64) {
+        self.requests.fetch_add(1, Ordering::Relaxed);
+        self.request_bytes.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    fn passed(&self, stage: Stage, partition: &TopicPartition, offsets: Range<Offset>, at: Nanos) {
+        if partition.topic == self.topic {
+            self.passed.lock().push(Passed { stage, partition: partition.partition, end: offsets.end, at });
+        }
+    }
+}
+
+impl Receipts for Recorder {
+    fn acknowledged(&self, ticket: Ticket, partition: i32, offset: Option<Offset>) {
+        self.receipt(Receipt::Acknowledged { ticket, partition, offset });
+    }
+
+    fn failed(&self, ticket: Ticket, reason: &str) {
+        self.receipt(Receipt::Failed { ticket, reason: reason.into() });
+    }
+}
+
+/// A list that some threads push to and one empties.
+#[derive(Debug)]
+struct Lane<T>(Mutex<Vec<T>>);
+
+impl<T> Default for Lane<T> {
+    fn default() -> Lane<T> {
+        Lane(Mutex::new(Vec::new()))
+    }
+}
+
+impl<T> Lane<T> {
+    fn lock(&self) -> MutexGuard<'_, Vec<T>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn swap(&self, other: &mut Vec<T>) {
+        std::mem::swap(&mut *self.lock(), other);
+    }
+}

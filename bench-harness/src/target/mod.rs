@@ -1,0 +1,201 @@
+//! The system under test, behind one trait: what the harness drives, and what it must be told.
+//!
+//! A target is started for one trial with an empty topic, is written to by [`Sink`]s and read by one [`Source`], and
+//! reports on the way: to the [`Probe`] where each batch is, to [`Receipts`] which offset each record got. The harness
+//! joins the two; a target measures nothing itself.
+
+mod null;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use logdyno_engine::record::{Clock, Nanos, Offset, Probe};
+use logdyno_engine::storage::Kind;
+use logdyno_engine::storage::counters::Counts;
+
+pub use null::{Fault, NullTarget};
+
+use crate::workload::Plan;
+
+/// A system that records can be sent through.
+pub trait Target: Send + Sync {
+    /// The name that users give it: `embedded`, `log`, `null`.
+    fn name(&self) -> &'static str;
+
+    /// Whether it keeps records on a storage backend. If not, a workload's backends make no difference and it is run once.
+    fn has_storage(&self) -> bool;
+
+    /// Says what of the plan it cannot do, before anything starts.
+    fn check(&self, plan: &Plan) -> Result<(), Objection>;
+
+    /// Starts it with the plan's topic, empty.
+    fn start(&self, setup: Setup) -> Result<Box<dyn Running>, TargetError>;
+}
+
+/// A setting of the plan that a target does not take.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Objection {
+    /// The setting with its table, such as `broker.log.segment.bytes`: the harness finds its line.
+    pub setting: String,
+    /// What is wrong with it, as a sentence.
+    pub reason: String,
+}
+
+/// What a target is started with.
+#[derive(Clone)]
+pub struct Setup {
+    /// What to run.
+    pub plan: Arc<Plan>,
+    /// The storage backend; `None` for a target without storage.
+    pub backend: Option<Kind>,
+    /// An empty directory of this trial's own. What is left in it is looked at by the proof of effect after
+    /// [`Running::stop`], then removed.
+    pub dir: PathBuf,
+    /// Where time comes from.
+    pub clock: Arc<dyn Clock>,
+    /// Where batches are reported.
+    pub probe: Arc<dyn Probe>,
+    /// Where records are reported.
+    pub receipts: Arc<dyn Receipts>,
+}
+
+/// A target that runs.
+pub trait Running: Send {
+    /// Which stages it stamps, and what an acknowledgement waits for.
+    fn path(&self) -> Path;
+
+    /// A producer; `index` counts them from 0.
+    fn sink(&self, index: u32) -> Result<Box<dyn Sink>, TargetError>;
+
+    /// The consumer of all partitions, from their start.
+    fn source(&self) -> Result<Box<dyn Source>, TargetError>;
+
+    /// Its counters at this moment.
+    fn observe(&self) -> Observation;
+
+    /// Ends it cleanly. Sinks and source are gone by then.
+    fn stop(self: Box<Self>) -> Result<(), TargetError>;
+}
+
+/// Which stages of the path a target stamps. A stage that is not stamped is not shown, and its time is the next one's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Path {
+    /// `Stage::Appended`.
+    pub appended: bool,
+    /// `Stage::Written`.
+    pub written: bool,
+    /// `Stage::Replicated`, by at least one follower. A follower that is not in sync need not stamp.
+    pub replicated: bool,
+    /// `Stage::HighWatermark`.
+    pub high_watermark: bool,
+    /// `Stage::Fetched`. `Stage::Delivered` is stamped by every target.
+    pub fetched: bool,
+    /// What an acknowledgement waits for.
+    pub acknowledged_after: AckPoint,
+}
+
+/// What an acknowledgement waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AckPoint {
+    /// Only for the socket (`acks=0`).
+    Sent,
+    /// For the leader's own log to reach the ack level (`acks=1`).
+    Written,
+    /// For the high watermark (`acks=all`).
+    HighWatermark,
+}
+
+/// Counters of a target at one moment; they only grow.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Observation {
+    /// The storage backends' counters, summed over brokers; `None` without storage.
+    pub storage: Option<Counts>,
+    /// What else it counts, by name: for reports.
+    pub counters: Vec<(&'static str, u64)>,
+}
+
+/// One producer of a target; used by one thread.
+pub trait Sink: Send {
+    /// Sends a record. May wait (for metadata, for memory): that wait is part of the record's latency.
+    ///
+    /// [`Receipts`] hears of it exactly once: what became of it, on any thread, also before this returns.
+    fn send(&mut self, record: Outgoing);
+
+    /// Waits until every record sent before has had its receipt.
+    fn flush(&mut self);
+
+    /// What the producer has counted, by name: for reports.
+    fn counters(&self) -> Vec<(&'static str, u64)>;
+}
+
+/// A record on its way in. Cloning shares its bytes.
+#[derive(Clone, Debug)]
+pub struct Outgoing {
+    /// What the harness wants back with the receipt.
+    pub ticket: Ticket,
+    /// The key, or null.
+    pub key: Option<Bytes>,
+    /// The value.
+    pub value: Bytes,
+    /// Milliseconds since 1970.
+    pub timestamp: i64,
+}
+
+/// What the harness remembers of a record while it is under way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ticket {
+    /// Counts the trial's records in the order of their intended times, from 0.
+    pub number: u64,
+    /// When it was to be sent: latency counts from here.
+    pub intended: Nanos,
+    /// When the generator called [`Sink::send`].
+    pub called: Nanos,
+}
+
+/// Hears what became of each record. Must not block.
+pub trait Receipts: Send + Sync + 'static {
+    /// It was acknowledged; `offset` is `None` if nobody tells (`acks=0`). In the order of a partition's records.
+    fn acknowledged(&self, ticket: Ticket, partition: i32, offset: Option<Offset>);
+
+    /// It failed for good.
+    fn failed(&self, ticket: Ticket, reason: &str);
+}
+
+/// The consumer of a target; used by one thread.
+pub trait Source: Send {
+    /// Waits up to `timeout` for records and hands them to `take`, in order within each partition.
+    ///
+    /// Checks what travels with the bytes (CRC): a violation is an error that names partition and offset.
+    fn poll(&mut self, timeout: Duration, take: &mut dyn FnMut(Delivered<'_>)) -> Result<(), TargetError>;
+}
+
+/// A record as it came out.
+#[derive(Clone, Copy, Debug)]
+pub struct Delivered<'a> {
+    /// The partition.
+    pub partition: i32,
+    /// The offset.
+    pub offset: Offset,
+    /// Milliseconds since 1970.
+    pub timestamp: i64,
+    /// The key, or null.
+    pub key: Option<&'a [u8]>,
+    /// The value, or null.
+    pub value: Option<&'a [u8]>,
+}
+
+/// Why a target could not start or go on.
+#[derive(Debug, thiserror::Error)]
+pub enum TargetError {
+    /// The storage backend cannot run on this machine.
+    #[error(transparent)]
+    Refused(#[from] logdyno_engine::storage::Refused),
+    /// What came out is not sound: the run is invalid.
+    #[error("{0}")]
+    Corrupt(String),
+    /// Anything else, as a sentence.
+    #[error("{0}")]
+    Failed(String),
+}

@@ -1,0 +1,182 @@
+//! The checked plan: what a workload file means, with every default filled in.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::load::Ratio;
+
+/// What to run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Plan {
+    /// The workload's name: that of its file unless it says another.
+    pub name: String,
+    /// The question it answers.
+    pub question: String,
+    /// Where it was read from.
+    pub path: PathBuf,
+    /// The file's text.
+    pub text: String,
+    /// What was set on the command line, as `table.key=value`.
+    pub overrides: Vec<String>,
+    /// What is sent.
+    pub records: RecordPlan,
+    /// The producer's settings under Kafka's names, checked, without `bootstrap.servers`.
+    pub producer: Settings,
+    /// The consumer's settings likewise.
+    pub consumer: Settings,
+    /// The topic.
+    pub topic: TopicPlan,
+    /// The brokers' settings under the names of `server.properties`; the target checks them.
+    pub broker: Settings,
+    /// When records are sent.
+    pub load: Load,
+    /// How often, for how long and on what.
+    pub run: RunPlan,
+}
+
+/// Settings under Kafka's names, in the order of the file.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Settings {
+    /// Name and value; each name once.
+    pub pairs: Vec<(String, String)>,
+}
+
+impl Settings {
+    /// Names and values.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.pairs.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
+    /// The value of a setting, if it is given.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.iter().find(|(known, _)| *known == name).map(|(_, value)| value)
+    }
+}
+
+/// What is sent.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RecordPlan {
+    /// Where records come from.
+    pub source: RecordSource,
+    /// The field that is a record's key: a path of names joined by dots, or a CSV column.
+    pub key: Option<String>,
+    /// The field that holds a record's own time, and how it is written.
+    pub time: Option<TimeField>,
+}
+
+/// Where records come from.
+#[derive(Clone, Debug, PartialEq)]
+pub enum RecordSource {
+    /// A file, one record a line.
+    File {
+        /// The file; relative names are relative to the workload file.
+        path: PathBuf,
+        /// How it is written.
+        format: FileFormat,
+    },
+    /// Made up from a seed: no two alike.
+    Synthetic {
+        /// Bytes of a value.
+        size: usize,
+        /// Bits of information per byte of the value, 0 to 8: 8 cannot be compressed.
+        entropy: f64,
+        /// How many different keys; 0 for none.
+        keys: u32,
+        /// The exponent of Zipf's law by which keys occur; 0 makes all equally frequent.
+        key_skew: f64,
+        /// How many different records are made before they repeat.
+        distinct: u32,
+        /// Where the random numbers begin.
+        seed: u64,
+    },
+}
+
+/// How a record file is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FileFormat {
+    /// One JSON value a line.
+    JsonLines,
+    /// Comma-separated with a header line; each line is sent as it stands.
+    Csv,
+    /// Any text, a record a line.
+    Text,
+}
+
+/// A record's own time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TimeField {
+    /// The field.
+    pub field: String,
+    /// How it is written.
+    pub format: TimeFormat,
+}
+
+/// How a time is written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TimeFormat {
+    /// Milliseconds since 1970.
+    UnixMillis,
+    /// Seconds since 1970, with or without a fraction.
+    UnixSeconds,
+    /// A pattern of `%Y %m %d %H %M %S`, taken as UTC.
+    Pattern(String),
+}
+
+/// The topic that is written to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TopicPlan {
+    /// Its name.
+    pub name: String,
+    /// How many partitions.
+    pub partitions: i32,
+    /// How many replicas of each.
+    pub replication_factor: i16,
+    /// Topic settings under Kafka's names.
+    pub configs: Settings,
+}
+
+/// When records are sent.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Load {
+    /// Open loop: this many records a second, whatever the system does.
+    Rate(Ratio),
+    /// Open loop: at the records' own times, multiplied by this.
+    Times(Ratio),
+    /// Closed loop: the next record is sent when fewer than this many are not yet acknowledged.
+    Closed {
+        /// How many may be under way.
+        in_flight: u64,
+    },
+}
+
+/// How often, for how long and on what.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RunPlan {
+    /// What is sent first and not counted.
+    pub warm_up: Extent,
+    /// What is sent in all, warm-up included, if it is a number of records; else the time that is measured after the warm-up.
+    pub extent: Extent,
+    /// Storage backends, in this order; those named on the command line fail the run if the machine refuses them.
+    pub backends: Vec<String>,
+    /// Whether `backends` was named on the command line.
+    pub backends_named: bool,
+    /// How many brokers.
+    pub brokers: u32,
+    /// How many producers send, each from a thread of its own, taking records in turn.
+    pub producers: u32,
+    /// How often each backend is run, each time from nothing.
+    pub repetitions: u32,
+    /// The system under test.
+    pub target: String,
+}
+
+/// A stretch of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Extent {
+    /// By the schedule's time.
+    Time(Duration),
+    /// By records.
+    Records(u64),
+    /// By passes over the record source.
+    Passes(u64),
+}

@@ -1,0 +1,193 @@
+//! A workload file as tables of keys, values and lines, before anyone knows what they mean.
+
+use std::path::{Path, PathBuf};
+
+use toml::de::{DeTable, DeValue};
+
+use super::error::{Place, WorkloadError};
+use super::paste;
+use super::suggestion::nearest;
+
+/// All tables there are.
+const TABLES: [&str; 8] = ["workload", "records", "producer", "consumer", "topic", "broker", "load", "run"];
+
+/// A key with its value.
+#[derive(Clone, Debug)]
+pub(super) struct Entry {
+    /// Dotted keys are one name: `linger.ms`.
+    pub(super) key: String,
+    pub(super) value: Value,
+    pub(super) place: Place,
+}
+
+/// A value as written.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Value {
+    /// Text, or anything else of `--set` that is neither number nor switch.
+    Text(String),
+    /// A number, as written: settings and rates are read from their digits, without going through a float.
+    Number(String),
+    /// `true` or `false`.
+    Switch(bool),
+    /// A list.
+    List(Vec<Value>),
+}
+
+impl Value {
+    /// As a properties file would say it.
+    pub(super) fn property(&self) -> String {
+        match self {
+            Value::Text(text) | Value::Number(text) => text.clone(),
+            Value::Switch(on) => on.to_string(),
+            Value::List(values) => values.iter().map(Value::property).collect::<Vec<_>>().join(","),
+        }
+    }
+}
+
+/// The tables of a file, and what was set on top.
+#[derive(Debug)]
+pub(super) struct Raw {
+    path: PathBuf,
+    tables: Vec<(&'static str, Vec<Entry>)>,
+}
+
+impl Raw {
+    /// Reads TOML, with properties allowed in Kafka's tables.
+    pub(super) fn parse(path: &Path, text: &str) -> Result<Raw, WorkloadError> {
+        let text = paste::as_toml(text);
+        let document = DeTable::parse(&text).map_err(|error| WorkloadError::Syntax {
+            place: Place::Line(path.to_owned(), error.span().map_or(1, |span| line_of(&text, span.start))),
+            reason: error.message().to_owned(),
+        })?;
+        let mut raw = Raw { path: path.to_owned(), tables: TABLES.iter().map(|name| (*name, Vec::new())).collect() };
+        for (name, value) in document.get_ref() {
+            let place = Place::Line(path.to_owned(), line_of(&text, name.span().start));
+            let entries = raw.table(name.get_ref(), &place)?;
+            let DeValue::Table(table) = value.get_ref() else {
+                let reason = format!("`{}` is a table: write [{}]", name.get_ref(), name.get_ref());
+                return Err(WorkloadError::Contradiction { place, reason });
+            };
+            flatten(path, &text, "", table, entries)?;
+        }
+        Ok(raw)
+    }
+
+    /// Applies `table.key=value`, replacing what the file says.
+    pub(super) fn set(&mut self, setting: &str) -> Result<(), WorkloadError> {
+        let place = Place::Option(format!("--set {setting}"));
+        let parts = setting.split_once('=').and_then(|(name, value)| Some((name.trim().split_once('.')?, value)));
+        let Some(((table, key), value)) = parts else {
+            let reason = "it takes table.key=value, such as producer.linger.ms=0".to_owned();
+            return Err(WorkloadError::Syntax { place, reason });
+        };
+        let entries = self.table(table, &place)?;
+        entries.retain(|entry| entry.key != key);
+        entries.push(Entry { key: key.to_owned(), value: typed(value.trim()), place });
+        Ok(())
+    }
+
+    /// Takes a table out.
+    pub(super) fn take(&mut self, name: &'static str) -> Table {
+        let entries = self.tables.iter_mut().find(|(known, _)| *known == name);
+        let entries = entries.map(|(_, entries)| std::mem::take(entries)).unwrap_or_default();
+        Table { name, file: Place::File(self.path.clone()), entries, asked: Vec::new() }
+    }
+
+    fn table(&mut self, name: &str, place: &Place) -> Result<&mut Vec<Entry>, WorkloadError> {
+        match self.tables.iter_mut().find(|(known, _)| *known == name) {
+            Some((_, entries)) => Ok(entries),
+            None => Err(WorkloadError::Unknown {
+                place: place.clone(),
+                what: "table",
+                key: name.to_owned(),
+                suggestion: nearest(name, TABLES),
+            }),
+        }
+    }
+}
+
+/// A table that is being read: each key is taken once, what is left is unknown.
+#[derive(Debug)]
+pub(super) struct Table {
+    pub(super) name: &'static str,
+    /// The file, for what is missing.
+    pub(super) file: Place,
+    entries: Vec<Entry>,
+    asked: Vec<&'static str>,
+}
+
+impl Table {
+    /// Takes a key out.
+    pub(super) fn take(&mut self, key: &'static str) -> Option<Entry> {
+        self.asked.push(key);
+        let at = self.entries.iter().position(|entry| entry.key == key)?;
+        Some(self.entries.remove(at))
+    }
+
+    /// Takes all that is left, for tables whose keys are checked by others.
+    pub(super) fn take_rest(&mut self) -> Vec<Entry> {
+        std::mem::take(&mut self.entries)
+    }
+
+    /// Fails if a key is left that nobody has asked for.
+    pub(super) fn end(self) -> Result<(), WorkloadError> {
+        match self.entries.first() {
+            None => Ok(()),
+            Some(entry) => Err(WorkloadError::Unknown {
+                place: entry.place.clone(),
+                what: "key",
+                key: format!("{}.{}", self.name, entry.key),
+                suggestion: nearest(&entry.key, self.asked.iter().copied()),
+            }),
+        }
+    }
+}
+
+fn flatten(
+    path: &Path,
+    text: &str,
+    prefix: &str,
+    table: &DeTable<'_>,
+    entries: &mut Vec<Entry>,
+) -> Result<(), WorkloadError> {
+    for (name, value) in table {
+        let key = if prefix.is_empty() { name.get_ref().to_string() } else { format!("{prefix}.{}", name.get_ref()) };
+        let place = Place::Line(path.to_owned(), line_of(text, name.span().start));
+        match value.get_ref() {
+            DeValue::Table(inner) => flatten(path, text, &key, inner, entries)?,
+            value => {
+                let value = plain(value).ok_or_else(|| WorkloadError::Contradiction {
+                    place: place.clone(),
+                    reason: format!("`{key}` takes text, a number, true or false, or a list of them"),
+                })?;
+                entries.push(Entry { key, value, place });
+            }
+        }
+    }
+    Ok(())
+}
+
+fn plain(value: &DeValue<'_>) -> Option<Value> {
+    match value {
+        DeValue::String(text) => Some(Value::Text(text.to_string())),
+        DeValue::Integer(number) if number.radix() == 10 => Some(Value::Number(number.as_str().replace('_', ""))),
+        DeValue::Integer(number) => {
+            i64::from_str_radix(number.as_str(), number.radix()).ok().map(|number| Value::Number(number.to_string()))
+        }
+        DeValue::Float(number) => Some(Value::Number(number.as_str().replace('_', ""))),
+        DeValue::Boolean(on) => Some(Value::Switch(*on)),
+        DeValue::Array(values) => {
+            values.iter().map(|value| plain(value.get_ref())).collect::<Option<_>>().map(Value::List)
+        }
+        DeValue::Datetime(_) | DeValue::Table(_) => None,
+    }
+}
+
+/// A value of the command line: TOML if it is, else text.
+fn typed(text: &str) -> Value {
+    DeValue::parse(text).ok().and_then(|value| plain(value.get_ref())).unwrap_or_else(|| Value::Text(text.to_owned()))
+}
+
+fn line_of(text: &str, position: usize) -> usize {
+    1 + text.as_bytes()[..position.min(text.len())].iter().filter(|byte| **byte == b'\n').count()
+}
