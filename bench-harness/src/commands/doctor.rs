@@ -1,0 +1,175 @@
+//! `logdyno doctor`: what this machine can run, and why not.
+
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use clap::Args;
+use comfy_table::Table;
+use logdyno_engine::storage::Kind;
+use serde::Serialize;
+
+/// What this machine can run, and why not.
+#[derive(Args, Debug)]
+pub struct Doctor {
+    /// The directory whose file system is looked at.
+    #[arg(value_name = "DIR", default_value = ".")]
+    dir: PathBuf,
+    /// One JSON document instead of a table.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Serialize)]
+struct Report {
+    dir: String,
+    backends: Vec<BackendReport>,
+    machine: Vec<Fact>,
+}
+
+#[derive(Serialize)]
+struct BackendReport {
+    name: &'static str,
+    runs: bool,
+    /// Why it does not run here; empty if it does.
+    reason: String,
+}
+
+/// One thing about the machine that a measurement depends on.
+#[derive(Serialize)]
+struct Fact {
+    name: &'static str,
+    value: String,
+    /// What to mind; empty if nothing.
+    advice: String,
+}
+
+impl Doctor {
+    /// Prints the report. A backend that cannot run is a finding, not a failure.
+    pub fn run(self, kinds: &[Kind]) -> anyhow::Result<()> {
+        let report = Report {
+            dir: self.dir.display().to_string(),
+            backends: kinds.iter().map(|kind| examine(kind, &self.dir)).collect(),
+            machine: machine(&self.dir),
+        };
+        if self.json {
+            println!("{}", serde_json::to_string_pretty(&report)?);
+        } else {
+            print(&report);
+        }
+        Ok(())
+    }
+}
+
+fn examine(kind: &Kind, dir: &Path) -> BackendReport {
+    match kind.start_on(dir) {
+        Ok(_) => BackendReport { name: kind.name, runs: true, reason: String::new() },
+        Err(refused) => BackendReport { name: kind.name, runs: false, reason: refused.reason },
+    }
+}
+
+fn print(report: &Report) {
+    let mut backends = Table::new();
+    backends.load_preset(comfy_table::presets::NOTHING);
+    for backend in &report.backends {
+        backends.add_row([backend.name, if backend.runs { "runs" } else { "REFUSED" }, &backend.reason]);
+    }
+    println!("Backends on {}\n{backends}\n", report.dir);
+    let mut machine = Table::new();
+    machine.load_preset(comfy_table::presets::NOTHING);
+    for fact in &report.machine {
+        machine.add_row([fact.name, &fact.value, &fact.advice]);
+    }
+    println!("Machine\n{machine}");
+}
+
+fn machine(dir: &Path) -> Vec<Fact> {
+    let mut facts = vec![
+        Fact::plain("kernel", read("/proc/sys/kernel/osrelease")),
+        Fact::plain("processor", processor()),
+        Fact::plain("cores", std::thread::available_parallelism().map_or_else(|_| "unknown".into(), |n| n.to_string())),
+        Fact::plain("memory", memory()),
+        Fact::plain("file system", file_system(dir)),
+        clock_source(),
+        timer_error(),
+    ];
+    facts.push(io_uring_switch());
+    facts.push(memlock());
+    facts
+}
+
+impl Fact {
+    fn plain(name: &'static str, value: String) -> Fact {
+        Fact { name, value, advice: String::new() }
+    }
+}
+
+fn read(path: &str) -> String {
+    std::fs::read_to_string(path).map_or_else(|_| "unknown".into(), |text| text.trim().to_owned())
+}
+
+fn processor() -> String {
+    read("/proc/cpuinfo")
+        .lines()
+        .find_map(|line| line.strip_prefix("model name").and_then(|rest| rest.split_once(':')))
+        .map_or_else(|| "unknown".into(), |(_, name)| name.trim().to_owned())
+}
+
+fn memory() -> String {
+    let kib = read("/proc/meminfo")
+        .lines()
+        .find_map(|line| line.strip_prefix("MemTotal:"))
+        .and_then(|rest| rest.trim().strip_suffix(" kB")?.parse::<u64>().ok());
+    kib.map_or_else(|| "unknown".into(), |kib| format!("{:.1} GiB", kib as f64 / f64::from(1 << 20)))
+}
+
+/// Type and options of the mount that holds `dir`: the longest mount point that is a prefix of it.
+fn file_system(dir: &Path) -> String {
+    let Ok(dir) = dir.canonicalize() else { return "unknown".into() };
+    read("/proc/self/mounts")
+        .lines()
+        .filter_map(|line| {
+            let mut fields = line.split(' ');
+            let (device, point) = (fields.next()?, fields.next()?);
+            let (kind, options) = (fields.next()?, fields.next()?);
+            dir.starts_with(point).then(|| (point.len(), format!("{kind} on {device} ({options})")))
+        })
+        .max_by_key(|(len, _)| *len)
+        .map_or_else(|| "unknown".into(), |(_, mount)| mount)
+}
+
+fn clock_source() -> Fact {
+    let value = read("/sys/devices/system/clocksource/clocksource0/current_clocksource");
+    let advice = match value.as_str() {
+        "tsc" | "kvm-clock" | "arch_sys_counter" => String::new(),
+        _ => "reading the time is a system call here: stamps cost more".into(),
+    };
+    Fact { name: "clock source", value, advice }
+}
+
+/// How late a 100 µs sleep ends, at the median: what a sleeping load generator is wrong by.
+fn timer_error() -> Fact {
+    const SLEEP: std::time::Duration = std::time::Duration::from_micros(100);
+    let mut late: Vec<u128> = (0..101)
+        .map(|_| {
+            let start = Instant::now();
+            std::thread::sleep(SLEEP);
+            start.elapsed().saturating_sub(SLEEP).as_micros()
+        })
+        .collect();
+    late.sort_unstable();
+    Fact::plain("sleep error", format!("{} µs at the median", late[late.len() / 2]))
+}
+
+fn io_uring_switch() -> Fact {
+    let value = read("/proc/sys/kernel/io_uring_disabled");
+    let advice = match value.as_str() {
+        "0" | "unknown" => "",
+        _ => "io_uring is switched off for some or all users: sysctl kernel.io_uring_disabled=0",
+    };
+    Fact { name: "io_uring_disabled", value, advice: advice.into() }
+}
+
+fn memlock() -> Fact {
+    let limit = rustix::process::getrlimit(rustix::process::Resource::Memlock).current;
+    Fact::plain("locked memory", limit.map_or_else(|| "unlimited".into(), |bytes| format!("{} KiB", bytes / 1024)))
+}
