@@ -1,1 +1,31 @@
-//! placeholder
+//! A partition's log in Kafka's files: segments, indexes, recovery, leader epochs, checkpoints and group commit.
+//!
+//! * [`Log`] is one partition: appends as leader or follower, reads, levels, truncation.
+//! * [`LogDirectory`] is one data directory: its lock, its owner, its checkpoints, its partitions' folders.
+//! * [`dump`] looks into segment files without opening a log.
+//!
+//! It knows batches and offsets, and nothing of ISR, high watermarks or sockets. Files and rules are Kafka's, so
+//! that Kafka's own tools read what is written here, and the other way round.
+
+mod checkpoint;
+mod config;
+mod directory;
+pub mod dump;
+mod epochs;
+mod error;
+mod index;
+mod log;
+mod meta;
+mod names;
+mod recovery;
+mod rope;
+mod segment;
+
+pub use config::{LogConfig, Recovery};
+pub use directory::LogDirectory;
+pub use epochs::EpochEnd;
+pub use error::LogError;
+pub use log::{AckEndListener, Appended, Log, LogRead, PendingRead, Slice, TimestampOffset, Waiter};
+pub use logdyno_storage::{Level, Storage, StorageError};
+pub use meta::Meta;
+pub use recovery::RecoveryReport;

@@ -1,0 +1,56 @@
+//! A log's settings, under Kafka's topic-level names with underscores for dots.
+
+use logdyno_record::Offset;
+use logdyno_record::batch::TimestampType;
+use logdyno_storage::Level;
+
+/// A topic's settings as far as its logs obey them. Defaults are Kafka 4.x's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogConfig {
+    /// A segment file holds at most this many bytes. Default 1 GiB.
+    pub segment_bytes: u64,
+    /// A segment is rolled when the records' time has moved on by this much. Default 7 days.
+    pub segment_ms: u64,
+    /// Up to this much is taken off `segment_ms`, by chance for each segment, so that not all roll at once. Default 0.
+    pub segment_jitter_ms: u64,
+    /// An index entry is due after this many bytes. Default 4096.
+    pub index_interval_bytes: u64,
+    /// A segment is rolled when an index would grow beyond this. Default 10 MiB.
+    pub segment_index_bytes: u64,
+    /// A larger batch is refused. Default 1,048,588.
+    pub max_message_bytes: usize,
+    /// Whose time the records carry. Default the producer's.
+    pub timestamp_type: TimestampType,
+    /// What an acknowledgement promises (our own setting, `logdyno.ack.level`). Default [`Level::Written`].
+    pub ack_level: Level,
+    /// A sync to [`Level::Durable`] is started after this many records. Default never.
+    pub flush_interval_messages: u64,
+    /// How many syncs of one level may run at once; what is asked for meanwhile goes with the next. Default 2.
+    pub commits_in_flight: usize,
+}
+
+impl Default for LogConfig {
+    fn default() -> LogConfig {
+        LogConfig {
+            segment_bytes: 1 << 30,
+            segment_ms: 7 * 24 * 3600 * 1000,
+            segment_jitter_ms: 0,
+            index_interval_bytes: 4096,
+            segment_index_bytes: 10 << 20,
+            max_message_bytes: 1_048_588,
+            timestamp_type: TimestampType::CreateTime,
+            ack_level: Level::Written,
+            flush_interval_messages: u64::MAX,
+            commits_in_flight: 2,
+        }
+    }
+}
+
+/// What the data directory knows of a log that is opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Recovery {
+    /// The last stop was clean: the files end where the log ends.
+    pub clean_shutdown: bool,
+    /// Everything before it was durable: a bad batch there is damage, not a torn tail.
+    pub recovery_point: Offset,
+}

@@ -1,0 +1,223 @@
+//! One data directory (`log.dir`): its lock, its owner, its checkpoints, its partitions' folders.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use logdyno_record::{Clock, Offset, Probe, TopicId, TopicPartition};
+use logdyno_storage::{Backend, Storage, StorageError};
+
+use crate::checkpoint;
+use crate::config::{LogConfig, Recovery};
+use crate::error::LogError;
+use crate::log::Log;
+use crate::meta::{self, Meta};
+use crate::names;
+use crate::recovery::RecoveryReport;
+
+type Result<T> = std::result::Result<T, LogError>;
+
+/// A data directory in use by this process. Its lock is given back when it is dropped.
+pub struct LogDirectory {
+    path: PathBuf,
+    backend: Arc<dyn Backend>,
+    clock: Arc<dyn Clock>,
+    probe: Arc<dyn Probe>,
+    root: Arc<dyn Storage>,
+    clean_shutdown: bool,
+    recovery_points: BTreeMap<TopicPartition, Offset>,
+    high_watermarks: BTreeMap<TopicPartition, Offset>,
+    logs: Mutex<BTreeMap<TopicPartition, Arc<Log>>>,
+    _lock: File,
+}
+
+impl LogDirectory {
+    /// Takes the directory for this process, making it if it is missing.
+    ///
+    /// The mark of a clean stop is taken away at once: from here on only [`LogDirectory::close_clean`] gives it back.
+    pub fn open(path: &Path, backend: Arc<dyn Backend>, clock: Arc<dyn Clock>, probe: Arc<dyn Probe>) -> Result<LogDirectory> {
+        fs::create_dir_all(path).map_err(|source| at(path, source))?;
+        let lock = lock(path)?;
+        let root = backend.open(path).map_err(|source| storage(path, source))?;
+        let load = |name: &str| -> Result<BTreeMap<TopicPartition, Offset>> {
+            let content = root.load(name).map_err(|source| storage(path, source))?;
+            let entries = content.map(|content| checkpoint::decode_offsets(&content, &path.join(name))).transpose()?;
+            Ok(entries.unwrap_or_default().into_iter().collect())
+        };
+        let (recovery_points, high_watermarks) = (load(names::RECOVERY_POINTS)?, load(names::HIGH_WATERMARKS)?);
+        let clean = root.load(names::CLEAN_SHUTDOWN).map_err(|source| storage(path, source))?.is_some();
+        if clean {
+            root.remove(names::CLEAN_SHUTDOWN).map_err(|source| storage(path, source))?;
+        }
+        let directory = LogDirectory {
+            path: path.to_owned(),
+            backend,
+            clock,
+            probe,
+            root,
+            clean_shutdown: clean,
+            recovery_points,
+            high_watermarks,
+            logs: Mutex::default(),
+            _lock: lock,
+        };
+        directory.remove_deleted()?;
+        Ok(directory)
+    }
+
+    /// Whose directory it is; `None` if it is new.
+    pub fn meta(&self) -> Result<Option<Meta>> {
+        let content = self.root.load(names::META).map_err(|source| storage(&self.path, source))?;
+        content.map(|content| Meta::decode(&content, &self.path.join(names::META))).transpose()
+    }
+
+    /// Writes down whose directory it is.
+    pub fn write_meta(&self, meta: &Meta) -> Result<()> {
+        self.root.replace(names::META, &meta.encode()).map_err(|source| storage(&self.path, source))
+    }
+
+    /// Partitions that have a folder here, with the topic ids in them, in order.
+    pub fn existing(&self) -> Vec<(TopicPartition, TopicId)> {
+        let Ok(folders) = self.folders() else { return Vec::new() };
+        let mut found: Vec<_> = folders
+            .iter()
+            .filter_map(|name| {
+                let partition = names::parse_folder(name)?;
+                let file = self.path.join(name).join(names::PARTITION_METADATA);
+                let id = meta::decode_topic_id(&fs::read(&file).ok()?, &file).ok()?;
+                Some((partition, id))
+            })
+            .collect();
+        found.sort();
+        found
+    }
+
+    /// Opens a partition's log, making its folder if it is missing. The same log again if it is open.
+    pub fn open_log(&self, partition: &TopicPartition, topic_id: TopicId, config: LogConfig) -> Result<(Arc<Log>, RecoveryReport)> {
+        let mut logs = self.logs();
+        if let Some(log) = logs.get(partition) {
+            return Ok((Arc::clone(log), RecoveryReport::default()));
+        }
+        let folder = self.folder(partition);
+        let storage = self.backend.open(&folder).map_err(|source| storage(&folder, source))?;
+        check_topic_id(&*storage, partition, topic_id, &folder)?;
+        let recovery = Recovery {
+            clean_shutdown: self.clean_shutdown,
+            recovery_point: self.recovery_points.get(partition).copied().unwrap_or_default(),
+        };
+        let (clock, probe) = (Arc::clone(&self.clock), Arc::clone(&self.probe));
+        let (log, report) = Log::open(storage, partition.clone(), config, recovery, clock, probe)?;
+        logs.insert(partition.clone(), Arc::clone(&log));
+        Ok((log, report))
+    }
+
+    /// Takes a partition's folder out of the way and removes it on a thread of its own.
+    ///
+    /// The folder is renamed first, as Kafka does, so that the topic can be made anew at once; readers that are at
+    /// work keep the files that they have open.
+    pub fn delete_log(&self, partition: &TopicPartition) -> Result<()> {
+        if let Some(log) = self.logs().remove(partition)
+            && let Err(error) = log.close()
+        {
+            tracing::warn!(%partition, "closing a log that is deleted: {error}");
+        }
+        let folder = self.folder(partition);
+        if !folder.exists() {
+            return Ok(());
+        }
+        let doomed = self.path.join(format!("{partition}.{}{}", TopicId::new_v4().simple(), names::DELETED_FOLDER));
+        fs::rename(&folder, &doomed).map_err(|source| at(&folder, source))?;
+        let spawned = std::thread::Builder::new().name("log-delete".into()).spawn(move || {
+            if let Err(error) = fs::remove_dir_all(&doomed) {
+                tracing::warn!("{} is removed at the next start: {error}", doomed.display());
+            }
+        });
+        spawned.map(drop).map_err(|source| at(&self.path, source))
+    }
+
+    /// Writes high watermarks and recovery points, as they are now.
+    pub fn write_checkpoints(&self, high_watermarks: &[(TopicPartition, Offset)]) -> Result<()> {
+        let content = checkpoint::encode_offsets(high_watermarks.iter().map(|(partition, offset)| (partition, offset)));
+        self.root.replace(names::HIGH_WATERMARKS, &content).map_err(|source| storage(&self.path, source))?;
+        self.write_recovery_points()
+    }
+
+    /// A partition's high watermark in the checkpoint that was found at the start; 0 if there is none.
+    pub fn high_watermark(&self, partition: &TopicPartition) -> Offset {
+        self.high_watermarks.get(partition).copied().unwrap_or_default()
+    }
+
+    /// Closes all logs and, if all closed well, leaves the mark that spares the next start its recovery.
+    pub fn close_clean(&self) -> Result<()> {
+        let logs: Vec<Arc<Log>> = self.logs().values().cloned().collect();
+        let closed: Vec<Result<()>> = logs.iter().map(|log| log.close()).collect();
+        self.write_recovery_points()?;
+        closed.into_iter().collect::<Result<()>>()?;
+        let mark = br#"{"version":0,"brokerEpoch":-1}"#;
+        self.root.replace(names::CLEAN_SHUTDOWN, mark).map_err(|source| storage(&self.path, source))
+    }
+
+    fn write_recovery_points(&self) -> Result<()> {
+        let points: BTreeMap<TopicPartition, Offset> =
+            self.logs().iter().map(|(partition, log)| (partition.clone(), log.recovery_point())).collect();
+        let content = checkpoint::encode_offsets(points.iter());
+        self.root.replace(names::RECOVERY_POINTS, &content).map_err(|source| storage(&self.path, source))
+    }
+
+    fn folder(&self, partition: &TopicPartition) -> PathBuf {
+        self.path.join(partition.to_string())
+    }
+
+    /// Names of the directory's folders.
+    fn folders(&self) -> Result<Vec<String>> {
+        let entries = fs::read_dir(&self.path).map_err(|source| at(&self.path, source))?;
+        let folders = entries.filter_map(|entry| {
+            let entry = entry.ok()?;
+            entry.file_type().ok()?.is_dir().then(|| entry.file_name().into_string().ok())?
+        });
+        Ok(folders.collect())
+    }
+
+    /// Removes what a deletion did not come to remove.
+    fn remove_deleted(&self) -> Result<()> {
+        for name in self.folders()?.into_iter().filter(|name| name.ends_with(names::DELETED_FOLDER)) {
+            let path = self.path.join(name);
+            fs::remove_dir_all(&path).map_err(|source| at(&path, source))?;
+        }
+        Ok(())
+    }
+
+    fn logs(&self) -> MutexGuard<'_, BTreeMap<TopicPartition, Arc<Log>>> {
+        self.logs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Checks, or writes before any data, which topic the folder belongs to.
+fn check_topic_id(folder: &dyn Storage, partition: &TopicPartition, wanted: TopicId, path: &Path) -> Result<()> {
+    let content = folder.load(names::PARTITION_METADATA).map_err(|source| storage(path, source))?;
+    let Some(content) = content else {
+        let content = meta::encode_topic_id(wanted);
+        return folder.replace(names::PARTITION_METADATA, &content).map_err(|source| storage(path, source));
+    };
+    let found = meta::decode_topic_id(&content, &path.join(names::PARTITION_METADATA))?;
+    if found == wanted { Ok(()) } else { Err(LogError::OtherTopic { partition: partition.clone(), found, wanted }) }
+}
+
+fn lock(directory: &Path) -> Result<File> {
+    let path = directory.join(names::LOCK);
+    let file = File::options().create(true).truncate(false).write(true).open(&path).map_err(|source| at(&path, source))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(fs::TryLockError::WouldBlock) => Err(LogError::Locked { path: directory.to_owned() }),
+        Err(fs::TryLockError::Error(source)) => Err(at(&path, source)),
+    }
+}
+
+fn at(path: &Path, source: std::io::Error) -> LogError {
+    LogError::Directory { path: path.to_owned(), source: Arc::new(source) }
+}
+
+fn storage(path: &Path, source: StorageError) -> LogError {
+    at(path, std::io::Error::other(source))
+}

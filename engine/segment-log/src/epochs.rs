@@ -1,0 +1,121 @@
+//! Which leader epoch wrote which offsets (Kafka's LeaderEpochFileCache, KIP-101).
+
+use logdyno_record::{LeaderEpoch, Offset};
+
+/// Where an epoch ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EpochEnd {
+    /// The largest epoch known that is not above the one asked for.
+    pub epoch: LeaderEpoch,
+    /// Exclusive: the start of the next epoch, or the log end offset.
+    pub end: Offset,
+}
+
+/// Epochs and their start offsets; both rise.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Epochs {
+    entries: Vec<(LeaderEpoch, Offset)>,
+}
+
+impl Epochs {
+    pub(crate) fn new(entries: Vec<(LeaderEpoch, Offset)>) -> Epochs {
+        let mut epochs = Epochs::default();
+        for (epoch, start) in entries {
+            epochs.assign(epoch, start);
+        }
+        epochs
+    }
+
+    pub(crate) fn entries(&self) -> &[(LeaderEpoch, Offset)] {
+        &self.entries
+    }
+
+    pub(crate) fn latest(&self) -> Option<LeaderEpoch> {
+        self.entries.last().map(|(epoch, _)| *epoch)
+    }
+
+    /// Notes that `epoch` writes from `start` on; true if that is news.
+    ///
+    /// Entries that say otherwise (a later epoch, or a start behind this one) are dropped, as Kafka does.
+    pub(crate) fn assign(&mut self, epoch: LeaderEpoch, start: Offset) -> bool {
+        if epoch.0 < 0 || self.latest() == Some(epoch) {
+            return false;
+        }
+        while self.entries.pop_if(|(entry, at)| *entry >= epoch || *at >= start).is_some() {}
+        self.entries.push((epoch, start));
+        true
+    }
+
+    /// Where `asked` ends in a log that ends at `log_end`.
+    ///
+    /// `None` if nothing is known, or nothing of so late an epoch. An epoch before the first known one ends where
+    /// that one starts.
+    pub(crate) fn end_of(&self, asked: LeaderEpoch, log_end: Offset) -> Option<EpochEnd> {
+        let latest = self.latest()?;
+        if asked > latest || asked.0 < 0 {
+            return None;
+        }
+        if asked == latest {
+            return Some(EpochEnd { epoch: asked, end: log_end });
+        }
+        let next = self.entries.partition_point(|(epoch, _)| *epoch <= asked);
+        let epoch = next.checked_sub(1).map_or(asked, |at| self.entries[at].0);
+        Some(EpochEnd { epoch, end: self.entries[next].1 })
+    }
+
+    /// Drops epochs that start at or behind `end`; true if there were any.
+    pub(crate) fn truncate(&mut self, end: Offset) -> bool {
+        let before = self.entries.len();
+        self.entries.retain(|(_, start)| *start < end);
+        self.entries.len() != before
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.entries.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn epochs(entries: &[(i32, i64)]) -> Epochs {
+        Epochs::new(entries.iter().map(|(epoch, start)| (LeaderEpoch(*epoch), Offset(*start))).collect())
+    }
+
+    /// Kafka's LeaderEpochFileCacheTest: the end of each kind of epoch.
+    #[test]
+    fn ends_of_epochs() {
+        let known = epochs(&[(2, 10), (4, 20), (7, 30)]);
+        let cases: [(i32, Option<(i32, i64)>); 7] = [
+            (1, Some((1, 10))),
+            (2, Some((2, 20))),
+            (3, Some((2, 20))),
+            (4, Some((4, 30))),
+            (6, Some((4, 30))),
+            (7, Some((7, 35))),
+            (8, None),
+        ];
+        for (asked, expected) in cases {
+            let found = known.end_of(LeaderEpoch(asked), Offset(35)).map(|end| (end.epoch.0, end.end.0));
+            assert_eq!(found, expected, "epoch {asked}");
+        }
+        assert_eq!(Epochs::default().end_of(LeaderEpoch(0), Offset(35)), None);
+    }
+
+    #[test]
+    fn an_epoch_without_records_gives_way() {
+        let mut known = epochs(&[(0, 0), (1, 10)]);
+        assert!(known.assign(LeaderEpoch(2), Offset(10)));
+        assert_eq!(known, epochs(&[(0, 0), (2, 10)]));
+        assert!(!known.assign(LeaderEpoch(2), Offset(15)), "known already");
+    }
+
+    #[test]
+    fn truncation_drops_what_starts_behind() {
+        let mut known = epochs(&[(0, 0), (1, 10), (2, 20)]);
+        assert!(known.truncate(Offset(20)));
+        assert_eq!(known, epochs(&[(0, 0), (1, 10)]));
+        assert!(!known.truncate(Offset(20)));
+    }
+}

@@ -1,0 +1,207 @@
+//! Appends, as leader and as follower.
+
+use std::io::IoSlice;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use logdyno_record::batch::{Batch, BatchHeader, TimestampType, batches};
+use logdyno_record::batch::patch;
+use logdyno_record::{LeaderEpoch, Offset, Stage};
+use logdyno_storage::{Append, Level, StorageError};
+
+use super::{Log, Result, Writing};
+use crate::error::LogError;
+use crate::names::{self, Kind};
+use crate::segment::{Contents, Segment};
+
+/// How long an append waits for room in a backend whose device does not keep up: back-pressure, not an error.
+const ROOM_WAIT_MAX: Duration = Duration::from_secs(10);
+
+/// Where an append went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Appended {
+    /// The offset of the first record.
+    pub first: Offset,
+    /// The offset of the last record.
+    pub last: Offset,
+    /// The time given to all records, in ms since 1970; -1 if they keep their own.
+    pub log_append_time: i64,
+    /// The first offset of the log at that moment.
+    pub log_start: Offset,
+}
+
+impl Log {
+    /// Appends a batch that a producer sent: gives it offsets and the leader's epoch.
+    ///
+    /// The batch's bytes are copied once, by the backend: what is patched is a copy of its first 16 bytes. Where the
+    /// topic says LogAppendTime the batch is copied once more, since its checksum changes.
+    pub fn append_as_leader(&self, batch: &Batch, epoch: LeaderEpoch) -> Result<Appended> {
+        self.check_size(batch.size())?;
+        let mut writing = self.writing();
+        let base = self.end_offset();
+        let stamped;
+        let (batch, log_append_time) = match self.config.timestamp_type {
+            TimestampType::CreateTime => (batch, -1),
+            TimestampType::LogAppendTime => {
+                let now = self.clock.wall_ms();
+                stamped = self.with_append_time(batch, now)?;
+                (&stamped, now)
+            }
+        };
+        let mut header = *batch.header();
+        header.base_offset = base;
+        header.leader_epoch = epoch;
+        let mut front = [0; patch::ASSIGNED_LEN];
+        front.copy_from_slice(&batch.bytes()[..patch::ASSIGNED_LEN]);
+        patch::assign(&mut front, base, epoch);
+        self.assign_epoch(epoch, base)?;
+        self.put(&mut writing, &header, &[IoSlice::new(&front), IoSlice::new(&batch.bytes()[front.len()..])])?;
+        if self.leading.load(Ordering::Acquire) {
+            self.probe.passed(Stage::Appended, &self.partition, base..header.next_offset(), self.clock.now());
+        }
+        drop(writing);
+        self.flush_if_due();
+        Ok(Appended { first: base, last: header.last_offset(), log_append_time, log_start: self.start_offset() })
+    }
+
+    /// Appends what a leader sent, as it is: offsets must go on where the log ends, checksums must hold.
+    pub fn append_as_follower(&self, bytes: Bytes) -> Result<Appended> {
+        let bad = |source| LogError::Batch { partition: self.partition.clone(), source };
+        let mut writing = self.writing();
+        let first = self.end_offset();
+        for batch in batches(bytes) {
+            let batch = batch.map_err(bad)?;
+            batch.verify_crc().map_err(bad)?;
+            let (header, end) = (batch.header(), self.end_offset());
+            if header.base_offset < end {
+                return Err(LogError::NotContinuous { partition: self.partition.clone(), end, base: header.base_offset });
+            }
+            self.assign_epoch(header.leader_epoch, header.base_offset)?;
+            self.put(&mut writing, header, &[IoSlice::new(batch.bytes())])?;
+        }
+        drop(writing);
+        self.flush_if_due();
+        let last = Offset(self.end_offset().0 - 1);
+        Ok(Appended { first, last, log_append_time: -1, log_start: self.start_offset() })
+    }
+
+    fn with_append_time(&self, batch: &Batch, now_ms: i64) -> Result<Batch> {
+        let mut bytes = batch.bytes().to_vec();
+        patch::log_append_time(&mut bytes, now_ms);
+        Batch::parse(bytes.into()).map_err(|source| LogError::Batch { partition: self.partition.clone(), source })
+    }
+
+    fn check_size(&self, size: usize) -> Result<()> {
+        let partition = || self.partition.clone();
+        if size > self.config.max_message_bytes {
+            return Err(LogError::TooLarge { partition: partition(), size, max: self.config.max_message_bytes });
+        }
+        if size as u64 > self.config.segment_bytes {
+            return Err(LogError::OverSegment { partition: partition(), size, max: self.config.segment_bytes });
+        }
+        Ok(())
+    }
+
+    /// Writes a batch behind all others and makes it visible.
+    fn put(&self, writing: &mut Writing, header: &BatchHeader, parts: &[IoSlice<'_>]) -> Result<()> {
+        let mut segment = self.active();
+        let full =
+            segment.contents().is_full_for(header, header.last_offset(), &self.config, self.clock.wall_ms());
+        if full {
+            segment = self.roll(writing)?;
+        }
+        self.write(writing, parts)?;
+        segment.contents_mut().note(header, self.config.index_interval_bytes);
+        writing.records_since_flush += u64::from(header.count.unsigned_abs());
+        self.end.store(header.next_offset().0, Ordering::Release);
+        Ok(())
+    }
+
+    fn write(&self, writing: &mut Writing, parts: &[IoSlice<'_>]) -> Result<()> {
+        let closed = || LogError::Gone { partition: self.partition.clone(), offset: self.end_offset() };
+        let writer = writing.writer.as_mut().ok_or_else(closed)?;
+        loop {
+            match writer.append(parts).map_err(|source| self.storage_error(source))? {
+                Append::At(_) => return Ok(()),
+                Append::Full => {
+                    let (room, wait) = mpsc::sync_channel(1);
+                    writer.when_room(Box::new(move || drop(room.try_send(()))));
+                    if wait.recv_timeout(ROOM_WAIT_MAX).is_err() {
+                        return Err(LogError::Full { partition: self.partition.clone() });
+                    }
+                }
+            }
+        }
+    }
+
+    /// Starts the next segment at the log's end.
+    ///
+    /// The old one's last bytes are on their way to the disk as an ordinary sync; cutting its file to its length
+    /// happens on a thread of its own, so that the append that rolls does not wait for it.
+    pub(super) fn roll(&self, writing: &mut Writing) -> Result<Arc<Segment>> {
+        let (old, base) = (self.active(), self.end_offset());
+        self.begin_sync(writing, Level::Durable)?;
+        let name = names::file(base, Kind::Log);
+        let error = |source| self.storage_error(source);
+        let writer = self.storage.create(&name, self.config.segment_bytes).map_err(error)?;
+        let reader = self.storage.reader(&name).map_err(error)?;
+        let contents = Contents::new(base, &self.config, self.clock.wall_ms());
+        let segment = Arc::new(Segment::new(base, reader, contents));
+        self.segments.write().unwrap_or_else(std::sync::PoisonError::into_inner).push(Arc::clone(&segment));
+        if let Some(rolled) = writing.writer.replace(writer) {
+            self.close_behind(writing, rolled, old)?;
+        }
+        Ok(segment)
+    }
+
+    fn close_behind(
+        &self,
+        writing: &mut Writing,
+        writer: Box<dyn logdyno_storage::Writer>,
+        segment: Arc<Segment>,
+    ) -> Result<()> {
+        let (done, still): (Vec<_>, Vec<_>) = writing.closing.drain(..).partition(|handle| handle.is_finished());
+        writing.closing = still;
+        for handle in done {
+            let closed = handle.join().unwrap_or(Err(StorageError::Stopped));
+            closed.map_err(|source| self.storage_error(source))?;
+        }
+        let storage = Arc::clone(&self.storage);
+        let thread = std::thread::Builder::new().name("segment-close".into());
+        let spawned = thread.spawn(move || {
+            segment.write_indexes(&*storage)?;
+            writer.close()
+        });
+        writing.closing.push(spawned.map_err(|source| LogError::Directory {
+            path: self.partition.to_string().into(),
+            source: Arc::new(source),
+        })?);
+        Ok(())
+    }
+
+    /// `flush.messages`: starts a sync once that many records have come.
+    fn flush_if_due(&self) {
+        if self.config.flush_interval_messages == u64::MAX {
+            return;
+        }
+        let due = {
+            let mut writing = self.writing();
+            let due = writing.records_since_flush >= self.config.flush_interval_messages;
+            if due {
+                writing.records_since_flush = 0;
+            }
+            due
+        };
+        if due {
+            let partition = self.partition.clone();
+            self.when(Level::Durable, self.end_offset(), Box::new(move |flushed| {
+                if let Err(error) = flushed {
+                    tracing::error!(%partition, "flush.messages was reached, and the flush failed: {error}");
+                }
+            }));
+        }
+    }
+}

@@ -1,0 +1,306 @@
+//! Group commit, and how far the log is at each level.
+//!
+//! Whoever wants a level asks by [`Log::when`]. If fewer than `commits_in_flight` syncs of the level run, one starts
+//! at once and takes everything appended so far; else the next one takes all that has piled up. There is no timer.
+//! Syncs end in any order; a level's end rises over the contiguous front of those that have ended.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, MutexGuard, PoisonError, TryLockError, mpsc};
+
+use logdyno_record::{Offset, Stage};
+use logdyno_storage::Level;
+
+use super::{Log, Result, Writing, WritingGuard};
+use crate::error::LogError;
+
+/// Called once, when the log has reached what was waited for, or never will. May run inside another thread's append:
+/// it hands on and returns, and does not call the log.
+pub type Waiter = Box<dyn FnOnce(Result<()>) + Send>;
+
+/// Told each time the ack end rises, under the rules of [`Waiter`].
+pub type AckEndListener = Arc<dyn Fn(Offset) + Send + Sync>;
+
+/// Everything before `end` has reached a level, and who waited for that.
+struct Reached {
+    waiters: Vec<Waiter>,
+    ack_end: Option<Offset>,
+}
+
+pub(super) struct Commits {
+    written: Progress,
+    durable: Progress,
+    ack_level: Level,
+    listener: Option<AckEndListener>,
+    ticket: u64,
+    /// Grows with each truncation: what was started before means nothing any more.
+    generation: u64,
+    failed: Option<LogError>,
+}
+
+/// One level's syncs and waiters.
+struct Progress {
+    end: Offset,
+    /// What the syncs under way, and those before them, cover.
+    requested: Offset,
+    running: VecDeque<Commit>,
+    waiters: BTreeMap<(Offset, u64), Waiter>,
+}
+
+struct Commit {
+    ticket: u64,
+    end: Offset,
+    done: bool,
+}
+
+impl Progress {
+    fn new(end: Offset) -> Progress {
+        Progress { end, requested: end, running: VecDeque::new(), waiters: BTreeMap::new() }
+    }
+
+    /// The end of what is wanted by waiters, if no sync covers it yet.
+    fn wanted(&self) -> Option<Offset> {
+        self.waiters.last_key_value().map(|((offset, _), _)| *offset).filter(|offset| *offset > self.requested)
+    }
+
+    fn raise(&mut self, end: Offset) -> Vec<Waiter> {
+        if end <= self.end {
+            return Vec::new();
+        }
+        self.end = end;
+        self.requested = self.requested.max(end);
+        let later = self.waiters.split_off(&(end.next(), 0));
+        std::mem::replace(&mut self.waiters, later).into_values().collect()
+    }
+
+    /// Notes that a sync has ended, and returns how far the contiguous front of ended ones reaches.
+    fn complete(&mut self, ticket: u64) -> Option<Offset> {
+        self.running.iter_mut().find(|commit| commit.ticket == ticket)?.done = true;
+        let mut end = None;
+        while let Some(commit) = self.running.pop_front_if(|commit| commit.done) {
+            end = Some(commit.end);
+        }
+        end
+    }
+}
+
+impl Commits {
+    pub(super) fn new(end: Offset, ack_level: Level) -> Commits {
+        Commits {
+            written: Progress::new(end),
+            durable: Progress::new(end),
+            ack_level,
+            listener: None,
+            ticket: 0,
+            generation: 0,
+            failed: None,
+        }
+    }
+
+    fn of(&mut self, level: Level) -> &mut Progress {
+        if level == Level::Durable { &mut self.durable } else { &mut self.written }
+    }
+
+    /// What is durable is written, too.
+    fn raise(&mut self, level: Level, end: Offset) -> Reached {
+        let before = self.of(self.ack_level).end;
+        let mut waiters = self.written.raise(end);
+        if level == Level::Durable {
+            waiters.extend(self.durable.raise(end));
+        }
+        let after = self.of(self.ack_level).end;
+        Reached { waiters, ack_end: (after > before).then_some(after) }
+    }
+}
+
+impl Log {
+    /// The first offset that has not reached a level.
+    pub fn level_end(&self, level: Level) -> Offset {
+        match level {
+            Level::Visible => self.end_offset(),
+            _ => self.commits().of(level).end,
+        }
+    }
+
+    /// The first offset that has not reached the ack level: what the high watermark and fetch offsets are made of.
+    pub fn ack_end(&self) -> Offset {
+        self.level_end(self.config.ack_level)
+    }
+
+    /// Tells a listener whenever the ack end rises.
+    pub fn on_ack_end(&self, listener: AckEndListener) {
+        self.commits().listener = Some(listener);
+    }
+
+    /// Calls `waiter` once everything before `offset` has reached `level`: at once if it has. Starts a sync if none
+    /// that is under way covers it.
+    pub fn when(&self, level: Level, offset: Offset, waiter: Waiter) {
+        let offset = offset.min(self.end_offset());
+        if level == Level::Visible {
+            return waiter(Ok(()));
+        }
+        let mut commits = self.commits();
+        if commits.of(level).end >= offset {
+            drop(commits);
+            return waiter(Ok(()));
+        }
+        if let Some(failed) = commits.failed.clone() {
+            drop(commits);
+            return waiter(Err(failed));
+        }
+        commits.ticket += 1;
+        let ticket = commits.ticket;
+        commits.of(level).waiters.insert((offset, ticket), waiter);
+        drop(commits);
+        self.start_syncs();
+    }
+
+    /// Waits on this thread until everything before `offset` has reached `level`.
+    pub fn wait_for(&self, level: Level, offset: Offset) -> Result<()> {
+        let (sender, receiver) = mpsc::sync_channel(1);
+        self.when(level, offset, Box::new(move |reached| drop(sender.send(reached))));
+        receiver.recv().unwrap_or_else(|_| Err(LogError::Gone { partition: self.partition.clone(), offset }))
+    }
+
+    /// Starts the syncs that waiters want and that may run now.
+    ///
+    /// A completion may come on a thread that holds the lock already, inside a call into the backend: then whoever
+    /// gives the lock back does it (the flag is set before the lock is tried, and looked at after it is free).
+    pub(super) fn start_syncs(&self) {
+        self.syncs_wanted.store(true, Ordering::SeqCst);
+        let held = match self.writing.try_lock() {
+            Ok(held) => held,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            Err(TryLockError::WouldBlock) => return,
+        };
+        let mut writing = WritingGuard { log: self, held: Some(held) };
+        self.syncs_wanted.store(false, Ordering::SeqCst);
+        for level in [Level::Written, Level::Durable] {
+            let wanted = {
+                let mut commits = self.commits();
+                let in_flight_max = self.config.commits_in_flight.max(1);
+                let progress = commits.of(level);
+                progress.running.len() < in_flight_max && progress.wanted().is_some()
+            };
+            if wanted && let Err(error) = self.begin_sync(&mut writing, level) {
+                self.fail(error);
+            }
+        }
+    }
+
+    /// Starts a sync of everything appended so far.
+    pub(super) fn begin_sync(&self, writing: &mut Writing, level: Level) -> Result<()> {
+        let Some(writer) = writing.writer.as_mut() else { return Ok(()) };
+        let end = self.end_offset();
+        let (ticket, generation) = {
+            let mut commits = self.commits();
+            commits.ticket += 1;
+            let (ticket, generation) = (commits.ticket, commits.generation);
+            let progress = commits.of(level);
+            progress.requested = progress.requested.max(end);
+            progress.running.push_back(Commit { ticket, end, done: false });
+            (ticket, generation)
+        };
+        let marks = writer.marks();
+        let position = writer.begin_sync(level).map_err(|source| self.storage_error(source))?;
+        let log = self.itself.clone();
+        marks.when(
+            level,
+            position,
+            Box::new(move |reached| {
+                if let Some(log) = log.upgrade() {
+                    match reached {
+                        Ok(()) => log.synced(level, ticket, generation),
+                        Err(source) => log.fail(log.storage_error(source)),
+                    }
+                }
+            }),
+        );
+        Ok(())
+    }
+
+    fn synced(&self, level: Level, ticket: u64, generation: u64) {
+        let mut commits = self.commits();
+        if commits.generation != generation {
+            return;
+        }
+        let Some(end) = commits.of(level).complete(ticket) else { return };
+        let reached = commits.raise(level, end);
+        let wanted = commits.written.wanted().is_some() || commits.durable.wanted().is_some();
+        let listener = commits.listener.clone();
+        drop(commits);
+        self.tell(reached, listener);
+        if wanted {
+            self.start_syncs();
+        }
+    }
+
+    pub(super) fn raise_to(&self, level: Level, end: Offset) {
+        let mut commits = self.commits();
+        let reached = commits.raise(level, end);
+        let listener = commits.listener.clone();
+        drop(commits);
+        self.tell(reached, listener);
+    }
+
+    fn tell(&self, reached: Reached, listener: Option<AckEndListener>) {
+        if let Some(end) = reached.ack_end {
+            if self.leading.load(Ordering::Acquire) {
+                self.probe.passed(Stage::Written, &self.partition, self.start_offset()..end, self.clock.now());
+            }
+            if let Some(listener) = listener {
+                listener(end);
+            }
+        }
+        reached.waiters.into_iter().for_each(|waiter| waiter(Ok(())));
+    }
+
+    /// Storage has failed: nobody who waits will be served. A full disk is no failure of what comes later.
+    fn fail(&self, error: LogError) {
+        let mut commits = self.commits();
+        let recoverable = matches!(&error, LogError::Storage { source: logdyno_storage::StorageError::NoSpace { .. }, .. });
+        if !recoverable {
+            commits.failed.get_or_insert_with(|| error.clone());
+        }
+        let mut failed = Vec::new();
+        let end = [commits.written.end, commits.durable.end];
+        for (progress, end) in [Level::Written, Level::Durable].into_iter().zip(end) {
+            let progress = commits.of(progress);
+            failed.extend(std::mem::take(&mut progress.waiters).into_values());
+            if recoverable {
+                progress.running.retain(|commit| commit.done);
+                progress.requested = end;
+            }
+        }
+        drop(commits);
+        failed.into_iter().for_each(|waiter| waiter(Err(error.clone())));
+    }
+
+    /// The log was closed: who still waits has been served if the close was good.
+    pub(super) fn fail_waiters(&self) {
+        let offset = self.end_offset();
+        self.fail(LogError::Gone { partition: self.partition.clone(), offset });
+    }
+
+    /// The log ends at `end` now, and that is durable: earlier syncs mean nothing, waiters beyond it are told.
+    pub(super) fn reset_commits(&self, end: Offset) {
+        let mut commits = self.commits();
+        commits.generation += 1;
+        let mut gone = Vec::new();
+        for level in [Level::Written, Level::Durable] {
+            let progress = commits.of(level);
+            gone.extend(progress.waiters.split_off(&(end.next(), 0)));
+            gone.extend(std::mem::take(&mut progress.waiters));
+            *progress = Progress::new(end);
+        }
+        drop(commits);
+        for ((offset, _), waiter) in gone {
+            let partition = self.partition.clone();
+            waiter(if offset <= end { Ok(()) } else { Err(LogError::Gone { partition, offset }) });
+        }
+    }
+
+    fn commits(&self) -> MutexGuard<'_, Commits> {
+        self.commits.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

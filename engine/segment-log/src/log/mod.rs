@@ -1,0 +1,275 @@
+//! A partition's log.
+//!
+//! One lock (`writing`) orders what changes the log: appends, rolls, truncations, starts of syncs. Readers take
+//! the list of segments for a moment and a segment's contents for a look-up; they never wait for a device there.
+//! What completes on other threads (syncs) takes only the small locks of [`commit`].
+
+mod append;
+mod commit;
+mod lookup;
+mod read;
+mod truncate;
+pub(crate) mod walk;
+
+use std::ops::{Deref, DerefMut};
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak};
+use std::thread::JoinHandle;
+
+use logdyno_record::{Clock, LeaderEpoch, Offset, Probe, TopicPartition};
+use logdyno_storage::{Level, Storage, StorageError, Writer};
+
+use crate::checkpoint;
+use crate::config::{LogConfig, Recovery};
+use crate::epochs::{EpochEnd, Epochs};
+use crate::error::LogError;
+use crate::names;
+use crate::recovery::{self, RecoveryReport};
+use crate::segment::Segment;
+
+pub use append::Appended;
+pub use commit::{AckEndListener, Waiter};
+pub use lookup::TimestampOffset;
+pub use read::{LogRead, PendingRead, Slice};
+
+use commit::Commits;
+
+/// What the log's operations return.
+pub(crate) type Result<T> = std::result::Result<T, LogError>;
+
+/// One partition's log. Shared by all who append to it and read from it.
+pub struct Log {
+    partition: TopicPartition,
+    storage: Arc<dyn Storage>,
+    config: LogConfig,
+    clock: Arc<dyn Clock>,
+    probe: Arc<dyn Probe>,
+    itself: Weak<Log>,
+    writing: Mutex<Writing>,
+    /// A completion found `writing` taken: whoever gives it back looks for syncs to start.
+    syncs_wanted: AtomicBool,
+    segments: RwLock<Vec<Arc<Segment>>>,
+    epochs: Mutex<Epochs>,
+    commits: Mutex<Commits>,
+    start: AtomicI64,
+    end: AtomicI64,
+    leading: AtomicBool,
+}
+
+/// What only the holder of the `writing` lock touches.
+struct Writing {
+    /// The active segment's writer; `None` once the log is closed.
+    writer: Option<Box<dyn Writer>>,
+    /// Writers of rolled segments on their way to the disk.
+    closing: Vec<JoinHandle<std::result::Result<(), StorageError>>>,
+    records_since_flush: u64,
+}
+
+impl Log {
+    /// Opens the log in a partition's folder, recovering it if the last stop was not clean.
+    pub fn open(
+        storage: Arc<dyn Storage>,
+        partition: TopicPartition,
+        config: LogConfig,
+        recovery: Recovery,
+        clock: Arc<dyn Clock>,
+        probe: Arc<dyn Probe>,
+    ) -> Result<(Arc<Log>, RecoveryReport)> {
+        let recovered = recovery::recover(&storage, &partition, &config, recovery, clock.wall_ms())?;
+        let (start, end) = (recovered.segments[0].base, recovered.end);
+        let log = Arc::new_cyclic(|itself| Log {
+            partition,
+            storage,
+            clock,
+            probe,
+            itself: Weak::clone(itself),
+            writing: Mutex::new(Writing {
+                writer: Some(recovered.writer),
+                closing: Vec::new(),
+                records_since_flush: 0,
+            }),
+            syncs_wanted: AtomicBool::new(false),
+            segments: RwLock::new(recovered.segments),
+            epochs: Mutex::new(recovered.epochs),
+            commits: Mutex::new(Commits::new(end, config.ack_level)),
+            config,
+            start: AtomicI64::new(start.0),
+            end: AtomicI64::new(end.0),
+            leading: AtomicBool::new(false),
+        });
+        Ok((log, recovered.report))
+    }
+
+    /// Whose log it is.
+    pub fn partition(&self) -> &TopicPartition {
+        &self.partition
+    }
+
+    /// The first offset.
+    pub fn start_offset(&self) -> Offset {
+        Offset(self.start.load(Ordering::Acquire))
+    }
+
+    /// The log end offset: the next to be written.
+    pub fn end_offset(&self) -> Offset {
+        Offset(self.end.load(Ordering::Acquire))
+    }
+
+    /// What an acknowledgement of this log promises.
+    pub fn ack_level(&self) -> Level {
+        self.config.ack_level
+    }
+
+    /// Bytes of all segments.
+    pub fn size(&self) -> u64 {
+        self.segments().iter().map(|segment| segment.contents().size).sum()
+    }
+
+    /// Base offsets of the segments, rising; the last one is active.
+    pub fn segment_bases(&self) -> Vec<Offset> {
+        self.segments().iter().map(|segment| segment.base).collect()
+    }
+
+    /// Whether this broker leads the partition: only then is the log's progress the path's.
+    pub fn set_leading(&self, leading: bool) {
+        self.leading.store(leading, Ordering::Release);
+    }
+
+    /// The latest leader epoch that wrote here, or is about to.
+    pub fn latest_epoch(&self) -> Option<LeaderEpoch> {
+        self.epochs().latest()
+    }
+
+    /// Where an epoch ends in this log; see Kafka's LeaderEpochFileCache.endOffsetFor.
+    ///
+    /// `None` if no epoch is known, or the one asked for is later than all known.
+    pub fn end_offset_for_epoch(&self, epoch: LeaderEpoch) -> Option<EpochEnd> {
+        let epochs = self.epochs();
+        epochs.end_of(epoch, self.end_offset())
+    }
+
+    /// Notes, durably, that `epoch` writes from the log's end on: the first act of a leader.
+    pub fn start_epoch(&self, epoch: LeaderEpoch) -> Result<()> {
+        let _writing = self.writing();
+        self.assign_epoch(epoch, self.end_offset())
+    }
+
+    /// Makes everything appended so far durable and writes the indexes; returns the new recovery point.
+    pub fn flush(&self) -> Result<Offset> {
+        let end = self.end_offset();
+        self.wait_for(Level::Durable, end)?;
+        Ok(self.recovery_point())
+    }
+
+    /// Everything before it is durable: recovery need not look there.
+    pub fn recovery_point(&self) -> Offset {
+        self.level_end(Level::Durable)
+    }
+
+    /// Ends the log cleanly: files are as long as the log, indexes are written, all is durable. Appends fail then.
+    pub fn close(&self) -> Result<()> {
+        let closed = {
+            let mut writing = self.writing();
+            let closed = self.join_closing(&mut writing);
+            match writing.writer.take() {
+                Some(writer) => {
+                    let active = self.active();
+                    let indexed = active.write_indexes(&*self.storage);
+                    closed.and(indexed.and(writer.close()).map_err(|source| self.storage_error(source)))
+                }
+                None => closed,
+            }
+        };
+        if closed.is_ok() {
+            self.raise_to(Level::Durable, self.end_offset());
+        }
+        self.fail_waiters();
+        closed
+    }
+
+    fn join_closing(&self, writing: &mut Writing) -> Result<()> {
+        for handle in writing.closing.drain(..) {
+            let closed = handle.join().map_err(|_| self.storage_error(StorageError::Stopped))?;
+            closed.map_err(|source| self.storage_error(source))?;
+        }
+        Ok(())
+    }
+
+    fn assign_epoch(&self, epoch: LeaderEpoch, start: Offset) -> Result<()> {
+        let mut epochs = self.epochs();
+        if epochs.assign(epoch, start) { self.write_epochs(&epochs) } else { Ok(()) }
+    }
+
+    fn write_epochs(&self, epochs: &Epochs) -> Result<()> {
+        let content = checkpoint::encode_epochs(epochs.entries());
+        self.storage.replace(names::EPOCH_CHECKPOINT, &content).map_err(|source| self.storage_error(source))
+    }
+
+    fn storage_error(&self, source: StorageError) -> LogError {
+        LogError::Storage { partition: self.partition.clone(), source }
+    }
+
+    fn writing(&self) -> WritingGuard<'_> {
+        let held = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        WritingGuard { log: self, held: Some(held) }
+    }
+
+    fn segments(&self) -> Vec<Arc<Segment>> {
+        self.segments.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn active(&self) -> Arc<Segment> {
+        let segments = self.segments.read().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(segments.last().expect("a log has a segment"))
+    }
+
+    fn epochs(&self) -> MutexGuard<'_, Epochs> {
+        self.epochs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl std::fmt::Debug for Log {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Log({}, {}..{})", self.partition, self.start_offset(), self.end_offset())
+    }
+}
+
+/// Reads a partition's epoch checkpoint; none is an empty one.
+pub(crate) fn load_epochs(storage: &dyn Storage, partition: &TopicPartition) -> Result<Epochs> {
+    let content = storage
+        .load(names::EPOCH_CHECKPOINT)
+        .map_err(|source| LogError::Storage { partition: partition.clone(), source })?;
+    let file = Path::new(&partition.to_string()).join(names::EPOCH_CHECKPOINT);
+    let entries = content.map(|content| checkpoint::decode_epochs(&content, &file)).transpose()?;
+    Ok(Epochs::new(entries.unwrap_or_default()))
+}
+
+/// The `writing` lock. Giving it back starts the syncs that completions asked for meanwhile.
+struct WritingGuard<'a> {
+    log: &'a Log,
+    held: Option<MutexGuard<'a, Writing>>,
+}
+
+impl Deref for WritingGuard<'_> {
+    type Target = Writing;
+
+    fn deref(&self) -> &Writing {
+        self.held.as_ref().expect("held until dropped")
+    }
+}
+
+impl DerefMut for WritingGuard<'_> {
+    fn deref_mut(&mut self) -> &mut Writing {
+        self.held.as_mut().expect("held until dropped")
+    }
+}
+
+impl Drop for WritingGuard<'_> {
+    fn drop(&mut self) {
+        self.held = None;
+        if self.log.syncs_wanted.load(Ordering::SeqCst) {
+            self.log.start_syncs();
+        }
+    }
+}

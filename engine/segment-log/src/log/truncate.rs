@@ -1,0 +1,122 @@
+//! Truncation: a follower gives up what its leader does not have.
+
+use std::sync::Arc;
+use std::sync::PoisonError;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use logdyno_record::Offset;
+use logdyno_storage::{Level, StorageError};
+
+use super::{Log, Result, Writing};
+use crate::names::{self, Kind};
+use crate::recovery::{remove_files, reopen};
+use crate::segment::{Contents, Segment};
+
+/// How long what is kept may take to reach the kernel.
+const WRITE_WAIT_MAX: Duration = Duration::from_secs(60);
+
+/// What a truncation keeps of a segment.
+struct Kept {
+    contents: Contents,
+    base: Offset,
+}
+
+impl Log {
+    /// Drops everything from `offset` on, durably; of a batch that holds it, all. Epochs that start there go, too,
+    /// also if they wrote nothing.
+    pub fn truncate_to(&self, offset: Offset) -> Result<()> {
+        let mut writing = self.writing();
+        if offset < self.end_offset() {
+            if offset <= self.start_offset() {
+                return self.start_over(&mut writing, offset);
+            }
+            self.cut(&mut writing, offset)?;
+        }
+        let mut epochs = self.epochs();
+        if epochs.truncate(self.end_offset()) { self.write_epochs(&epochs) } else { Ok(()) }
+    }
+
+    /// Drops everything and goes on at `offset`: what a follower does whose leader no longer has what comes next.
+    pub fn truncate_fully_and_start_at(&self, offset: Offset) -> Result<()> {
+        let mut writing = self.writing();
+        self.start_over(&mut writing, offset)
+    }
+
+    fn cut(&self, writing: &mut Writing, offset: Offset) -> Result<()> {
+        let segments = self.segments();
+        let at = segments.partition_point(|segment| segment.base < offset).saturating_sub(1);
+        let kept = self.keep(&segments[at], offset)?;
+        self.end_writing(writing)?;
+        self.set_segments(segments[..at].to_vec());
+        for dropped in &segments[at + 1..] {
+            self.remove(dropped.base)?;
+        }
+        drop(segments);
+        let Kept { contents, base } = kept;
+        let end = contents.next;
+        let (writer, segment) =
+            reopen(&*self.storage, base, contents, &self.config).map_err(|source| self.storage_error(source))?;
+        writing.writer = Some(writer);
+        self.segments.write().unwrap_or_else(PoisonError::into_inner).push(segment);
+        self.end.store(end.0, Ordering::Release);
+        self.reset_commits(end);
+        Ok(())
+    }
+
+    /// The contents of a segment's batches that end before or at `offset`.
+    fn keep(&self, segment: &Segment, offset: Offset) -> Result<Kept> {
+        let mut contents = Contents::new(segment.base, &self.config, self.clock.wall_ms());
+        let mut walk = self.walk(segment, segment.base);
+        while let Some(batch) = walk.next() {
+            let batch = batch.map_err(|error| self.walk_error(segment, error))?;
+            if batch.header().next_offset() > offset {
+                break;
+            }
+            contents.note(batch.header(), self.config.index_interval_bytes);
+        }
+        Ok(Kept { contents, base: segment.base })
+    }
+
+    fn start_over(&self, writing: &mut Writing, offset: Offset) -> Result<()> {
+        self.end_writing(writing)?;
+        let segments = self.segments();
+        self.set_segments(Vec::new());
+        for dropped in &segments {
+            self.remove(dropped.base)?;
+        }
+        drop(segments);
+        let name = names::file(offset, Kind::Log);
+        let error = |source| self.storage_error(source);
+        writing.writer = Some(self.storage.create(&name, self.config.segment_bytes).map_err(error)?);
+        let reader = self.storage.reader(&name).map_err(error)?;
+        let contents = Contents::new(offset, &self.config, self.clock.wall_ms());
+        self.set_segments(vec![Arc::new(Segment::new(offset, reader, contents))]);
+        self.start.store(offset.0, Ordering::Release);
+        self.end.store(offset.0, Ordering::Release);
+        self.reset_commits(offset);
+        let mut epochs = self.epochs();
+        epochs.clear();
+        self.write_epochs(&epochs)
+    }
+
+    /// Lets go of the active segment's writer once the kernel has its bytes, and waits for those rolled before.
+    fn end_writing(&self, writing: &mut Writing) -> Result<()> {
+        self.join_closing(writing)?;
+        let Some(mut writer) = writing.writer.take() else { return Ok(()) };
+        let marks = writer.marks();
+        let error = |source| self.storage_error(source);
+        let position = writer.begin_sync(Level::Written).map_err(error)?;
+        let written = marks.wait(Level::Written, position, WRITE_WAIT_MAX).map_err(error)?;
+        if written { Ok(()) } else { Err(error(StorageError::Stopped)) }
+    }
+
+    fn remove(&self, base: Offset) -> Result<()> {
+        remove_files(&*self.storage, base).map_err(|source| self.storage_error(source))
+    }
+
+    /// Readers of old segments keep what they hold; a moment without segments is under the `writing` lock only.
+    fn set_segments(&self, segments: Vec<Arc<Segment>>) {
+        *self.segments.write().unwrap_or_else(PoisonError::into_inner) = segments;
+    }
+}

@@ -1,0 +1,85 @@
+//! File and folder names of a log, built and parsed here and nowhere else.
+
+use logdyno_record::{Offset, TopicPartition};
+
+pub(crate) const EPOCH_CHECKPOINT: &str = "leader-epoch-checkpoint";
+pub(crate) const PARTITION_METADATA: &str = "partition.metadata";
+pub(crate) const META: &str = "meta.properties";
+pub(crate) const CLEAN_SHUTDOWN: &str = ".kafka_cleanshutdown";
+pub(crate) const RECOVERY_POINTS: &str = "recovery-point-offset-checkpoint";
+pub(crate) const HIGH_WATERMARKS: &str = "replication-offset-checkpoint";
+pub(crate) const LOCK: &str = ".lock";
+/// Ends the name of a folder that waits for its removal.
+pub(crate) const DELETED_FOLDER: &str = "-delete";
+
+/// The files of a segment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Log,
+    OffsetIndex,
+    TimeIndex,
+}
+
+impl Kind {
+    fn suffix(self) -> &'static str {
+        match self {
+            Kind::Log => "log",
+            Kind::OffsetIndex => "index",
+            Kind::TimeIndex => "timeindex",
+        }
+    }
+}
+
+/// Twenty digits of base offset and the kind's suffix.
+pub(crate) fn file(base: Offset, kind: Kind) -> String {
+    format!("{:020}.{}", base.0, kind.suffix())
+}
+
+/// The segment and kind that a file's name speaks of.
+pub(crate) fn parse_file(name: &str) -> Option<(Offset, Kind)> {
+    let (digits, suffix) = name.split_once('.')?;
+    let kind = [Kind::Log, Kind::OffsetIndex, Kind::TimeIndex].into_iter().find(|kind| kind.suffix() == suffix)?;
+    if digits.len() != 20 || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    Some((Offset(digits.parse().ok()?), kind))
+}
+
+/// What an interrupted deletion or compaction leaves behind.
+pub(crate) fn is_leftover(name: &str) -> bool {
+    name.ends_with(".deleted") || name.ends_with(".cleaned")
+}
+
+/// The partition of a folder named `topic-partition`; a topic's name may hold dashes.
+pub(crate) fn parse_folder(name: &str) -> Option<TopicPartition> {
+    let (topic, partition) = name.rsplit_once('-')?;
+    let digits = !partition.is_empty() && partition.bytes().all(|byte| byte.is_ascii_digit());
+    (digits && !topic.is_empty()).then(|| Some(TopicPartition::new(topic, partition.parse().ok()?)))?
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn file_names_are_kafkas() {
+        assert_eq!(file(Offset(42), Kind::Log), "00000000000000000042.log");
+        assert_eq!(file(Offset(0), Kind::TimeIndex), "00000000000000000000.timeindex");
+    }
+
+    #[test]
+    fn only_own_names_are_parsed() {
+        assert_eq!(parse_file("00000000000000000042.index"), Some((Offset(42), Kind::OffsetIndex)));
+        for foreign in ["42.log", "00000000000000000042.log.deleted", "0000000000000000004x.log", "leader-epoch-checkpoint"] {
+            assert_eq!(parse_file(foreign), None, "{foreign}");
+        }
+    }
+
+    #[test]
+    fn folders_name_partitions() {
+        assert_eq!(parse_folder("a-b-3"), Some(TopicPartition::new("a-b", 3)));
+        for foreign in ["a", "-1", "a-", "a-b", "t-0.5f-delete"] {
+            assert_eq!(parse_folder(foreign), None, "{foreign}");
+        }
+    }
+}

@@ -1,0 +1,326 @@
+//! From the files of a partition's folder to a log that can be appended to (Kafka's LogLoader, LogSegment.recover).
+//!
+//! After a clean stop the files are what they say. After any other end, segments from the recovery point on are
+//! walked batch by batch; the first that is not whole, sound and next in line ends the log, and all behind it goes.
+//! A bad batch before the recovery point is damage and not a torn tail: the log refuses to open.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use logdyno_record::{Offset, TopicPartition};
+use logdyno_storage::{Storage, StorageError, Writer};
+
+use crate::config::{LogConfig, Recovery};
+use crate::epochs::Epochs;
+use crate::error::LogError;
+use crate::index::{OffsetIndex, TimeIndex};
+use crate::log::load_epochs;
+use crate::log::walk::{Walk, WalkError};
+use crate::names::{self, Kind};
+use crate::segment::{Contents, Segment};
+
+/// What recovery did.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RecoveryReport {
+    /// Segments whose batches were walked.
+    pub segments_walked: usize,
+    /// Bytes of batches that were read.
+    pub bytes_read: u64,
+    /// Bytes cut off behind the last good batch; preallocated zeros do not count.
+    pub bytes_truncated: u64,
+    /// Segments removed behind a cut.
+    pub segments_removed: usize,
+    /// Why the log was cut, if it was.
+    pub cut: Option<String>,
+}
+
+/// A log's parts, ready for use.
+pub(crate) struct Recovered {
+    pub(crate) segments: Vec<Arc<Segment>>,
+    pub(crate) writer: Box<dyn Writer>,
+    pub(crate) epochs: Epochs,
+    pub(crate) end: Offset,
+    pub(crate) report: RecoveryReport,
+}
+
+struct Loader<'a> {
+    storage: &'a Arc<dyn Storage>,
+    partition: &'a TopicPartition,
+    config: &'a LogConfig,
+    recovery: Recovery,
+    now_ms: i64,
+    report: RecoveryReport,
+    epochs: Epochs,
+}
+
+/// What became of one segment.
+struct Loaded {
+    contents: Contents,
+    /// Nothing of later segments is to be kept.
+    cut: bool,
+}
+
+/// Recovers the log in `storage`, or starts an empty one.
+pub(crate) fn recover(
+    storage: &Arc<dyn Storage>,
+    partition: &TopicPartition,
+    config: &LogConfig,
+    recovery: Recovery,
+    now_ms: i64,
+) -> Result<Recovered, LogError> {
+    let epochs = load_epochs(&**storage, partition)?;
+    Loader { storage, partition, config, recovery, now_ms, report: RecoveryReport::default(), epochs }.run()
+}
+
+/// The writer of a segment of which `contents` is to be kept, and the segment.
+pub(crate) fn reopen(
+    storage: &dyn Storage,
+    base: Offset,
+    contents: Contents,
+    config: &LogConfig,
+) -> Result<(Box<dyn Writer>, Arc<Segment>), StorageError> {
+    let name = names::file(base, Kind::Log);
+    let writer = storage.reopen(&name, contents.size, config.segment_bytes.max(contents.size))?;
+    let reader = storage.reader(&name)?;
+    Ok((writer, Arc::new(Segment::new(base, reader, contents))))
+}
+
+impl Loader<'_> {
+    fn run(mut self) -> Result<Recovered, LogError> {
+        let bases = self.bases()?;
+        if !self.recovery.clean_shutdown && !bases.is_empty() {
+            // What is only in the kernel may be gone after the next crash: nothing is concluded from it before.
+            self.storage.sync_all().map_err(|source| self.storage_error(source))?;
+        }
+        let mut contents: Vec<Contents> = Vec::new();
+        for (at, base) in bases.iter().enumerate() {
+            let next = bases.get(at + 1).copied();
+            if let Some(before) = contents.last()
+                && before.next > *base
+            {
+                self.report.cut = Some(format!("{} starts before the end of the segment before it", names::file(*base, Kind::Log)));
+                self.remove_from(&bases[at..])?;
+                break;
+            }
+            let loaded = self.load(*base, next)?;
+            let cut = loaded.cut;
+            contents.push(loaded.contents);
+            if cut {
+                self.remove_from(&bases[at + 1..])?;
+                break;
+            }
+        }
+        self.finish(contents)
+    }
+
+    /// Base offsets of the segments, rising; what an interrupted deletion left goes.
+    fn bases(&self) -> Result<Vec<Offset>, LogError> {
+        let (mut logs, mut indexes) = (BTreeSet::new(), Vec::new());
+        for (name, _) in self.storage.list().map_err(|source| self.storage_error(source))? {
+            match names::parse_file(&name) {
+                Some((base, Kind::Log)) => drop(logs.insert(base)),
+                Some((base, _)) => indexes.push((base, name)),
+                None if names::is_leftover(&name) => self.remove(&name)?,
+                None => {}
+            }
+        }
+        for (_, orphan) in indexes.iter().filter(|(base, _)| !logs.contains(base)) {
+            self.remove(orphan)?;
+        }
+        Ok(logs.into_iter().collect())
+    }
+
+    fn load(&mut self, base: Offset, next: Option<Offset>) -> Result<Loaded, LogError> {
+        let before_recovery_point = next.is_some_and(|next| next <= self.recovery.recovery_point);
+        if (self.recovery.clean_shutdown || before_recovery_point)
+            && let Some(contents) = self.trust(base)?
+            && next.is_none_or(|next| contents.next <= next)
+        {
+            return Ok(Loaded { contents, cut: false });
+        }
+        self.walk(base, next)
+    }
+
+    /// A segment whose file ends where it says and whose indexes are sound: only what lies behind the last index
+    /// entry is read.
+    fn trust(&mut self, base: Offset) -> Result<Option<Contents>, LogError> {
+        let reader = self.storage.reader(&names::file(base, Kind::Log)).map_err(|source| self.storage_error(source))?;
+        let len = reader.len();
+        let mut contents = Contents::new(base, self.config, self.now_ms);
+        if len == 0 {
+            return Ok(Some(contents));
+        }
+        let load = |kind| self.storage.load(&names::file(base, kind)).map_err(|source| self.storage_error(source));
+        let (Some(offsets), Some(times)) = (load(Kind::OffsetIndex)?, load(Kind::TimeIndex)?) else { return Ok(None) };
+        let (Ok(offsets), Ok(times)) = (OffsetIndex::decode(&offsets, len), TimeIndex::decode(&times)) else {
+            tracing::warn!(partition = %self.partition, segment = base.0, "an index is damaged: rebuilding it");
+            return Ok(None);
+        };
+        let Some((max, max_offset)) = times.last(base) else { return Ok(None) };
+        let Some(first) = Walk::new(Arc::clone(&reader), 0, len).next().and_then(Result::ok) else { return Ok(None) };
+        let mut walk = Walk::new(reader, offsets.last_position(), len);
+        let mut greatest = max;
+        while let Some(batch) = walk.next() {
+            let Ok(batch) = batch else { return Ok(None) };
+            self.report.bytes_read += batch.size() as u64;
+            greatest = greatest.max(batch.header().max_timestamp);
+            contents.next = batch.header().next_offset();
+        }
+        if max_offset >= contents.next || greatest > max {
+            return Ok(None);
+        }
+        contents.resume(offsets, times, len, first.header().max_timestamp);
+        Ok(Some(contents))
+    }
+
+    /// Walks a whole segment, rebuilding what is known of it.
+    fn walk(&mut self, base: Offset, next: Option<Offset>) -> Result<Loaded, LogError> {
+        let name = names::file(base, Kind::Log);
+        let reader = self.storage.reader(&name).map_err(|source| self.storage_error(source))?;
+        let len = reader.len();
+        let mut contents = Contents::new(base, self.config, self.now_ms);
+        let mut walk = Walk::new(Arc::clone(&reader), 0, len);
+        self.report.segments_walked += 1;
+        let mut stopped = None;
+        while let Some(step) = walk.next() {
+            let position = contents.size;
+            let why = match step {
+                Err(WalkError::Storage(source)) => return Err(self.storage_error(source)),
+                Err(WalkError::Zeros { .. }) => break,
+                Err(WalkError::Batch { source, .. }) => Some(source.to_string()),
+                Ok(batch) => match batch.verify_crc() {
+                    Err(error) => Some(error.to_string()),
+                    Ok(()) if batch.header().base_offset < contents.next => {
+                        Some(format!("offset {} comes again", batch.header().base_offset))
+                    }
+                    Ok(()) if next.is_some_and(|next| batch.header().next_offset() > next) => {
+                        Some("its offsets reach into the next segment".to_owned())
+                    }
+                    Ok(()) => {
+                        self.epochs.assign(batch.header().leader_epoch, batch.header().base_offset);
+                        contents.note(batch.header(), self.config.index_interval_bytes);
+                        None
+                    }
+                },
+            };
+            if let Some(why) = why {
+                stopped = Some((position, why));
+                break;
+            }
+        }
+        self.report.bytes_read += contents.size;
+        self.judge(&name, &*reader, contents, next, stopped)
+    }
+
+    /// Decides whether what a walk stopped at is damage, a torn tail, or just the end.
+    fn judge(
+        &mut self,
+        name: &str,
+        reader: &dyn logdyno_storage::Reader,
+        contents: Contents,
+        next: Option<Offset>,
+        stopped: Option<(u64, String)>,
+    ) -> Result<Loaded, LogError> {
+        let complete = stopped.is_none();
+        let lost_durable = contents.next < self.recovery.recovery_point.min(next.unwrap_or(Offset(i64::MAX)));
+        if lost_durable && (!complete || next.is_none()) {
+            let (position, why) = stopped.unwrap_or((contents.size, "the log ends here".to_owned()));
+            return Err(LogError::Corrupt {
+                partition: self.partition.clone(),
+                file: name.to_owned(),
+                position,
+                why,
+                recovery_point: self.recovery.recovery_point,
+            });
+        }
+        if let Some((position, why)) = stopped {
+            let torn = written_len(reader, position).map_err(|source| self.storage_error(source))?;
+            self.report.bytes_truncated += torn;
+            tracing::warn!(partition = %self.partition, file = name, position, bytes = torn, "cutting off a torn tail: {why}");
+            self.report.cut = Some(format!("{name} at {position}: {why}"));
+            return Ok(Loaded { contents, cut: true });
+        }
+        // A rolled segment may end in zeros only if its close did not come to cut it: cut it now.
+        if next.is_some() && reader.len() > contents.size {
+            self.trim(name, contents.size)?;
+        }
+        Ok(Loaded { contents, cut: false })
+    }
+
+    fn trim(&self, name: &str, len: u64) -> Result<(), LogError> {
+        let writer = self.storage.reopen(name, len, len).map_err(|source| self.storage_error(source))?;
+        writer.close().map_err(|source| self.storage_error(source))
+    }
+
+    fn remove_from(&mut self, bases: &[Offset]) -> Result<(), LogError> {
+        self.report.segments_removed += bases.len();
+        let removed = bases.iter().try_for_each(|base| remove_files(&**self.storage, *base));
+        removed.map_err(|source| self.storage_error(source))
+    }
+
+    fn finish(mut self, mut contents: Vec<Contents>) -> Result<Recovered, LogError> {
+        let error = |source| LogError::Storage { partition: self.partition.clone(), source };
+        let Some(active) = contents.pop() else { return self.empty() };
+        let mut segments = Vec::with_capacity(contents.len() + 1);
+        for sealed in contents {
+            let reader = self.storage.reader(&names::file(sealed.base, Kind::Log)).map_err(error)?;
+            segments.push(Arc::new(Segment::new(sealed.base, reader, sealed)));
+        }
+        let end = active.next;
+        let (writer, active) = reopen(&**self.storage, active.base, active, self.config).map_err(error)?;
+        segments.push(active);
+        self.epochs.truncate(end);
+        Ok(Recovered { segments, writer, epochs: self.epochs, end, report: self.report })
+    }
+
+    fn empty(mut self) -> Result<Recovered, LogError> {
+        let base = Offset::ZERO;
+        let error = |source| LogError::Storage { partition: self.partition.clone(), source };
+        let name = names::file(base, Kind::Log);
+        let writer = self.storage.create(&name, self.config.segment_bytes).map_err(error)?;
+        let reader = self.storage.reader(&name).map_err(error)?;
+        let contents = Contents::new(base, self.config, self.now_ms);
+        self.epochs.clear();
+        let segments = vec![Arc::new(Segment::new(base, reader, contents))];
+        Ok(Recovered { segments, writer, epochs: self.epochs, end: base, report: self.report })
+    }
+
+    fn remove(&self, name: &str) -> Result<(), LogError> {
+        self.storage.remove(name).map_err(|source| self.storage_error(source))
+    }
+
+    fn storage_error(&self, source: StorageError) -> LogError {
+        LogError::Storage { partition: self.partition.clone(), source }
+    }
+}
+
+/// Removes a segment's file and its indexes, as far as they are there. The segment goes first: an index without one
+/// is removed at the next start.
+pub(crate) fn remove_files(storage: &dyn Storage, base: Offset) -> logdyno_storage::Result<()> {
+    let present: BTreeSet<String> = storage.list()?.into_iter().map(|(name, _)| name).collect();
+    for kind in [Kind::Log, Kind::OffsetIndex, Kind::TimeIndex] {
+        let name = names::file(base, kind);
+        if present.contains(&name) {
+            storage.remove(&name)?;
+        }
+    }
+    Ok(())
+}
+
+/// Bytes from `from` to the last one that is not zero.
+fn written_len(reader: &dyn logdyno_storage::Reader, from: u64) -> logdyno_storage::Result<u64> {
+    const CHUNK: u64 = 1 << 20;
+    let (mut position, mut written) = (from, 0);
+    while position < reader.len() {
+        let len = CHUNK.min(reader.len() - position);
+        let bytes = logdyno_storage::read_blocking(reader, position, len as usize)?;
+        if bytes.is_empty() {
+            break;
+        }
+        if let Some(last) = bytes.iter().rposition(|byte| *byte != 0) {
+            written = position + last as u64 + 1 - from;
+        }
+        position += bytes.len() as u64;
+    }
+    Ok(written)
+}
