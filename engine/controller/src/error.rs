@@ -1,12 +1,16 @@
 //! What can go wrong in a controller, as a sentence for an operator.
 
 use logdyno_record::{BatchError, Offset};
+use logdyno_segment_log::LogError;
 
 use crate::image::Misfit;
 
 /// An error of the controller itself; what it refuses is a [`crate::decide::Refusal`].
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum ControllerError {
+    /// The metadata log failed.
+    #[error("the metadata log failed: {0}")]
+    Log(#[from] LogError),
     /// A batch could not be built or read.
     #[error("a batch of the metadata log is unsound: {0}")]
     Batch(#[from] BatchError),

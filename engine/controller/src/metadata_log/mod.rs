@@ -1,5 +1,7 @@
 //! The log that the cluster's metadata is kept in.
 
+mod single_voter;
+
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -8,7 +10,9 @@ use logdyno_record::{Batch, Offset};
 
 use crate::error::ControllerError;
 use crate::record::MetadataRecord;
-use crate::record::format::decode;
+use crate::record::format::{decode, encode};
+
+pub use single_voter::SingleVoter;
 
 /// Kafka's name of the topic that the metadata log is.
 pub const METADATA_TOPIC: &str = "__cluster_metadata";
@@ -30,6 +34,11 @@ pub trait MetadataLog: Send + Sync {
 
     /// Calls `listener` when more is committed.
     fn subscribe(&self, listener: Listener);
+}
+
+/// The bytes of a batch's records, as their values.
+pub(crate) fn values(records: &[MetadataRecord]) -> Vec<Vec<u8>> {
+    records.iter().map(encode).collect()
 }
 
 /// The records of a batch, with their offsets.

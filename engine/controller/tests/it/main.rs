@@ -5,6 +5,7 @@ mod cluster;
 mod format;
 mod image;
 mod memory_log;
+mod metadata_log;
 mod registration;
 mod service;
 mod topics;
