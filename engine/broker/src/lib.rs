@@ -1,1 +1,22 @@
-//! placeholder
+//! The server: connections, a handler per API, and the partitions that a broker leads or follows.
+//!
+//! * [`BrokerConfig`] is Kafka's `server.properties` · `server` takes connections · `handlers` answer;
+//! * `partitions` are the replicas here, made what the metadata say · `following` fetches from leaders;
+//! * `membership` registers with the controller, sends heartbeats and follows the metadata.
+//!
+//! Brokers share nothing but sockets, also when several run in one process.
+
+mod broker;
+pub mod config;
+mod counters;
+mod error;
+mod following;
+mod handlers;
+mod membership;
+mod partitions;
+mod server;
+
+pub use broker::Broker;
+pub use config::{BrokerConfig, ConfigError};
+pub use counters::BrokerCounts;
+pub use error::{StartError, StopError};

@@ -1,0 +1,190 @@
+//! The settings: name, type, default, limits, meaning.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use logdyno_record::{BrokerId, TimestampType};
+use logdyno_storage::Level;
+
+use super::values::{AckLevel, Endpoints, ListenerAddress, Roles, TimestampSetting, Value, Voters, within};
+
+macro_rules! settings {
+    ($($(#[$doc:meta])* $name:literal $field:ident: $kind:ty = $default:expr $(, in $bounds:expr)?;)+) => {
+        /// A broker's configuration. Each field is the setting that its text names.
+        #[derive(Clone, Debug, PartialEq)]
+        pub struct BrokerConfig { $(#[doc = concat!("`", $name, "`: ")] $(#[$doc])* pub $field: $kind,)+ }
+
+        impl Default for BrokerConfig {
+            fn default() -> BrokerConfig { BrokerConfig { $($field: $default,)+ } }
+        }
+
+        /// All names.
+        pub(super) const NAMES: &[&str] = &[$($name),+];
+
+        impl BrokerConfig {
+            /// Sets one; `None` if there is no setting of this name.
+            pub(super) fn set(&mut self, name: &str, text: &str) -> Option<Result<(), String>> {
+                match name {
+                    $($name => Some(<$kind as Value>::parse(text).and_then(|value| {
+                        $(within(&value, $bounds)?;)?
+                        self.$field = value;
+                        Ok(())
+                    })),)+
+                    _ => None,
+                }
+            }
+
+            /// Names and values.
+            pub(super) fn pairs(&self) -> Vec<(&'static str, String)> {
+                vec![$(($name, self.$field.print())),+]
+            }
+        }
+    };
+}
+
+settings! {
+    /// this broker's id.
+    "node.id" node_id: i32 = 1, in 0..=i32::MAX;
+    /// `broker`, or `broker,controller`.
+    "process.roles" process_roles: Roles = Roles { controller: true };
+    /// where to listen; port 0 lets the kernel choose.
+    "listeners" listeners: Endpoints = Endpoints(vec![listener("PLAINTEXT", "", 9092), listener("CONTROLLER", "", 9093)]);
+    /// where clients and brokers find this broker; by default its listener.
+    "advertised.listeners" advertised_listeners: Endpoints = Endpoints::default();
+    /// the name of the controller's listener.
+    "controller.listener.names" controller_listener_names: String = "CONTROLLER".to_owned();
+    /// the controller, as `ID@HOST:PORT`; may be left out where the controller runs in this process.
+    "controller.quorum.voters" controller_quorum_voters: Voters = Voters::default();
+    /// where to look for the controller, as `HOST:PORT`.
+    "controller.quorum.bootstrap.servers" controller_quorum_bootstrap_servers: String = String::new();
+    /// the data directory (one).
+    "log.dirs" log_dirs: PathBuf = PathBuf::from("/tmp/logdyno-logs");
+    /// where this broker stands; empty if unknown.
+    "broker.rack" broker_rack: String = String::new();
+    /// how often the controller is told that this broker lives.
+    "broker.heartbeat.interval.ms" broker_heartbeat_interval_ms: i32 = 2000, in 1..=i32::MAX;
+    /// how long a broker may be silent before the controller fences it.
+    "broker.session.timeout.ms" broker_session_timeout_ms: i32 = 9000, in 1..=i32::MAX;
+    /// how long a start waits for the controller to register the broker.
+    "initial.broker.registration.timeout.ms" initial_broker_registration_timeout_ms: i32 = 60_000, in 1..=i32::MAX;
+    /// partitions of a topic that does not say how many.
+    "num.partitions" num_partitions: i32 = 1, in 1..=i32::MAX;
+    /// replicas of a topic that does not say how many.
+    "default.replication.factor" default_replication_factor: i16 = 1, in 1..=i16::MAX;
+    /// how many replicas must be in sync for acks=all; a topic may override it.
+    "min.insync.replicas" min_insync_replicas: i32 = 1, in 1..=i32::MAX;
+    /// whether asking for a topic creates it.
+    "auto.create.topics.enable" auto_create_topics_enable: bool = true;
+    /// how long a follower may lag before it leaves the ISR.
+    "replica.lag.time.max.ms" replica_lag_time_max_ms: i64 = 30_000, in 1..=i64::MAX;
+    /// how long a follower's fetch may wait for records.
+    "replica.fetch.wait.max.ms" replica_fetch_wait_max_ms: i32 = 500, in 0..=i32::MAX;
+    /// how many bytes a follower's fetch waits for.
+    "replica.fetch.min.bytes" replica_fetch_min_bytes: i32 = 1, in 0..=i32::MAX;
+    /// how many bytes of one partition a follower takes at once.
+    "replica.fetch.max.bytes" replica_fetch_max_bytes: i32 = 1 << 20, in 0..=i32::MAX;
+    /// how many bytes a follower takes at once.
+    "replica.fetch.response.max.bytes" replica_fetch_response_max_bytes: i32 = 10 << 20, in 0..=i32::MAX;
+    /// how long a follower pauses after an error.
+    "replica.fetch.backoff.ms" replica_fetch_backoff_ms: i32 = 1000, in 0..=i32::MAX;
+    /// how often the high watermarks are written down.
+    "replica.high.watermark.checkpoint.interval.ms" replica_high_watermark_checkpoint_interval_ms: i64 = 5000, in 1..=i64::MAX;
+    /// how often recovery points are moved up and written down.
+    "log.flush.offset.checkpoint.interval.ms" log_flush_offset_checkpoint_interval_ms: i32 = 60_000, in 1..=i32::MAX;
+    /// the largest segment; a topic may override it (`segment.bytes`).
+    "log.segment.bytes" log_segment_bytes: i32 = 1 << 30, in 1 << 20..=i32::MAX;
+    /// the age at which a segment is closed (`segment.ms`).
+    "log.roll.ms" log_roll_ms: i64 = 7 * 24 * 3_600_000, in 1..=i64::MAX;
+    /// how much of that age is left to chance, so that segments do not close all at once (`segment.jitter.ms`).
+    "log.roll.jitter.ms" log_roll_jitter_ms: i64 = 0, in 0..=i64::MAX;
+    /// bytes between entries of the indexes (`index.interval.bytes`).
+    "log.index.interval.bytes" log_index_interval_bytes: i32 = 4096, in 0..=i32::MAX;
+    /// the largest index (`segment.index.bytes`).
+    "log.index.size.max.bytes" log_index_size_max_bytes: i32 = 10 << 20, in 4..=i32::MAX;
+    /// records between forced syncs (`flush.messages`).
+    "log.flush.interval.messages" log_flush_interval_messages: i64 = i64::MAX, in 1..=i64::MAX;
+    /// whose time a record has (`message.timestamp.type`).
+    "log.message.timestamp.type" log_message_timestamp_type: TimestampSetting = TimestampSetting(TimestampType::CreateTime);
+    /// the largest batch (`max.message.bytes`).
+    "message.max.bytes" message_max_bytes: i32 = 1_048_588, in 0..=i32::MAX;
+    /// the most bytes a fetch may ask for.
+    "fetch.max.bytes" fetch_max_bytes: i32 = 55 << 20, in 1024..=i32::MAX;
+    /// the largest request.
+    "socket.request.max.bytes" socket_request_max_bytes: i32 = 100 << 20, in 1..=i32::MAX;
+    /// how long a connection may be silent, between requests or within one, and how long a peer may take to read an answer.
+    "connections.max.idle.ms" connections_max_idle_ms: i64 = 600_000, in 1..=i64::MAX;
+    /// connections at a time; further ones are closed at once.
+    "max.connections" max_connections: i32 = i32::MAX, in 1..=i32::MAX;
+    /// threads that serve connections.
+    "num.network.threads" num_network_threads: i32 = 3, in 1..=1024;
+    /// threads for what waits for the disk.
+    "num.io.threads" num_io_threads: i32 = 8, in 1..=1024;
+    /// the storage backend: buffered, mmap, uring, or one that a program registered.
+    "logdyno.backend" backend: String = "buffered".to_owned();
+    /// what an acknowledgement promises: visible, written or durable; a topic may override it.
+    "logdyno.ack.level" ack_level: AckLevel = AckLevel(Level::Written);
+    /// requests of one connection that may wait for their answers.
+    "logdyno.connection.requests.max" connection_requests_max: i32 = 64, in 1..=65_536;
+    /// bytes of requests of one connection that may wait for their answers; one request of any size always may.
+    "logdyno.connection.bytes.max" connection_bytes_max: i32 = 100 << 20, in 1..=i32::MAX;
+}
+
+fn listener(name: &str, host: &str, port: u16) -> ListenerAddress {
+    ListenerAddress { name: name.to_owned(), host: host.to_owned(), port }
+}
+
+/// Milliseconds as a duration; the settings' limits keep them from being negative.
+pub(crate) fn millis(ms: impl TryInto<u64>) -> Duration {
+    Duration::from_millis(ms.try_into().unwrap_or(0))
+}
+
+impl BrokerConfig {
+    /// This broker's id.
+    pub fn id(&self) -> BrokerId {
+        BrokerId(self.node_id)
+    }
+
+    /// Where clients and other brokers come in.
+    pub(crate) fn client_listener(&self) -> Option<&ListenerAddress> {
+        self.listeners.0.iter().find(|listener| listener.name != self.controller_listener_names)
+    }
+
+    /// Where the controller listens, if there is one here.
+    pub(crate) fn controller_listener(&self) -> Option<&ListenerAddress> {
+        self.listeners.named(&self.controller_listener_names)
+    }
+
+    /// Where other processes' controllers are, by configuration.
+    pub(crate) fn controllers(&self) -> Vec<String> {
+        let voters = self.controller_quorum_voters.0.iter().map(|(_, address)| address.clone());
+        let servers = self.controller_quorum_bootstrap_servers.split(',').map(|server| server.trim().to_owned());
+        voters.chain(servers.filter(|server| !server.is_empty())).collect()
+    }
+
+    /// What no single setting can tell.
+    pub(super) fn check(&self) -> Result<(), String> {
+        let clients: Vec<_> =
+            self.listeners.0.iter().filter(|listener| listener.name != self.controller_listener_names).collect();
+        if clients.len() != 1 {
+            return Err(format!(
+                "listeners must name exactly one listener besides the controller's, not {}",
+                clients.len()
+            ));
+        }
+        let controller = self.controller_listener_names.as_str();
+        if self.process_roles.controller && self.controller_listener().is_none() {
+            return Err(format!("process.roles has 'controller', but listeners has no {controller}://HOST:PORT"));
+        }
+        if !self.process_roles.controller && self.controllers().is_empty() {
+            return Err(
+                "a broker without a controller needs controller.quorum.voters or controller.quorum.bootstrap.servers"
+                    .to_owned(),
+            );
+        }
+        let name = &clients[0].name;
+        if !self.advertised_listeners.0.is_empty() && self.advertised_listeners.named(name).is_none() {
+            return Err(format!("advertised.listeners must have an address for listener {name}"));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,282 @@
+//! Fetch (1): reads for consumers and followers, and the wait for more.
+//!
+//! Whole batches are lent from the log to the answer. A fetch that finds less than `min_bytes` waits for the high watermark (consumers) or
+//! the log end (followers) of its partitions to rise, and looks again only then. Sessions (KIP-227) are answered with session id 0: "none",
+//! whereupon clients send full requests.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use logdyno_controller::image::MetadataImage;
+use logdyno_record::{BrokerId, LeaderEpoch, Offset};
+use logdyno_replication::{FetchSlice, FollowerAnswer, FollowerFetch, ReplicaError, Waiting};
+use logdyno_segment_log::{LogError, LogRead, Slice};
+use logdyno_wire::ErrorCode;
+use logdyno_wire::fetch_response::{FetchAnswer, FetchedPartition, FetchedTopic};
+use logdyno_wire::messages::FetchRequest;
+use logdyno_wire::messages::fetch_request::FetchPartition;
+use logdyno_wire::messages::fetch_response::NodeEndpoint;
+use logdyno_wire::request::Request;
+use logdyno_wire::response;
+use tokio::sync::{Notify, oneshot};
+use tokio::time::Instant;
+
+use super::metadata::{endpoint, text};
+use super::{Answer, Desk, Unanswerable, code, named_epoch};
+use crate::partitions::Hosted;
+
+/// The first version that names topics by id.
+const BY_ID: i16 = 13;
+/// The first version in which a follower names its incarnation.
+const REPLICA_STATE: i16 = 15;
+/// The version from which leaders' addresses can be told.
+const NODE_ENDPOINTS: i16 = 16;
+const READ_COMMITTED: i8 = 1;
+
+pub(super) async fn answer(desk: &Desk, request: &Request) -> Result<Answer, Unanswerable> {
+    let asked: FetchRequest = request.decode()?;
+    let version = request.version;
+    // No session was ever given out, so none can be continued.
+    let answer = if asked.session_id != 0 && asked.session_epoch > 0 {
+        FetchAnswer { error_code: code(ErrorCode::FetchSessionIdNotFound), ..FetchAnswer::default() }
+    } else {
+        Fetching::new(desk, &asked, version).run().await
+    };
+    let body = answer.encode(version);
+    Ok(Answer::Frame(response::frame(request.api, version, request.correlation_id, body)?))
+}
+
+/// Who fetches.
+#[derive(Clone, Copy)]
+enum Reader {
+    Consumer { read_committed: bool },
+    Follower { id: BrokerId, broker_epoch: i64 },
+}
+
+struct Fetching<'a> {
+    desk: &'a Desk,
+    asked: &'a FetchRequest,
+    version: i16,
+    reader: Reader,
+    bytes_max: usize,
+    bytes_min: usize,
+}
+
+/// One look at all partitions.
+struct Look {
+    answer: FetchAnswer,
+    bytes: usize,
+    /// Something must be told at once: an error, or where a follower's log diverges.
+    urgent: bool,
+    /// What to wait for: partitions, and the offset whose passing is news.
+    awaited: Vec<(Hosted, Offset)>,
+}
+
+impl<'a> Fetching<'a> {
+    fn new(desk: &'a Desk, asked: &'a FetchRequest, version: i16) -> Fetching<'a> {
+        let bytes = |number: i32| usize::try_from(number).unwrap_or(0);
+        let (id, broker_epoch) = if version >= REPLICA_STATE {
+            (asked.replica_state.replica_id.0, asked.replica_state.replica_epoch)
+        } else {
+            (asked.replica_id.0, -1)
+        };
+        let reader = if id >= 0 {
+            Reader::Follower { id: BrokerId(id), broker_epoch }
+        } else {
+            Reader::Consumer { read_committed: asked.isolation_level == READ_COMMITTED }
+        };
+        let bytes_max = bytes(asked.max_bytes).min(bytes(desk.config.fetch_max_bytes));
+        let bytes_min = bytes(asked.min_bytes).min(bytes_max);
+        Fetching { desk, asked, version, reader, bytes_max, bytes_min }
+    }
+
+    async fn run(&self) -> FetchAnswer {
+        let wait_max = Duration::from_millis(u64::try_from(self.asked.max_wait_ms).unwrap_or(0));
+        let deadline = Instant::now() + wait_max;
+        loop {
+            let look = self.look().await;
+            if look.urgent || look.bytes >= self.bytes_min || look.awaited.is_empty() || Instant::now() >= deadline {
+                self.count(look.bytes);
+                return look.answer;
+            }
+            let woken = Arc::new(Notify::new());
+            let waiting: Vec<Waiting> =
+                look.awaited.iter().map(|(hosted, at)| self.wait(hosted, *at, &woken)).collect();
+            // What was read is read again: a log's bytes are lent, and holding on to them would hold on to its buffers.
+            drop(look.answer);
+            match tokio::time::timeout_at(deadline, woken.notified()).await {
+                Ok(()) => self.desk.counters.fetch_wakeups.one(),
+                Err(_) => {
+                    drop(waiting);
+                    let last = self.look().await;
+                    self.count(last.bytes);
+                    return last.answer;
+                }
+            }
+        }
+    }
+
+    fn count(&self, bytes: usize) {
+        let counter = match self.reader {
+            Reader::Consumer { .. } => &self.desk.counters.fetched_bytes,
+            Reader::Follower { .. } => &self.desk.counters.replicated_bytes,
+        };
+        counter.add(bytes as u64);
+    }
+
+    fn wait(&self, hosted: &Hosted, at: Offset, woken: &Arc<Notify>) -> Waiting {
+        let woken = Arc::clone(woken);
+        let wake = Box::new(move || woken.notify_one());
+        match self.reader {
+            Reader::Consumer { .. } => hosted.replica.when_high_watermark(at, wake),
+            Reader::Follower { .. } => hosted.replica.when_log_end(at, wake),
+        }
+    }
+
+    async fn look(&self) -> Look {
+        let image = self.desk.image();
+        let mut look = Look { answer: FetchAnswer::default(), bytes: 0, urgent: false, awaited: Vec::new() };
+        for topic in &self.asked.topics {
+            let name = if self.version >= BY_ID {
+                image.topic_by_id(topic.topic_id).map(|topic| topic.name.to_string())
+            } else {
+                Some(topic.topic.to_string())
+            };
+            let mut partitions = Vec::with_capacity(topic.partitions.len());
+            for asked in &topic.partitions {
+                partitions.push(match &name {
+                    Some(name) => self.partition(&image, name, asked, &mut look).await,
+                    None => {
+                        look.urgent = true;
+                        failed(asked, code(ErrorCode::UnknownTopicId))
+                    }
+                });
+            }
+            look.answer.topics.push(FetchedTopic { name: topic.topic.clone(), id: topic.topic_id, partitions });
+        }
+        look.answer.node_endpoints = self.endpoints(&image, &look.answer);
+        look
+    }
+
+    async fn partition(
+        &self,
+        image: &MetadataImage,
+        topic: &str,
+        asked: &FetchPartition,
+        look: &mut Look,
+    ) -> FetchedPartition {
+        let fetched = match self.desk.partitions.leading(image, topic, asked.partition) {
+            Ok(hosted) => self.read(&hosted, asked, look).await,
+            Err(code) => Err(code),
+        };
+        fetched.unwrap_or_else(|code| {
+            look.urgent = true;
+            let mut failed = failed(asked, code);
+            let moved = [ErrorCode::NotLeaderOrFollower.code(), ErrorCode::FencedLeaderEpoch.code()].contains(&code);
+            if moved && self.version >= 12 {
+                let leader = self.desk.partitions.current_leader(image, topic, asked.partition);
+                failed.current_leader = leader.map(|(leader, epoch)| (leader.0, epoch.0));
+            }
+            failed
+        })
+    }
+
+    async fn read(&self, hosted: &Hosted, asked: &FetchPartition, look: &mut Look) -> Result<FetchedPartition, i16> {
+        let left = self.bytes_max.saturating_sub(look.bytes);
+        let max_bytes = usize::try_from(asked.partition_max_bytes).unwrap_or(0).min(left);
+        let at_least_one = look.bytes == 0;
+        let epoch = named_epoch(asked.current_leader_epoch);
+        let from = Offset(asked.fetch_offset);
+        // Read before the log is: what comes in between is news.
+        let log_end = hosted.replica.log().end_offset();
+        let replica = &hosted.replica;
+        let fetched = match self.reader {
+            Reader::Consumer { .. } => {
+                replica.fetch_as_consumer(from, max_bytes, at_least_one, epoch).map(FollowerAnswer::Data)
+            }
+            Reader::Follower { id, broker_epoch } => replica.fetch_as_follower(FollowerFetch {
+                follower: id,
+                broker_epoch,
+                from,
+                last_fetched_epoch: LeaderEpoch(asked.last_fetched_epoch),
+                current_epoch: epoch,
+                max_bytes,
+                at_least_one,
+            }),
+        };
+        match fetched.map_err(|error| self.explain(&error))? {
+            FollowerAnswer::Data(slice) => {
+                let at = match self.reader {
+                    Reader::Consumer { .. } => slice.high_watermark.next(),
+                    Reader::Follower { .. } => log_end.next(),
+                };
+                look.awaited.push((hosted.clone(), at));
+                self.data(asked, slice, look).await
+            }
+            FollowerAnswer::Diverging(end) => {
+                look.urgent = true;
+                let diverging_epoch = Some((end.epoch.0, end.end.0));
+                Ok(FetchedPartition { index: asked.partition, diverging_epoch, ..FetchedPartition::default() })
+            }
+        }
+    }
+
+    async fn data(&self, asked: &FetchPartition, slice: FetchSlice, look: &mut Look) -> Result<FetchedPartition, i16> {
+        let read = match slice.read {
+            LogRead::Ready(read) => read,
+            LogRead::Wait(pending) => {
+                self.desk.counters.fetches_cold.one();
+                let (done, read) = oneshot::channel::<Result<Slice, LogError>>();
+                pending.begin(Box::new(move |result| {
+                    // The connection may have ended meanwhile.
+                    drop(done.send(result));
+                }));
+                read.await.map_err(|_| code(ErrorCode::KafkaStorageError))?.map_err(|error| {
+                    tracing::error!("a read failed: {error}");
+                    error.code()
+                })?
+            }
+        };
+        let aborted = matches!(self.reader, Reader::Consumer { read_committed: true }).then(Vec::new);
+        let partition = FetchedPartition {
+            index: asked.partition,
+            high_watermark: slice.high_watermark.0,
+            // Without transactions everything that is committed is stable.
+            last_stable_offset: slice.high_watermark.0,
+            log_start_offset: slice.log_start.0,
+            aborted_transactions: aborted,
+            records: read.batches,
+            ..FetchedPartition::default()
+        };
+        look.bytes += partition.records_bytes();
+        Ok(partition)
+    }
+
+    fn explain(&self, error: &ReplicaError) -> i16 {
+        if let ReplicaError::Log(error) = error {
+            tracing::error!("a fetch failed: {error}");
+        }
+        error.code()
+    }
+
+    /// Addresses of the leaders that are named in partitions.
+    fn endpoints(&self, image: &MetadataImage, answer: &FetchAnswer) -> Vec<NodeEndpoint> {
+        if self.version < NODE_ENDPOINTS {
+            return Vec::new();
+        }
+        let partitions = answer.topics.iter().flat_map(|topic| &topic.partitions);
+        let named: HashMap<i32, i32> = partitions.filter_map(|partition| partition.current_leader).collect();
+        let endpoint = |id: i32| {
+            let broker = image.broker(BrokerId(id))?;
+            let at = endpoint(broker, self.desk.listener())?;
+            let node = NodeEndpoint::default().with_node_id(id.into()).with_host(text(&at.host));
+            Some(node.with_port(i32::from(at.port)).with_rack(broker.rack.as_deref().map(text)))
+        };
+        named.into_keys().filter_map(endpoint).collect()
+    }
+}
+
+fn failed(asked: &FetchPartition, error_code: i16) -> FetchedPartition {
+    FetchedPartition { index: asked.partition, error_code, ..FetchedPartition::default() }
+}

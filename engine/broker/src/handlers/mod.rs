@@ -1,0 +1,107 @@
+//! What is answered to each request: a file per API.
+
+mod api_versions;
+mod create_topics;
+mod delete_topics;
+mod describe_cluster;
+mod fetch;
+mod list_offsets;
+mod metadata;
+mod offset_for_leader_epoch;
+mod produce;
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use logdyno_controller::client::Client;
+use logdyno_controller::image::MetadataImage;
+use logdyno_record::{Clock, LeaderEpoch};
+use logdyno_wire::ErrorCode;
+use logdyno_wire::api;
+use logdyno_wire::kafka_protocol::protocol::Encodable;
+use logdyno_wire::messages::ApiKey;
+use logdyno_wire::request::{Request, RequestError};
+use logdyno_wire::response::{self, Unwritable};
+use tokio::sync::watch;
+
+use crate::config::BrokerConfig;
+use crate::counters::Counters;
+use crate::partitions::Partitions;
+pub(crate) use metadata::endpoint;
+
+/// What handlers need.
+pub(crate) struct Desk {
+    pub(crate) config: Arc<BrokerConfig>,
+    pub(crate) partitions: Arc<Partitions>,
+    /// The metadata as far as this broker has acted on them.
+    pub(crate) metadata: watch::Receiver<Arc<MetadataImage>>,
+    pub(crate) controller: Arc<Client>,
+    pub(crate) counters: Arc<Counters>,
+    pub(crate) clock: Arc<dyn Clock>,
+}
+
+impl Desk {
+    fn image(&self) -> Arc<MetadataImage> {
+        Arc::clone(&self.metadata.borrow())
+    }
+
+    /// The listener that clients came in by, by which brokers are advertised to them.
+    fn listener(&self) -> &str {
+        self.config.client_listener().map_or("PLAINTEXT", |listener| listener.name.as_str())
+    }
+}
+
+/// What goes back.
+pub(crate) enum Answer {
+    /// A whole frame.
+    Frame(Vec<Bytes>),
+    /// Nothing: Produce with acks=0.
+    Silent,
+}
+
+/// An answer to come. Waiting is all that is left to do: what the request changes has been done, or is done when this is first polled.
+pub(crate) type Pending = Pin<Box<dyn Future<Output = Result<Answer, Unanswerable>> + Send>>;
+
+/// Why a connection is closed instead of answered.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Unanswerable {
+    #[error(transparent)]
+    Request(#[from] RequestError),
+    #[error(transparent)]
+    Answer(#[from] Unwritable),
+    #[error("its records (acks=0, so that there is no other way to say so) were refused with error {code}")]
+    Unacknowledged { code: i16 },
+}
+
+/// Takes a request. Appends are made here, in the order in which requests come.
+pub(crate) fn take(desk: &Arc<Desk>, frame: Bytes) -> Result<Pending, Unanswerable> {
+    let request = Request::parse(frame, api::BROKER)?;
+    let desk = Arc::clone(desk);
+    Ok(match request.api {
+        ApiKey::Produce => produce::take(&desk, request)?,
+        ApiKey::Fetch => Box::pin(async move { fetch::answer(&desk, &request).await }),
+        ApiKey::ListOffsets => Box::pin(async move { list_offsets::answer(&desk, &request).await }),
+        ApiKey::Metadata => Box::pin(async move { metadata::answer(&desk, &request).await }),
+        ApiKey::CreateTopics => Box::pin(async move { create_topics::answer(&desk, &request).await }),
+        ApiKey::DeleteTopics => Box::pin(async move { delete_topics::answer(&desk, &request).await }),
+        ApiKey::OffsetForLeaderEpoch => Box::pin(async move { offset_for_leader_epoch::answer(&desk, &request) }),
+        ApiKey::DescribeCluster => Box::pin(async move { describe_cluster::answer(&desk, &request) }),
+        ApiKey::ApiVersions => Box::pin(async move { api_versions::answer(&request) }),
+        other => return Err(RequestError::UnknownApi { api: other as i16 }.into()),
+    })
+}
+
+fn encode(request: &Request, body: &impl Encodable) -> Result<Answer, Unanswerable> {
+    Ok(Answer::Frame(response::encode(request.api, request.version, request.correlation_id, body)?))
+}
+
+/// The leader epoch that a request names; -1 names none.
+fn named_epoch(epoch: i32) -> Option<LeaderEpoch> {
+    (epoch >= 0).then_some(LeaderEpoch(epoch))
+}
+
+fn code(error: ErrorCode) -> i16 {
+    error.code()
+}

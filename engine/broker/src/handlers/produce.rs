@@ -1,0 +1,236 @@
+//! Produce (0): validation, append, and the wait for the replicas that `acks` asks for.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use logdyno_record::validate::only_batch;
+use logdyno_record::{Batch, Nanos, ProduceRules, patch, validate_for_produce};
+use logdyno_replication::{Acks, ReplicaError};
+use logdyno_segment_log::Appended;
+use logdyno_wire::messages::produce_request::{PartitionProduceData, ProduceRequest, TopicProduceData};
+use logdyno_wire::messages::produce_response::{
+    BatchIndexAndErrorMessage, LeaderIdAndEpoch, PartitionProduceResponse, TopicProduceResponse,
+};
+use logdyno_wire::messages::{self, ProduceResponse, TopicName};
+use logdyno_wire::request::Request;
+use logdyno_wire::{ErrorCode, StrBytes};
+use tokio::sync::oneshot;
+
+use super::{Answer, Desk, Pending, Unanswerable, code, encode};
+use crate::partitions::Hosted;
+
+const NOT_IDEMPOTENT: &str =
+    "idempotent and transactional producers are not served by this broker yet: set enable.idempotence=false";
+/// The first version that may carry zstd (KIP-110).
+const ZSTD: i16 = 7;
+/// The first version with messages and record errors.
+const MESSAGES: i16 = 8;
+/// The first version that tells who leads instead (KIP-951).
+const CURRENT_LEADER: i16 = 10;
+
+/// What became of one partition's batch.
+enum Outcome {
+    /// Refused: nothing was appended.
+    Refused(Refused),
+    /// Appended, or refused by the replica; told by and by.
+    Waiting(oneshot::Receiver<Result<Appended, ReplicaError>>),
+}
+
+#[derive(Default)]
+struct Refused {
+    code: i16,
+    message: Option<String>,
+    record: Option<u32>,
+}
+
+struct Partition {
+    index: i32,
+    outcome: Outcome,
+}
+
+/// Appends now; the answer comes when `acks` are there.
+pub(super) fn take(desk: &Arc<Desk>, request: Request) -> Result<Pending, Unanswerable> {
+    let asked: ProduceRequest = request.decode()?;
+    let acks = asked.acks;
+    let timeout = Duration::from_millis(u64::try_from(asked.timeout_ms).unwrap_or(0));
+    let producing = Producing { desk, version: request.version, acks, deadline: desk.clock.now().after(timeout) };
+    let all_or_nothing = producing.refusal(&asked);
+    let topics: Vec<(TopicName, Vec<Partition>)> =
+        asked.topic_data.into_iter().map(|topic| producing.topic(topic, all_or_nothing.as_ref())).collect();
+    let desk = Arc::clone(desk);
+    Ok(Box::pin(async move {
+        if acks == 0 {
+            return unacknowledged(topics);
+        }
+        let mut responses = Vec::with_capacity(topics.len());
+        for (name, partitions) in topics {
+            let mut answers = Vec::with_capacity(partitions.len());
+            for partition in partitions {
+                answers.push(response(&desk, request.version, &name, partition).await);
+            }
+            responses.push(TopicProduceResponse::default().with_name(name).with_partition_responses(answers));
+        }
+        encode(&request, &ProduceResponse::default().with_responses(responses))
+    }))
+}
+
+/// Nobody is told that it went well; that it did not, only by the end of the connection.
+fn unacknowledged(topics: Vec<(TopicName, Vec<Partition>)>) -> Result<Answer, Unanswerable> {
+    for partition in topics.into_iter().flat_map(|(_, partitions)| partitions) {
+        let code = match partition.outcome {
+            Outcome::Refused(refused) => refused.code,
+            // What the replica refuses, it refuses at once.
+            Outcome::Waiting(mut told) => match told.try_recv() {
+                Ok(Err(error)) => error.code(),
+                _ => continue,
+            },
+        };
+        return Err(Unanswerable::Unacknowledged { code });
+    }
+    Ok(Answer::Silent)
+}
+
+struct Producing<'a> {
+    desk: &'a Desk,
+    version: i16,
+    acks: i16,
+    deadline: Nanos,
+}
+
+impl Producing<'_> {
+    /// What is wrong with the request as a whole.
+    fn refusal(&self, asked: &ProduceRequest) -> Option<Refused> {
+        if !(-1..=1).contains(&asked.acks) {
+            return Some(refused(
+                ErrorCode::InvalidRequiredAcks,
+                format!("acks is 0, 1 or -1 (all), not {}", asked.acks),
+            ));
+        }
+        let transactional = asked.transactional_id.is_some();
+        transactional.then(|| refused(ErrorCode::UnsupportedForMessageFormat, NOT_IDEMPOTENT.to_owned()))
+    }
+
+    fn topic(&self, topic: TopicProduceData, refusal: Option<&Refused>) -> (TopicName, Vec<Partition>) {
+        let mut seen = BTreeMap::new();
+        for data in &topic.partition_data {
+            *seen.entry(data.index).or_insert(0) += 1;
+        }
+        let partitions = topic.partition_data.into_iter().map(|data| {
+            let index = data.index;
+            let outcome = match refusal {
+                Some(Refused { code, message, .. }) => {
+                    Outcome::Refused(Refused { code: *code, message: message.clone(), record: None })
+                }
+                None if seen.get(&index) > Some(&1) => Outcome::Refused(refused(
+                    ErrorCode::InvalidRequest,
+                    format!("the request names partition {index} more than once"),
+                )),
+                None => self.append(&topic.name, data).unwrap_or_else(Outcome::Refused),
+            };
+            Partition { index, outcome }
+        });
+        let partitions = partitions.collect();
+        (topic.name, partitions)
+    }
+
+    fn append(&self, topic: &str, data: PartitionProduceData) -> Result<Outcome, Refused> {
+        let led = self.desk.partitions.leading(&self.desk.metadata.borrow(), topic, data.index);
+        let hosted = led.map_err(|code| Refused { code, ..Refused::default() })?;
+        let batch = self.checked(&hosted, data.records.unwrap_or_default())?;
+        let acks = if self.acks == -1 { Acks::All } else { Acks::Leader };
+        let (done, told) = oneshot::channel();
+        self.desk.counters.produced_bytes.add(batch.bytes().len() as u64);
+        let done = Box::new(move |result| {
+            // Nobody listens where acks=0, or where the connection has ended.
+            drop(done.send(result));
+        });
+        hosted.replica.append(&batch, acks, None, self.deadline, done);
+        Ok(Outcome::Waiting(told))
+    }
+
+    /// The batch, if it is one that the log may take (Kafka's `LogValidator`).
+    fn checked(&self, hosted: &Hosted, records: Bytes) -> Result<Batch, Refused> {
+        let limit = hosted.settings.log.max_message_bytes as usize;
+        if records.len() > limit {
+            let message = format!("the batch has {} bytes, max.message.bytes is {limit}", records.len());
+            return Err(refused(ErrorCode::MessageTooLarge, message));
+        }
+        let by_format = |refusal: logdyno_record::Refusal| Refused {
+            code: refusal.code(),
+            message: Some(refusal.to_string()),
+            record: refusal.record_index(),
+        };
+        let batch = only_batch(records).map_err(by_format)?;
+        if batch.header().has_producer_id() {
+            return Err(refused(ErrorCode::UnsupportedForMessageFormat, NOT_IDEMPOTENT.to_owned()));
+        }
+        let rules = ProduceRules {
+            timestamp_type: hosted.settings.log.timestamp_type,
+            // Kafka's default of message.timestamp.after.max.ms.
+            timestamp_max: self.desk.clock.wall_ms().saturating_add(3_600_000),
+            zstd_allowed: self.version >= ZSTD,
+            ..ProduceRules::default()
+        };
+        let validated = validate_for_produce(&batch, &rules).map_err(by_format)?;
+        if validated.max_timestamp_true {
+            return Ok(batch);
+        }
+        let mut corrected = batch.bytes().to_vec();
+        patch::max_timestamp(&mut corrected, validated.max_timestamp);
+        Batch::parse(corrected.into()).map_err(|error| by_format(error.into()))
+    }
+}
+
+fn refused(error: ErrorCode, message: String) -> Refused {
+    Refused { code: code(error), message: Some(message), record: None }
+}
+
+async fn response(desk: &Desk, version: i16, topic: &TopicName, partition: Partition) -> PartitionProduceResponse {
+    let response = PartitionProduceResponse::default().with_index(partition.index);
+    let refused = match partition.outcome {
+        Outcome::Refused(refused) => refused,
+        Outcome::Waiting(told) => match told.await {
+            Ok(Ok(appended)) => return success(response, version, &appended),
+            Ok(Err(error)) => Refused { code: error.code(), message: Some(error.to_string()), record: None },
+            // The replica went away without a word: the broker stops.
+            Err(_) => Refused { code: code(ErrorCode::NotLeaderOrFollower), ..Refused::default() },
+        },
+    };
+    failure(desk, response, version, topic, refused)
+}
+
+fn success(response: PartitionProduceResponse, version: i16, appended: &Appended) -> PartitionProduceResponse {
+    let response = response.with_base_offset(appended.first.0).with_log_append_time_ms(appended.log_append_time);
+    if version >= 5 { response.with_log_start_offset(appended.log_start.0) } else { response }
+}
+
+fn failure(
+    desk: &Desk,
+    response: PartitionProduceResponse,
+    version: i16,
+    topic: &TopicName,
+    refused: Refused,
+) -> PartitionProduceResponse {
+    let index = response.index;
+    let response = response.with_error_code(refused.code).with_base_offset(-1);
+    let message = refused.message.map(StrBytes::from_string);
+    let response = if version < MESSAGES {
+        response
+    } else {
+        let blamed = refused.record.map(|record| {
+            BatchIndexAndErrorMessage::default()
+                .with_batch_index(i32::try_from(record).unwrap_or(i32::MAX))
+                .with_batch_index_error_message(message.clone())
+        });
+        response.with_record_errors(blamed.into_iter().collect()).with_error_message(message)
+    };
+    let moved = refused.code == code(ErrorCode::NotLeaderOrFollower);
+    match desk.partitions.current_leader(&desk.metadata.borrow(), topic, index) {
+        Some((leader, epoch)) if moved && version >= CURRENT_LEADER => response.with_current_leader(
+            LeaderIdAndEpoch::default().with_leader_id(messages::BrokerId(leader.0)).with_leader_epoch(epoch.0),
+        ),
+        _ => response,
+    }
+}

@@ -1,0 +1,177 @@
+//! The partitions that this broker has a replica of.
+
+mod settings;
+mod upkeep;
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use logdyno_controller::image::{MetadataImage, Topic};
+use logdyno_controller::record::PartitionState;
+use logdyno_record::{BrokerId, Clock, LeaderEpoch, Offset, Probe, TopicId, TopicPartition};
+use logdyno_replication::{IsrChanges, LeaderAndIsr, Replica, ReplicaError};
+use logdyno_segment_log::{LogDirectory, LogError};
+use logdyno_wire::ErrorCode;
+
+use crate::config::BrokerConfig;
+pub(crate) use settings::TopicSettings;
+pub(crate) use upkeep::{checkpoint, flush, tick};
+
+/// The metadata log lies in the same directory and is nobody's topic.
+pub(crate) const METADATA_TOPIC: &str = logdyno_controller::metadata_log::METADATA_TOPIC;
+
+/// A replica and what belongs to it.
+#[derive(Clone)]
+pub(crate) struct Hosted {
+    pub(crate) replica: Arc<Replica>,
+    pub(crate) topic: TopicId,
+    pub(crate) settings: Arc<TopicSettings>,
+}
+
+/// What a replica is made with.
+pub(crate) struct Surroundings {
+    pub(crate) config: Arc<BrokerConfig>,
+    pub(crate) directory: Arc<LogDirectory>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) probe: Arc<dyn Probe>,
+    pub(crate) isr_changes: Arc<dyn IsrChanges>,
+}
+
+/// All replicas on this broker.
+pub(crate) struct Partitions {
+    around: Surroundings,
+    topics: RwLock<HashMap<Arc<str>, BTreeMap<i32, Hosted>>>,
+}
+
+impl Partitions {
+    pub(crate) fn new(around: Surroundings) -> Partitions {
+        Partitions { around, topics: RwLock::default() }
+    }
+
+    /// The replica of a partition, on any broker that has one.
+    pub(crate) fn get(&self, topic: &str, partition: i32) -> Option<Hosted> {
+        let topics = self.topics.read().unwrap_or_else(PoisonError::into_inner);
+        topics.get(topic)?.get(&partition).cloned()
+    }
+
+    /// The replica of a partition that may lead it, or the error that a client is told: 3 for what does not exist, 6 for what is
+    /// elsewhere. Whether it leads, the replica says itself.
+    pub(crate) fn leading(&self, image: &MetadataImage, topic: &str, partition: i32) -> Result<Hosted, i16> {
+        if let Some(hosted) = self.get(topic, partition) {
+            return Ok(hosted);
+        }
+        let exists = state(image, topic, partition).is_some();
+        let error = if exists { ErrorCode::NotLeaderOrFollower } else { ErrorCode::UnknownTopicOrPartition };
+        Err(error.code())
+    }
+
+    /// Who leads a partition by the metadata.
+    pub(crate) fn current_leader(
+        &self,
+        image: &MetadataImage,
+        topic: &str,
+        partition: i32,
+    ) -> Option<(BrokerId, LeaderEpoch)> {
+        let state = state(image, topic, partition)?;
+        Some((state.leader?, state.leader_epoch))
+    }
+
+    /// All replicas.
+    pub(crate) fn all(&self) -> Vec<Hosted> {
+        let topics = self.topics.read().unwrap_or_else(PoisonError::into_inner);
+        topics.values().flat_map(|partitions| partitions.values().cloned()).collect()
+    }
+
+    /// Makes this broker what the metadata say: opens, deletes, leads and follows. May wait for the disk.
+    ///
+    /// A partition that cannot be opened is left out and tried again with the next news; the others go on.
+    pub(crate) fn apply(&self, image: &MetadataImage) {
+        let me = self.around.config.id();
+        self.remove_strangers(image, me);
+        for (topic, partition, state) in image.partitions_on(me) {
+            if let Err(error) = self.apply_one(topic, &partition, state) {
+                tracing::error!(%partition, "the partition is out of service: {error}");
+            }
+        }
+    }
+
+    fn apply_one(&self, topic: &Topic, partition: &TopicPartition, state: &PartitionState) -> Result<(), ReplicaError> {
+        let hosted = match self.get(&partition.topic, partition.partition) {
+            Some(hosted) => hosted,
+            None => self.open(topic, partition)?,
+        };
+        let Some(leader) = state.leader else {
+            hosted.replica.go_offline();
+            return Ok(());
+        };
+        let news = LeaderAndIsr {
+            leader,
+            leader_epoch: state.leader_epoch,
+            partition_epoch: state.partition_epoch,
+            isr: state.isr.clone(),
+            replicas: state.replicas.clone(),
+        };
+        if leader == self.around.config.id() {
+            hosted.replica.become_leader(&news)
+        } else {
+            hosted.replica.become_follower(&news);
+            Ok(())
+        }
+    }
+
+    fn open(&self, topic: &Topic, partition: &TopicPartition) -> Result<Hosted, LogError> {
+        let Surroundings { config, directory, clock, probe, isr_changes } = &self.around;
+        let settings = Arc::new(TopicSettings::new(config, &topic.configs));
+        let (log, _) = directory.open_log(partition, topic.id, settings.log.clone())?;
+        let high_watermark = directory.high_watermark(partition);
+        let (clock, probe) = (Arc::clone(clock), Arc::clone(probe));
+        let isr_changes = Arc::clone(isr_changes);
+        let replica = Replica::new(config.id(), log, high_watermark, settings.replica, clock, probe, isr_changes);
+        let hosted = Hosted { replica, topic: topic.id, settings };
+        let mut topics = self.topics.write().unwrap_or_else(PoisonError::into_inner);
+        topics.entry(Arc::clone(&partition.topic)).or_default().insert(partition.partition, hosted.clone());
+        Ok(hosted)
+    }
+
+    /// Deletes replicas that the metadata do not place here: of deleted topics, also of ones that have a namesake now.
+    fn remove_strangers(&self, image: &MetadataImage, me: BrokerId) {
+        let belongs = |partition: &TopicPartition, topic: TopicId| {
+            let placed = image.partition(partition).is_some_and(|state| state.replicas.contains(&me));
+            placed && image.topic(&partition.topic).is_some_and(|known| known.id == topic)
+        };
+        for hosted in self.all() {
+            let partition = hosted.replica.partition().clone();
+            if !belongs(&partition, hosted.topic) {
+                hosted.replica.go_offline();
+                let mut topics = self.topics.write().unwrap_or_else(PoisonError::into_inner);
+                if let Some(partitions) = topics.get_mut(&partition.topic) {
+                    partitions.remove(&partition.partition);
+                }
+            }
+        }
+        for (partition, topic) in self.around.directory.existing() {
+            if &*partition.topic != METADATA_TOPIC && !belongs(&partition, topic) {
+                match self.around.directory.delete_log(&partition) {
+                    Ok(()) => tracing::info!(%partition, "the log of a deleted partition was removed"),
+                    Err(error) => tracing::error!(%partition, "a deleted partition's log is left over: {error}"),
+                }
+            }
+        }
+    }
+
+    fn high_watermarks(&self) -> Vec<(TopicPartition, Offset)> {
+        let replicas = self.all().into_iter().map(|hosted| hosted.replica);
+        replicas.map(|replica| (replica.partition().clone(), replica.high_watermark())).collect()
+    }
+
+    /// Serves nobody any more, and closes the logs so that the next start need not recover them.
+    pub(crate) fn close(&self) -> Result<(), LogError> {
+        self.all().iter().for_each(|hosted| hosted.replica.go_offline());
+        self.around.directory.write_checkpoints(&self.high_watermarks())?;
+        self.around.directory.close_clean()
+    }
+}
+
+fn state<'a>(image: &'a MetadataImage, topic: &str, partition: i32) -> Option<&'a PartitionState> {
+    image.topic(topic)?.partitions.get(usize::try_from(partition).ok()?)
+}

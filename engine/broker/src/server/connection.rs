@@ -1,0 +1,157 @@
+//! One connection: requests are taken one after the other, and their answers leave in the same order.
+//!
+//! What a request changes (an append) is done when it is taken; what it waits for (replicas, more records) is waited for when its answer is
+//! the next to leave. So appends of a connection keep their order, several may wait for their replicas at a time, and a parked fetch holds
+//! up what was asked after it, as Kafka's muted channel does.
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use logdyno_wire::frame::{FrameError, FrameLimits, FrameReader, write_pieces};
+use logdyno_wire::transport::{ReadHalf, Stream, WriteHalf};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+
+use crate::config::{BrokerConfig, millis};
+use crate::handlers::{self, Answer, Desk, Pending, Unanswerable};
+
+/// Bytes in flight are counted in units of this many.
+const UNIT_BYTES: usize = 1024;
+
+/// What one connection may hold.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct ConnectionLimits {
+    frame: FrameLimits,
+    requests: usize,
+    units: u32,
+    answer_wait: Duration,
+}
+
+impl ConnectionLimits {
+    pub(super) fn of(config: &BrokerConfig) -> ConnectionLimits {
+        let count = |number: i32| usize::try_from(number).unwrap_or(1);
+        let patience = millis(config.connections_max_idle_ms);
+        let bytes_max = count(config.socket_request_max_bytes);
+        ConnectionLimits {
+            frame: FrameLimits { bytes_max, idle: Some(patience), stall: Some(patience) },
+            requests: count(config.connection_requests_max),
+            units: units(count(config.connection_bytes_max)),
+            answer_wait: patience,
+        }
+    }
+}
+
+fn units(bytes: usize) -> u32 {
+    u32::try_from(bytes.div_ceil(UNIT_BYTES)).unwrap_or(u32::MAX).max(1)
+}
+
+/// A connection about to be served.
+pub(super) struct Connection {
+    pub(super) peer: SocketAddr,
+    pub(super) desk: Arc<Desk>,
+    pub(super) limits: ConnectionLimits,
+}
+
+/// A request whose answer is still to come.
+struct Taken {
+    pending: Pending,
+    _bytes: OwnedSemaphorePermit,
+}
+
+/// Why a connection ends before its peer wants it to.
+#[derive(Debug, thiserror::Error)]
+enum Fault {
+    #[error(transparent)]
+    Frame(#[from] FrameError),
+    #[error(transparent)]
+    Request(#[from] Unanswerable),
+    #[error("it took no answers for {0:?}")]
+    Deaf(Duration),
+    #[error("an answer could not be sent: {0}")]
+    Send(std::io::Error),
+}
+
+impl Connection {
+    /// Serves until the peer closes, or does what no peer should.
+    pub(super) async fn run(self, stream: Stream) {
+        let (read, write) = stream.into_split();
+        let (queue, taken) = mpsc::channel(self.limits.requests);
+        let waiting = AtomicUsize::new(0);
+        let ended = tokio::select! {
+            ended = self.take_requests(read, queue, &waiting) => ended,
+            ended = self.send_answers(write, taken, &waiting) => ended,
+        };
+        if let Err(fault) = ended {
+            self.desk.counters.connections_failed.one();
+            tracing::warn!(peer = %self.peer, "connection closed: {fault}");
+        }
+    }
+
+    async fn take_requests(
+        &self,
+        read: ReadHalf,
+        queue: mpsc::Sender<Taken>,
+        waiting: &AtomicUsize,
+    ) -> Result<(), Fault> {
+        let mut frames = FrameReader::new(read, self.limits.frame);
+        let room = Arc::new(Semaphore::new(self.limits.units as usize));
+        let mut moved = 0;
+        loop {
+            let Some(frame) = self.next_frame(&mut frames, waiting).await? else { return Ok(()) };
+            let counters = &self.desk.counters;
+            counters.requests.one();
+            counters.request_bytes.add(frame.len() as u64);
+            counters.bytes_moved_in.add(frames.bytes_moved() - std::mem::replace(&mut moved, frames.bytes_moved()));
+            let wanted = units(frame.len()).min(self.limits.units);
+            // Neither the semaphore nor the queue closes while this connection runs; if one did, the connection would be at its end.
+            let Ok(bytes) = Arc::clone(&room).acquire_many_owned(wanted).await else { return Ok(()) };
+            let Ok(place) = queue.reserve().await else { return Ok(()) };
+            let pending = handlers::take(&self.desk, frame)?;
+            waiting.fetch_add(1, Ordering::Relaxed);
+            place.send(Taken { pending, _bytes: bytes });
+        }
+    }
+
+    /// A peer that waits for an answer is not idle.
+    async fn next_frame(
+        &self,
+        frames: &mut FrameReader<ReadHalf>,
+        waiting: &AtomicUsize,
+    ) -> Result<Option<Bytes>, FrameError> {
+        loop {
+            match frames.next().await {
+                Err(FrameError::Silent { mid_frame: false }) if waiting.load(Ordering::Relaxed) > 0 => {}
+                Err(FrameError::Silent { mid_frame: false }) => {
+                    tracing::debug!(peer = %self.peer, "connection closed: idle for connections.max.idle.ms");
+                    return Ok(None);
+                }
+                other => return other,
+            }
+        }
+    }
+
+    async fn send_answers(
+        &self,
+        mut write: WriteHalf,
+        mut taken: mpsc::Receiver<Taken>,
+        waiting: &AtomicUsize,
+    ) -> Result<(), Fault> {
+        while let Some(next) = taken.recv().await {
+            if let Answer::Frame(pieces) = next.pending.await? {
+                self.send(write_pieces(&mut write, &pieces)).await?;
+                let bytes: usize = pieces.iter().map(Bytes::len).sum();
+                self.desk.counters.answer_bytes.add(bytes as u64);
+            }
+            waiting.fetch_sub(1, Ordering::Relaxed);
+        }
+        Ok(())
+    }
+
+    async fn send(&self, sending: impl Future<Output = std::io::Result<()>>) -> Result<(), Fault> {
+        let patience = self.limits.answer_wait;
+        tokio::time::timeout(patience, sending).await.map_err(|_| Fault::Deaf(patience))?.map_err(Fault::Send)
+    }
+}

@@ -1,0 +1,99 @@
+//! What peers may do to a broker: nothing.
+
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestRunner};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use crate::cluster::{channel, metadata, run, single};
+
+/// Sends bytes and waits until the broker closes; `false` if it answers instead.
+async fn is_closed_after(broker: &logdyno_broker::Broker, bytes: &[u8]) -> bool {
+    let mut stream = TcpStream::connect(broker.address()).await.expect("connected");
+    // The broker may close before everything is written.
+    drop(stream.write_all(bytes).await);
+    drop(stream.shutdown().await);
+    let mut answer = Vec::new();
+    // A reset is an end too.
+    drop(stream.read_to_end(&mut answer).await);
+    answer.is_empty()
+}
+
+fn framed(body: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(body.len()).expect("small");
+    [&length.to_be_bytes(), body].concat()
+}
+
+#[test]
+fn garbage_closes_the_connection_and_harms_nobody() {
+    let single = single("socket.request.max.bytes=100000\n");
+    run(async {
+        let bystander = channel(&single.broker).await;
+        let metadata_header = [0, 3, 0, 1, 0, 0, 0, 1, 0xff, 0xff];
+        let cases: [(&str, Vec<u8>); 8] = [
+            ("a negative length", (-1_i32).to_be_bytes().to_vec()),
+            ("length 0", vec![0; 4]),
+            ("too large", 100_001_u32.to_be_bytes().to_vec()),
+            ("too short for a header", framed(&[0, 3])),
+            ("an API that is not served", framed(&[0, 10, 0, 0, 0, 0, 0, 1, 0xff, 0xff])),
+            ("a version that is not served", framed(&[0, 0, 0, 2, 0, 0, 0, 1, 0xff, 0xff])),
+            ("a list of two billion", framed(&[&metadata_header[..], &[0x7f, 0xff, 0xff, 0xff]].concat())),
+            ("a frame cut short", framed(&metadata_header)[..9].to_vec()),
+        ];
+        let before = single.broker.counters().connections_failed;
+        let count = cases.len() as u64;
+        for (what, bytes) in cases {
+            assert!(is_closed_after(&single.broker, &bytes).await, "{what}");
+        }
+        assert_eq!(single.broker.counters().connections_failed - before, count);
+        assert_eq!(metadata(&bystander, "t").await.brokers.len(), 1);
+    });
+}
+
+#[test]
+fn random_and_mutilated_requests_never_harm_the_broker() {
+    let single = single("");
+    let api = prop_oneof![
+        Just(0_i16),
+        Just(1),
+        Just(2),
+        Just(3),
+        Just(18),
+        Just(19),
+        Just(20),
+        Just(23),
+        Just(60),
+        any::<i16>()
+    ];
+    let request = (api, 0_i16..18, proptest::collection::vec(any::<u8>(), 0..200));
+    let mut runner = TestRunner::new(Config { cases: 400, failure_persistence: None, ..Config::default() });
+    runner
+        .run(&request, |(api, version, noise)| {
+            let mut body = [api.to_be_bytes(), version.to_be_bytes()].concat();
+            body.extend([0, 0, 0, 1, 0xff, 0xff]);
+            body.extend(noise);
+            run(is_closed_after(&single.broker, &framed(&body)));
+            Ok(())
+        })
+        .expect("no panic");
+    run(async {
+        let channel = channel(&single.broker).await;
+        assert_eq!(metadata(&channel, "t").await.brokers.len(), 1, "the broker lives");
+    });
+}
+
+#[test]
+fn connections_are_bounded_in_number_and_in_silence() {
+    let single = single("max.connections=1\nconnections.max.idle.ms=300\n");
+    run(async {
+        let mut idle = TcpStream::connect(single.broker.address()).await.expect("connected");
+        // Once the first has been taken, there is no place for another.
+        while single.broker.counters().connections == 0 {
+            tokio::task::yield_now().await;
+        }
+        assert!(is_closed_after(&single.broker, &[]).await);
+        assert_eq!(single.broker.counters().connections_refused, 1);
+        idle.write_all(&[0, 0]).await.expect("written");
+        assert_eq!(idle.read(&mut [0; 8]).await.expect("an end"), 0, "silent in the middle of a frame for too long");
+    });
+}

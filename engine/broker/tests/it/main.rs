@@ -1,0 +1,9 @@
+//! Brokers in this process, on loopback.
+
+mod cluster;
+mod config;
+mod connections;
+mod kcat;
+mod metadata;
+mod produce_fetch;
+mod replication;
