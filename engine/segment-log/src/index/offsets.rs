@@ -42,11 +42,6 @@ impl OffsetIndex {
         (self.entries.len() * ENTRY_LEN) as u64
     }
 
-    /// Drops entries of batches that end at or behind `end`.
-    pub(crate) fn truncate(&mut self, base: Offset, end: Offset) {
-        self.entries.retain(|(relative, _)| base + i64::from(*relative) < end);
-    }
-
     /// The file's content.
     pub(crate) fn encode(&self) -> Vec<u8> {
         let entries = self.entries.iter();
@@ -107,12 +102,5 @@ mod tests {
         assert!(OffsetIndex::decode(&bytes, 0x4000).is_err(), "points behind the segment");
         let falling: Vec<u8> = [&bytes[8..16], &bytes[..8]].concat();
         assert!(OffsetIndex::decode(&falling, 0x5000).is_err(), "falls");
-    }
-
-    #[test]
-    fn truncation_drops_what_ends_behind() {
-        let mut cut = index();
-        cut.truncate(Offset(100), Offset(205));
-        assert_eq!(cut.entries, vec![(9, 0x1000)]);
     }
 }

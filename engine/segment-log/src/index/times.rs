@@ -46,11 +46,6 @@ impl TimeIndex {
         (self.entries.len() * ENTRY_LEN) as u64
     }
 
-    /// Drops entries of offsets at or behind `end`.
-    pub(crate) fn truncate(&mut self, base: Offset, end: Offset) {
-        self.entries.retain(|(_, relative)| base + i64::from(*relative) < end);
-    }
-
     /// The file's content.
     pub(crate) fn encode(&self) -> Vec<u8> {
         let mut content = Vec::with_capacity(self.entries.len() * ENTRY_LEN);

@@ -128,7 +128,10 @@ impl Log {
                 Append::At(_) => return Ok(()),
                 Append::Full => {
                     let (room, wait) = mpsc::sync_channel(1);
-                    writer.when_room(Box::new(move || drop(room.try_send(()))));
+                    writer.when_room(Box::new(move || {
+                        // Nobody listens any more after a timeout.
+                        room.try_send(()).unwrap_or_default();
+                    }));
                     if wait.recv_timeout(ROOM_WAIT_MAX).is_err() {
                         return Err(LogError::Full { partition: self.partition.clone() });
                     }

@@ -32,11 +32,6 @@ impl Walk {
         Walk { reader, position, end, chunk: bytes::Bytes::new(), chunk_at: position }
     }
 
-    /// Where the next batch starts.
-    pub(crate) fn position(&self) -> u64 {
-        self.position
-    }
-
     /// The next batch; its checksum has not been looked at.
     pub(crate) fn next(&mut self) -> Option<Result<Batch, WalkError>> {
         if self.position >= self.end {
