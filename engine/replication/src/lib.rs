@@ -13,9 +13,9 @@ mod leader_and_isr;
 mod purgatory;
 mod replica;
 
-pub use logdyno_segment_log::EpochEnd;
 pub use error::ReplicaError;
 pub use leader_and_isr::{IsrMember, IsrProposal, IsrRefusal, LeaderAndIsr};
+pub use logdyno_segment_log::EpochEnd;
 pub use replica::{
     Acks, AlterIsr, AppendDone, Asker, FetchPosition, FetchSlice, FollowerAnswer, FollowerFetch, IsrChanges,
     OffsetSpec, Replica, Waiting,

@@ -79,7 +79,9 @@ mod tests {
 
     #[test]
     fn a_damaged_file_names_its_line() {
-        for (content, line) in [(&b"1\n0\n"[..], 1), (b"0\nx\n", 2), (b"0\n2\na 0 7\n", 2), (b"0\n1\na 0\n", 3), (b"\xff", 1)] {
+        for (content, line) in
+            [(&b"1\n0\n"[..], 1), (b"0\nx\n", 2), (b"0\n2\na 0 7\n", 2), (b"0\n1\na 0\n", 3), (b"\xff", 1)]
+        {
             match decode_offsets(content, Path::new("x")) {
                 Err(LogError::Format { line: found, .. }) => assert_eq!(found, line, "{content:?}"),
                 other => panic!("{content:?} gave {other:?}"),

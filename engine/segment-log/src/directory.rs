@@ -36,7 +36,12 @@ impl LogDirectory {
     /// Takes the directory for this process, making it if it is missing.
     ///
     /// The mark of a clean stop is taken away at once: from here on only [`LogDirectory::close_clean`] gives it back.
-    pub fn open(path: &Path, backend: Arc<dyn Backend>, clock: Arc<dyn Clock>, probe: Arc<dyn Probe>) -> Result<LogDirectory> {
+    pub fn open(
+        path: &Path,
+        backend: Arc<dyn Backend>,
+        clock: Arc<dyn Clock>,
+        probe: Arc<dyn Probe>,
+    ) -> Result<LogDirectory> {
         fs::create_dir_all(path).map_err(|source| at(path, source))?;
         let lock = lock(path)?;
         let root = backend.open(path).map_err(|source| storage(path, source))?;
@@ -94,7 +99,12 @@ impl LogDirectory {
     }
 
     /// Opens a partition's log, making its folder if it is missing. The same log again if it is open.
-    pub fn open_log(&self, partition: &TopicPartition, topic_id: TopicId, config: LogConfig) -> Result<(Arc<Log>, RecoveryReport)> {
+    pub fn open_log(
+        &self,
+        partition: &TopicPartition,
+        topic_id: TopicId,
+        config: LogConfig,
+    ) -> Result<(Arc<Log>, RecoveryReport)> {
         let mut logs = self.logs();
         if let Some(log) = logs.get(partition) {
             return Ok((Arc::clone(log), RecoveryReport::default()));
@@ -206,7 +216,8 @@ fn check_topic_id(folder: &dyn Storage, partition: &TopicPartition, wanted: Topi
 
 fn lock(directory: &Path) -> Result<File> {
     let path = directory.join(names::LOCK);
-    let file = File::options().create(true).truncate(false).write(true).open(&path).map_err(|source| at(&path, source))?;
+    let file =
+        File::options().create(true).truncate(false).write(true).open(&path).map_err(|source| at(&path, source))?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(fs::TryLockError::WouldBlock) => Err(LogError::Locked { path: directory.to_owned() }),

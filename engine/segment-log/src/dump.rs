@@ -69,7 +69,10 @@ impl SegmentDump {
             Err(why) => return Ok(Dumped::Torn { position, why }),
         };
         if header.size() as u64 > left {
-            return Ok(Dumped::Torn { position, why: BatchError::Cut { needed: header.size(), available: left as usize } });
+            return Ok(Dumped::Torn {
+                position,
+                why: BatchError::Cut { needed: header.size(), available: left as usize },
+            });
         }
         let mut bytes = BytesMut::from(&front[..]);
         bytes.resize(header.size(), 0);
@@ -132,6 +135,9 @@ pub fn index(path: &Path) -> io::Result<DumpedIndex> {
             let index = TimeIndex::decode(&content).map_err(unsound)?;
             Ok(DumpedIndex::Times(index.entries(base).collect()))
         }
-        _ => Err(io::Error::new(io::ErrorKind::InvalidInput, "its name is not that of an index: <20 digits>.index or .timeindex")),
+        _ => Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            "its name is not that of an index: <20 digits>.index or .timeindex",
+        )),
     }
 }

@@ -99,7 +99,9 @@ pub enum LogError {
         offset: Offset,
     },
     /// The folder belongs to another topic of the same name.
-    #[error("the folder of {partition} belongs to topic id {found}, not {wanted}: it is left of a deleted topic; move it away")]
+    #[error(
+        "the folder of {partition} belongs to topic id {found}, not {wanted}: it is left of a deleted topic; move it away"
+    )]
     OtherTopic {
         /// The partition.
         partition: TopicPartition,

@@ -21,7 +21,8 @@ impl Meta {
     /// As Kafka 4.x writes it (version 1), with a directory id of its own.
     pub(crate) fn encode(&self) -> Vec<u8> {
         let directory = encode_id(TopicId::new_v4());
-        format!("version=1\ncluster.id={}\nnode.id={}\ndirectory.id={directory}\n", self.cluster_id, self.node_id).into_bytes()
+        format!("version=1\ncluster.id={}\nnode.id={}\ndirectory.id={directory}\n", self.cluster_id, self.node_id)
+            .into_bytes()
     }
 
     pub(crate) fn decode(content: &[u8], file: &Path) -> Result<Meta, LogError> {
@@ -44,7 +45,8 @@ pub(crate) fn encode_topic_id(id: TopicId) -> Vec<u8> {
 pub(crate) fn decode_topic_id(content: &[u8], file: &Path) -> Result<TopicId, LogError> {
     let wrong = |why: &str| LogError::Format { path: file.to_owned(), line: 2, why: why.to_owned() };
     let text = std::str::from_utf8(content).map_err(|_| wrong("it is not text"))?;
-    let id = text.lines().find_map(|line| line.strip_prefix("topic_id:")).ok_or_else(|| wrong("topic_id is missing"))?;
+    let id =
+        text.lines().find_map(|line| line.strip_prefix("topic_id:")).ok_or_else(|| wrong("topic_id is missing"))?;
     let bytes = URL_SAFE_NO_PAD.decode(id.trim()).map_err(|_| wrong("topic_id is no id"))?;
     TopicId::from_slice(&bytes).map_err(|_| wrong("topic_id does not have 16 bytes"))
 }

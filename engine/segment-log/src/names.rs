@@ -70,7 +70,9 @@ mod tests {
     #[test]
     fn only_own_names_are_parsed() {
         assert_eq!(parse_file("00000000000000000042.index"), Some((Offset(42), Kind::OffsetIndex)));
-        for foreign in ["42.log", "00000000000000000042.log.deleted", "0000000000000000004x.log", "leader-epoch-checkpoint"] {
+        for foreign in
+            ["42.log", "00000000000000000042.log.deleted", "0000000000000000004x.log", "leader-epoch-checkpoint"]
+        {
             assert_eq!(parse_file(foreign), None, "{foreign}");
         }
     }

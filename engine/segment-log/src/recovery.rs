@@ -98,7 +98,8 @@ impl Loader<'_> {
             if let Some(before) = contents.last()
                 && before.next > *base
             {
-                self.report.cut = Some(format!("{} starts before the end of the segment before it", names::file(*base, Kind::Log)));
+                self.report.cut =
+                    Some(format!("{} starts before the end of the segment before it", names::file(*base, Kind::Log)));
                 self.remove_from(&bases[at..])?;
                 break;
             }

@@ -34,7 +34,9 @@ impl OffsetIndex {
 
     /// The entries: last offsets of batches, and where those start.
     pub(crate) fn entries(&self, base: Offset) -> impl Iterator<Item = (Offset, u64)> {
-        self.entries.iter().map(move |(relative, position)| (base + i64::from(*relative), u64::from(position.cast_unsigned())))
+        self.entries
+            .iter()
+            .map(move |(relative, position)| (base + i64::from(*relative), u64::from(position.cast_unsigned())))
     }
 
     /// Bytes of the file.

@@ -7,8 +7,8 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use logdyno_record::batch::{Batch, BatchHeader, TimestampType, batches};
 use logdyno_record::batch::patch;
+use logdyno_record::batch::{Batch, BatchHeader, TimestampType, batches};
 use logdyno_record::{LeaderEpoch, Offset, Stage};
 use logdyno_storage::{Append, Level, StorageError};
 
@@ -77,7 +77,11 @@ impl Log {
             batch.verify_crc().map_err(bad)?;
             let (header, end) = (batch.header(), self.end_offset());
             if header.base_offset < end {
-                return Err(LogError::NotContinuous { partition: self.partition.clone(), end, base: header.base_offset });
+                return Err(LogError::NotContinuous {
+                    partition: self.partition.clone(),
+                    end,
+                    base: header.base_offset,
+                });
             }
             self.assign_epoch(header.leader_epoch, header.base_offset)?;
             self.put(&mut writing, header, &[IoSlice::new(batch.bytes())])?;
@@ -108,8 +112,7 @@ impl Log {
     /// Writes a batch behind all others and makes it visible.
     fn put(&self, writing: &mut Writing, header: &BatchHeader, parts: &[IoSlice<'_>]) -> Result<()> {
         let mut segment = self.active();
-        let full =
-            segment.contents().is_full_for(header, header.last_offset(), &self.config, self.clock.wall_ms());
+        let full = segment.contents().is_full_for(header, header.last_offset(), &self.config, self.clock.wall_ms());
         if full {
             segment = self.roll(writing)?;
         }
@@ -200,11 +203,15 @@ impl Log {
         };
         if due {
             let partition = self.partition.clone();
-            self.when(Level::Durable, self.end_offset(), Box::new(move |flushed| {
-                if let Err(error) = flushed {
-                    tracing::error!(%partition, "flush.messages was reached, and the flush failed: {error}");
-                }
-            }));
+            self.when(
+                Level::Durable,
+                self.end_offset(),
+                Box::new(move |flushed| {
+                    if let Err(error) = flushed {
+                        tracing::error!(%partition, "flush.messages was reached, and the flush failed: {error}");
+                    }
+                }),
+            );
         }
     }
 }

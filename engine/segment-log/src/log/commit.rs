@@ -258,7 +258,8 @@ impl Log {
     /// Storage has failed: nobody who waits will be served. A full disk is no failure of what comes later.
     fn fail(&self, error: LogError) {
         let mut commits = self.commits();
-        let recoverable = matches!(&error, LogError::Storage { source: logdyno_storage::StorageError::NoSpace { .. }, .. });
+        let recoverable =
+            matches!(&error, LogError::Storage { source: logdyno_storage::StorageError::NoSpace { .. }, .. });
         if !recoverable {
             commits.failed.get_or_insert_with(|| error.clone());
         }

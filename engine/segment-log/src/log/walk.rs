@@ -13,9 +13,14 @@ const CHUNK: usize = 1 << 20;
 pub(crate) enum WalkError {
     Storage(StorageError),
     /// At this position is no whole, sound batch.
-    Batch { position: u64, source: BatchError },
+    Batch {
+        position: u64,
+        source: BatchError,
+    },
     /// Nothing but zeros: preallocated, never written.
-    Zeros { position: u64 },
+    Zeros {
+        position: u64,
+    },
 }
 
 /// Batches from a position up to the end of a segment.
