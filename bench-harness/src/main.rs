@@ -1,3 +1,7 @@
-//! The program `logdyno`.
+//! The program `logdyno`, with the engine's own backends.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    logdyno::main_with(&logdyno_engine::storage::kinds())
+}

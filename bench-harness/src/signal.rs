@@ -26,7 +26,8 @@ impl Stop {
         std::thread::Builder::new().name("signals".into()).spawn(move || {
             runtime.block_on(async {
                 use tokio::signal::unix::{SignalKind, signal};
-                let watched = signal(SignalKind::interrupt()).and_then(|int| Ok((int, signal(SignalKind::terminate())?)));
+                let watched =
+                    signal(SignalKind::interrupt()).and_then(|int| Ok((int, signal(SignalKind::terminate())?)));
                 let (mut interrupt, mut terminate) = match watched {
                     Ok(signals) => signals,
                     Err(error) => return drop(started.send(Err(error))),

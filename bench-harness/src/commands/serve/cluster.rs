@@ -82,7 +82,13 @@ fn free_port(host: SocketAddr) -> anyhow::Result<SocketAddr> {
     Ok(listener.local_addr()?)
 }
 
-fn write_config(plan: &Plan, root: &Path, id: u8, address: SocketAddr, controller: SocketAddr) -> anyhow::Result<PathBuf> {
+fn write_config(
+    plan: &Plan,
+    root: &Path,
+    id: u8,
+    address: SocketAddr,
+    controller: SocketAddr,
+) -> anyhow::Result<PathBuf> {
     let dir = root.join(id.to_string());
     std::fs::create_dir_all(&dir).with_context(|| format!("{} cannot be made", dir.display()))?;
     let controls = id == 1;

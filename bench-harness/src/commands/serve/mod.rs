@@ -16,10 +16,13 @@ use logdyno_engine::storage::Kind;
 
 use settings::Plan;
 
+/// Names, in a broker's environment, the process that started it: the broker ends with it.
+const PARENT: &str = "LOGDYNO_PARENT";
+
 /// Kafka's own port, on loopback.
 const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 9092);
 
-/// A broker for Kafka clients on this machine, on a storage backend of your choice.
+/// Serve Kafka clients on this machine, from a storage backend of your choice.
 #[derive(Args, Debug)]
 pub struct Serve {
     /// Where to listen; port 0 takes a free one. Of several brokers the first listens here, the others on free ports
@@ -46,7 +49,20 @@ pub struct Serve {
 impl Serve {
     /// Serves until a signal ends it; prints `listening HOST:PORT` for each broker once it serves.
     pub fn run(self, kinds: &[Kind]) -> anyhow::Result<()> {
+        end_with_parent();
         let plan = Plan::new(self)?;
         if plan.brokers == 1 { node::run(&plan, kinds) } else { cluster::run(&plan) }
+    }
+}
+
+/// A broker that was started by `serve --brokers` does not outlive it, however that ends.
+fn end_with_parent() {
+    let Some(parent) = std::env::var(PARENT).ok().and_then(|pid| pid.parse::<i32>().ok()) else { return };
+    if let Err(error) = rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::TERM)) {
+        tracing::warn!("this broker will outlive its parent: {error}");
+    }
+    // The parent may have ended before the signal was asked for.
+    if rustix::process::getppid().is_none_or(|found| found.as_raw_pid() != parent) {
+        std::process::exit(1);
     }
 }

@@ -40,11 +40,16 @@ impl Data {
 impl Plan {
     pub(super) fn new(flags: Serve) -> anyhow::Result<Plan> {
         let file = match &flags.config {
-            Some(path) => std::fs::read_to_string(path).with_context(|| format!("{} cannot be read", path.display()))?,
+            Some(path) => {
+                std::fs::read_to_string(path).with_context(|| format!("{} cannot be read", path.display()))?
+            }
             None => String::new(),
         };
         if flags.brokers > 1 && (has_key(&file, "listeners") || has_key(&file, "node.id")) {
-            bail!("--brokers {} gives each broker its own node.id and listeners: take both out of the configuration file", flags.brokers);
+            bail!(
+                "--brokers {} gives each broker its own node.id and listeners: take both out of the configuration file",
+                flags.brokers
+            );
         }
         let listen = match flags.listen {
             None if has_key(&file, "listeners") => None,
@@ -54,12 +59,19 @@ impl Plan {
             && !address.ip().is_loopback()
             && !flags.insecure
         {
-            bail!("{address} is not a loopback address, and there is no TLS or authentication yet: listen on 127.0.0.1, or say --insecure");
+            bail!(
+                "{address} is not a loopback address, and there is no TLS or authentication yet: listen on 127.0.0.1, or say --insecure"
+            );
         }
         let data = match flags.data {
             Some(path) => Data::Kept(Some(path)),
             None if has_key(&file, "log.dirs") || has_key(&file, "log.dir") => Data::Kept(None),
-            None => Data::Temporary(tempfile::Builder::new().prefix("logdyno-").tempdir().context("no temporary directory can be made: give one by --data")?),
+            None => Data::Temporary(
+                tempfile::Builder::new()
+                    .prefix("logdyno-")
+                    .tempdir()
+                    .context("no temporary directory can be made: give one by --data")?,
+            ),
         };
         let mut properties = file;
         if let Some(backend) = &flags.backend {

@@ -1,0 +1,37 @@
+//! The commands: a file for each.
+
+mod doctor;
+mod dump;
+mod serve;
+
+use clap::{Parser, Subcommand};
+use logdyno_engine::storage::Kind;
+
+use crate::exit::Exit;
+
+/// A dynamometer for Kafka-style logs.
+#[derive(Parser, Debug)]
+#[command(name = "logdyno", version, arg_required_else_help = true)]
+pub(crate) struct Command {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Subcommand, Debug)]
+enum Verb {
+    Serve(serve::Serve),
+    Doctor(doctor::Doctor),
+    Dump(dump::Dump),
+}
+
+impl Command {
+    /// Runs the command; what it returns is the process's exit code.
+    pub(crate) fn run(self, kinds: &[Kind]) -> anyhow::Result<Exit> {
+        match self.verb {
+            Verb::Serve(serve) => serve.run(kinds)?,
+            Verb::Doctor(doctor) => doctor.run(kinds)?,
+            Verb::Dump(dump) => dump.run()?,
+        }
+        Ok(Exit::Pass)
+    }
+}
