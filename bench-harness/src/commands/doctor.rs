@@ -10,7 +10,7 @@ use serde::Serialize;
 
 /// What this machine can run, and why not.
 #[derive(Args, Debug)]
-pub struct Doctor {
+pub(crate) struct Doctor {
     /// The directory whose file system is looked at.
     #[arg(value_name = "DIR", default_value = ".")]
     dir: PathBuf,
@@ -45,7 +45,7 @@ struct Fact {
 
 impl Doctor {
     /// Prints the report. A backend that cannot run is a finding, not a failure.
-    pub fn run(self, kinds: &[Kind]) -> anyhow::Result<()> {
+    pub(crate) fn run(self, kinds: &[Kind]) -> anyhow::Result<()> {
         let report = Report {
             dir: self.dir.display().to_string(),
             backends: kinds.iter().map(|kind| examine(kind, &self.dir)).collect(),

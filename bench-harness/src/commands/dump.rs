@@ -10,7 +10,7 @@ use logdyno_engine::segment_log::dump::{self, Dumped, DumpedBatch, DumpedIndex};
 
 /// Print segment files, a line for each batch in the words of Kafka's DumpLogSegments; also .index and .timeindex files.
 #[derive(Args, Debug)]
-pub struct Dump {
+pub(crate) struct Dump {
     /// Files named <20 digits>.log, .index or .timeindex.
     #[arg(value_name = "SEGMENT", required = true)]
     files: Vec<PathBuf>,
@@ -21,7 +21,7 @@ pub struct Dump {
 
 impl Dump {
     /// Prints all files; fails at the end if one of them was damaged.
-    pub fn run(self) -> anyhow::Result<()> {
+    pub(crate) fn run(self) -> anyhow::Result<()> {
         let mut out = std::io::BufWriter::new(std::io::stdout().lock());
         let mut damaged = Vec::new();
         for file in &self.files {

@@ -22,12 +22,14 @@ const fn api(key: ApiKey, min: i16, max: i16) -> Api {
 /// What clients, and brokers that follow, may ask of a broker.
 ///
 /// Produce names version 0 and refuses it, as Kafka 4 does: librdkafka before 2.11.1 sends everything uncompressed to a broker that does
-/// not name it (KAFKA-18659).
+/// not name it (KAFKA-18659). FindCoordinator 0 is answered with a refusal for the same client's sake: it takes lz4 to be known only
+/// where that version is named.
 pub const BROKER: &[Api] = &[
     Api { key: ApiKey::Produce, advertised_min: 0, served_min: 3, max: 12 },
     api(ApiKey::Fetch, 4, 16),
     api(ApiKey::ListOffsets, 1, 9),
     api(ApiKey::Metadata, 0, 13),
+    api(ApiKey::FindCoordinator, 0, 0),
     api(ApiKey::ApiVersions, 0, 4),
     api(ApiKey::CreateTopics, 2, 7),
     api(ApiKey::DeleteTopics, 1, 6),

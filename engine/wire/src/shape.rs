@@ -102,6 +102,7 @@ const DELETE_TOPICS: &[Field] =
     &[since(6, List(&[always(Text), always(Fixed(16))])), until(5, Texts), always(Fixed(4))];
 const OFFSET_FOR_LEADER_EPOCH: &[Field] =
     &[since(3, Fixed(4)), always(List(&[always(Text), always(List(&[always(Fixed(4 + 4 + 4))]))]))];
+const FIND_COORDINATOR: &[Field] = &[until(3, Text), since(1, Fixed(1)), since(4, Texts)];
 const DESCRIBE_CLUSTER: &[Field] = &[always(Fixed(1)), since(1, Fixed(1))];
 const ALTER_PARTITION: &[Field] =
     &[always(Fixed(4 + 8)), always(List(&[always(Fixed(16)), always(List(ALTERED_PARTITION))]))];
@@ -131,6 +132,7 @@ fn described(api: ApiKey) -> Option<(&'static [Field], i16)> {
         ApiKey::CreateTopics => (CREATE_TOPICS, 5),
         ApiKey::DeleteTopics => (DELETE_TOPICS, 4),
         ApiKey::OffsetForLeaderEpoch => (OFFSET_FOR_LEADER_EPOCH, 4),
+        ApiKey::FindCoordinator => (FIND_COORDINATOR, 3),
         ApiKey::DescribeCluster => (DESCRIBE_CLUSTER, 0),
         ApiKey::AlterPartition => (ALTER_PARTITION, 0),
         ApiKey::BrokerRegistration => (BROKER_REGISTRATION, 0),

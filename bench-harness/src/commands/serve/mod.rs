@@ -24,7 +24,7 @@ const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net
 
 /// Serve Kafka clients on this machine, from a storage backend of your choice.
 #[derive(Args, Debug)]
-pub struct Serve {
+pub(crate) struct Serve {
     /// Where to listen; port 0 takes a free one. Of several brokers the first listens here, the others on free ports
     /// [default: what the configuration file says, else 127.0.0.1:9092].
     #[arg(long, value_name = "HOST:PORT")]
@@ -48,7 +48,7 @@ pub struct Serve {
 
 impl Serve {
     /// Serves until a signal ends it; prints `listening HOST:PORT` for each broker once it serves.
-    pub fn run(self, kinds: &[Kind]) -> anyhow::Result<()> {
+    pub(crate) fn run(self, kinds: &[Kind]) -> anyhow::Result<()> {
         end_with_parent();
         let plan = Plan::new(self)?;
         if plan.brokers == 1 { node::run(&plan, kinds) } else { cluster::run(&plan) }

@@ -5,6 +5,7 @@ mod create_topics;
 mod delete_topics;
 mod describe_cluster;
 mod fetch;
+mod find_coordinator;
 mod list_offsets;
 mod metadata;
 mod offset_for_leader_epoch;
@@ -88,6 +89,7 @@ pub(crate) fn take(desk: &Arc<Desk>, frame: Bytes) -> Result<Pending, Unanswerab
         ApiKey::DeleteTopics => Box::pin(async move { delete_topics::answer(&desk, &request).await }),
         ApiKey::OffsetForLeaderEpoch => Box::pin(async move { offset_for_leader_epoch::answer(&desk, &request) }),
         ApiKey::DescribeCluster => Box::pin(async move { describe_cluster::answer(&desk, &request) }),
+        ApiKey::FindCoordinator => Box::pin(async move { find_coordinator::answer(&request) }),
         ApiKey::ApiVersions => Box::pin(async move { api_versions::answer(&request) }),
         other => return Err(RequestError::UnknownApi { api: other as i16 }.into()),
     })

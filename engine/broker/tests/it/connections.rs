@@ -35,7 +35,7 @@ fn garbage_closes_the_connection_and_harms_nobody() {
             ("length 0", vec![0; 4]),
             ("too large", 100_001_u32.to_be_bytes().to_vec()),
             ("too short for a header", framed(&[0, 3])),
-            ("an API that is not served", framed(&[0, 10, 0, 0, 0, 0, 0, 1, 0xff, 0xff])),
+            ("an API that is not served", framed(&[0, 11, 0, 0, 0, 0, 0, 1, 0xff, 0xff])),
             ("a version that is not served", framed(&[0, 0, 0, 2, 0, 0, 0, 1, 0xff, 0xff])),
             ("a list of two billion", framed(&[&metadata_header[..], &[0x7f, 0xff, 0xff, 0xff]].concat())),
             ("a frame cut short", framed(&metadata_header)[..9].to_vec()),

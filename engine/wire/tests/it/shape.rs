@@ -64,6 +64,7 @@ fn example(key: ApiKey, version: i16) -> Bytes {
             let topic = OffsetForLeaderTopic::default().with_topic(name).with_partitions(partitions);
             encoded(version, &OffsetForLeaderEpochRequest::default().with_topics(vec![topic]))
         }
+        ApiKey::FindCoordinator => encoded(version, &FindCoordinatorRequest::default().with_key(text)),
         ApiKey::DescribeCluster => encoded(version, &DescribeClusterRequest::default()),
         other => panic!("no example of {other:?}"),
     }
