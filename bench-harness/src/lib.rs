@@ -12,6 +12,7 @@ mod signal;
 pub mod target;
 pub mod workload;
 
+use std::io::IsTerminal as _;
 use std::process::ExitCode;
 
 use clap::Parser;
