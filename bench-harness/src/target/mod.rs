@@ -4,7 +4,9 @@
 //! reports on the way: to the [`Probe`] where each batch is, to [`Receipts`] which offset each record got. The harness
 //! joins the two; a target measures nothing itself.
 
+mod embedded;
 mod null;
+mod settings;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -15,9 +17,16 @@ use logdyno_engine::record::{Clock, Nanos, Offset, Probe};
 use logdyno_engine::storage::Kind;
 use logdyno_engine::storage::counters::Counts;
 
+pub use embedded::EmbeddedTarget;
 pub use null::{Fault, NullTarget};
 
 use crate::workload::Plan;
+
+/// The targets that a workload can name.
+#[must_use]
+pub fn targets() -> Vec<Box<dyn Target>> {
+    vec![Box::new(EmbeddedTarget), Box::new(NullTarget::default())]
+}
 
 /// A system that records can be sent through.
 pub trait Target: Send + Sync {

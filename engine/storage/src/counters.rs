@@ -22,6 +22,10 @@ macro_rules! counters {
             #[must_use]
             pub fn since(&self, earlier: &Counts) -> Counts { Counts { $($name: self.$name - earlier.$name,)+ } }
 
+            /// Both added up.
+            #[must_use]
+            pub fn plus(&self, other: &Counts) -> Counts { Counts { $($name: self.$name + other.$name,)+ } }
+
             /// Names and values, in the order of this file.
             pub fn named(&self) -> Vec<(&'static str, u64)> { vec![$((stringify!($name), self.$name),)+] }
         }

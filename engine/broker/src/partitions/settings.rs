@@ -17,30 +17,39 @@ pub(crate) struct TopicSettings {
 impl TopicSettings {
     /// `overrides` are those of the topic; the controller has checked them.
     pub(crate) fn new(config: &BrokerConfig, overrides: &BTreeMap<String, String>) -> TopicSettings {
-        let number =
-            |name: &str, default: i64| overrides.get(name).and_then(|text| text.trim().parse().ok()).unwrap_or(default);
-        fn to<T: TryFrom<i64> + Default>(number: i64) -> T {
-            T::try_from(number).unwrap_or_default()
-        }
+        let required = number(overrides, "min.insync.replicas", i64::from(config.min_insync_replicas));
+        let replica =
+            ReplicaSettings { lag_time_max: millis(config.replica_lag_time_max_ms), min_insync_replicas: to(required) };
+        TopicSettings { log: config.log_config(overrides), replica }
+    }
+}
+
+impl BrokerConfig {
+    /// What a topic's logs obey: the topic's settings, which the controller has checked, over the broker's.
+    pub fn log_config(&self, overrides: &BTreeMap<String, String>) -> LogConfig {
+        let number = |name: &str, default: i64| number(overrides, name, default);
         let text = |name: &str| overrides.get(name).map(String::as_str);
-        let log = LogConfig {
-            segment_bytes: to(number("segment.bytes", i64::from(config.log_segment_bytes))),
-            segment_ms: to(number("segment.ms", config.log_roll_ms)),
-            segment_jitter_ms: to(number("segment.jitter.ms", config.log_roll_jitter_ms)),
-            index_interval_bytes: to(number("index.interval.bytes", i64::from(config.log_index_interval_bytes))),
-            segment_index_bytes: to(number("segment.index.bytes", i64::from(config.log_index_size_max_bytes))),
-            max_message_bytes: to(number("max.message.bytes", i64::from(config.message_max_bytes))),
-            flush_interval_messages: to(number("flush.messages", config.log_flush_interval_messages)),
+        LogConfig {
+            segment_bytes: to(number("segment.bytes", i64::from(self.log_segment_bytes))),
+            segment_ms: to(number("segment.ms", self.log_roll_ms)),
+            segment_jitter_ms: to(number("segment.jitter.ms", self.log_roll_jitter_ms)),
+            index_interval_bytes: to(number("index.interval.bytes", i64::from(self.log_index_interval_bytes))),
+            segment_index_bytes: to(number("segment.index.bytes", i64::from(self.log_index_size_max_bytes))),
+            max_message_bytes: to(number("max.message.bytes", i64::from(self.message_max_bytes))),
+            flush_interval_messages: to(number("flush.messages", self.log_flush_interval_messages)),
             timestamp_type: text("message.timestamp.type")
                 .and_then(parse_timestamp_type)
-                .unwrap_or(config.log_message_timestamp_type.0),
-            ack_level: text("logdyno.ack.level").and_then(parse_ack_level).unwrap_or(config.ack_level.0),
+                .unwrap_or(self.log_message_timestamp_type.0),
+            ack_level: text("logdyno.ack.level").and_then(parse_ack_level).unwrap_or(self.ack_level.0),
             ..LogConfig::default()
-        };
-        let replica = ReplicaSettings {
-            lag_time_max: millis(config.replica_lag_time_max_ms),
-            min_insync_replicas: to(number("min.insync.replicas", i64::from(config.min_insync_replicas))),
-        };
-        TopicSettings { log, replica }
+        }
     }
+}
+
+fn number(overrides: &BTreeMap<String, String>, name: &str, default: i64) -> i64 {
+    overrides.get(name).and_then(|text| text.trim().parse().ok()).unwrap_or(default)
+}
+
+fn to<T: TryFrom<i64> + Default>(number: i64) -> T {
+    T::try_from(number).unwrap_or_default()
 }

@@ -11,6 +11,11 @@ macro_rules! metrics {
         #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
         pub struct ProducerMetrics { $($(#[$doc])* pub $name: u64,)+ }
 
+        impl ProducerMetrics {
+            /// Names and values.
+            pub fn named(&self) -> Vec<(&'static str, u64)> { vec![$((stringify!($name), self.$name),)+] }
+        }
+
         impl Counters {
             pub(crate) fn read(&self) -> ProducerMetrics {
                 ProducerMetrics { $($name: self.$name.load(Ordering::Relaxed),)+ }

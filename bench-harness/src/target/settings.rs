@@ -1,0 +1,120 @@
+//! What a plan's settings mean to the targets that keep records: broker settings over what a target chooses itself.
+
+use std::net::SocketAddr;
+use std::path::Path;
+
+use logdyno_engine::broker::{BrokerConfig, ConfigError};
+use logdyno_engine::client::{Acks, ProducerConfig};
+use logdyno_engine::controller::decide::topic_config;
+use logdyno_engine::segment_log::{Level, LogConfig};
+
+use super::Objection;
+use crate::workload::{Plan, Settings};
+
+/// What a target chooses for each broker: a workload cannot.
+const OURS: [&str; 10] = [
+    "node.id",
+    "process.roles",
+    "listeners",
+    "advertised.listeners",
+    "controller.listener.names",
+    "controller.quorum.voters",
+    "controller.quorum.bootstrap.servers",
+    "log.dirs",
+    "log.dir",
+    "logdyno.backend",
+];
+
+/// Checks the plan's `[broker]` and the topic's settings.
+pub(super) fn check(plan: &Plan) -> Result<(), Objection> {
+    for (name, value) in plan.broker.iter() {
+        let object = |reason: String| Err(Objection { setting: format!("broker.{name}"), reason });
+        if OURS.contains(&name) {
+            return object(format!("{name} is chosen for each broker of the run: leave it out"));
+        }
+        if let Err(error) = BrokerConfig::from_properties(&format!("{name}={value}\n")) {
+            return object(reason(error));
+        }
+    }
+    for (name, value) in plan.topic.configs.iter() {
+        if let Err(refusal) = topic_config::check(name, Some(value)) {
+            return Err(Objection { setting: format!("topic.{name}"), reason: refusal.to_string() });
+        }
+    }
+    Ok(())
+}
+
+/// Without the line, which is not the workload's.
+fn reason(error: ConfigError) -> String {
+    match error {
+        ConfigError::Unknown { name, suggestion: Some(other), .. } => {
+            format!("there is no broker setting '{name}'; did you mean '{other}'?")
+        }
+        ConfigError::Unknown { name, suggestion: None, .. } => format!("there is no broker setting '{name}'"),
+        ConfigError::NotBuilt { name, .. } => {
+            format!("Kafka's setting '{name}' is not built in LogDyno: leave it out")
+        }
+        ConfigError::Value { name, value, reason, .. } => format!("{name} cannot be '{value}': {reason}"),
+        error => error.to_string(),
+    }
+}
+
+/// With more replicas required than there are, no batch would ever be acknowledged.
+pub(super) fn check_in_sync(plan: &Plan) -> Result<(), Objection> {
+    let replicas = i32::from(plan.topic.replication_factor.max(1));
+    let of_topic = plan.topic.configs.get("min.insync.replicas").map(|text| ("topic", text));
+    let given = of_topic.or_else(|| plan.broker.get("min.insync.replicas").map(|text| ("broker", text)));
+    match given {
+        Some((table, text)) if text.trim().parse().is_ok_and(|required: i32| required > replicas) => Err(Objection {
+            setting: format!("{table}.min.insync.replicas"),
+            reason: format!("{text} replicas cannot be in sync: there are {replicas} (topic.replication.factor)"),
+        }),
+        _ => Ok(()),
+    }
+}
+
+/// A broker's `server.properties`; the one without a `controller` to look for is the controller.
+pub(super) fn properties(plan: &Plan, dir: &Path, backend: &str, id: u32, controller: Option<SocketAddr>) -> String {
+    let roles = match controller {
+        None => {
+            "process.roles=broker,controller\nlisteners=PLAINTEXT://127.0.0.1:0,CONTROLLER://127.0.0.1:0\n".to_owned()
+        }
+        Some(address) => {
+            format!("process.roles=broker\nlisteners=PLAINTEXT://127.0.0.1:0\ncontroller.quorum.voters=1@{address}\n")
+        }
+    };
+    let dir = dir.display();
+    let given: String = plan.broker.iter().map(|(name, value)| format!("{name}={value}\n")).collect();
+    format!("node.id={id}\n{roles}log.dirs={dir}\nlogdyno.backend={backend}\n{given}")
+}
+
+/// A client's settings: the plan's, and those of the target that the plan does not set.
+pub(super) fn over<'a>(
+    ours: &'a [(&'a str, &'a str)],
+    given: &'a Settings,
+) -> impl Iterator<Item = (&'a str, &'a str)> {
+    ours.iter().copied().filter(|(name, _)| given.get(name).is_none()).chain(given.iter())
+}
+
+/// The producer's settings, with an address that stands in where nothing is connected to.
+pub(super) fn producer(plan: &Plan) -> Result<ProducerConfig, String> {
+    let config = ProducerConfig::from_pairs(over(&[("bootstrap.servers", "localhost:9092")], &plan.producer));
+    config.map_err(|error| error.to_string())
+}
+
+/// Whose word the producer waits for.
+pub(super) fn acks(plan: &Plan) -> Acks {
+    producer(plan).map_or(Acks::All, |config| config.acks)
+}
+
+/// What the topic's logs obey: the topic's settings over the broker's.
+pub(super) fn log_config(plan: &Plan) -> Result<LogConfig, String> {
+    let text: String = plan.broker.iter().map(|(name, value)| format!("{name}={value}\n")).collect();
+    let config = BrokerConfig::from_properties(&text).map_err(|error| error.to_string())?;
+    Ok(config.log_config(&plan.topic.configs.pairs.iter().cloned().collect()))
+}
+
+/// Whether an acknowledgement waits for storage: at `visible` the log stamps no `Stage::Written`.
+pub(super) fn waits_for_storage(plan: &Plan) -> bool {
+    log_config(plan).is_ok_and(|config| config.ack_level != Level::Visible)
+}

@@ -1,0 +1,3 @@
+//! The harness's library, from outside.
+
+mod targets;

@@ -1,0 +1,214 @@
+//! Each target takes records in and gives them back: every one, once, in order, as it was.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use logdyno::target::{Observation, Outgoing, Receipts, Running, Setup, Source, Target, TargetError, Ticket, targets};
+use logdyno::workload::{Overrides, Plan, parse};
+use logdyno_engine::record::{Clock, Nanos, Offset, Probe, ProducedBatch, Stage, SystemClock, TopicPartition};
+use logdyno_engine::storage::{Kind, kinds};
+use tempfile::TempDir;
+
+/// Records of one run.
+const RECORDS: u64 = 2000;
+
+/// How often a source may come back with nothing while records are missing.
+const EMPTY_POLLS_MAX: u32 = 30;
+
+#[derive(Default)]
+struct Heard(Mutex<Notes>);
+
+#[derive(Default)]
+struct Notes {
+    acknowledged: BTreeMap<u64, (i32, Option<Offset>)>,
+    failed: Vec<String>,
+    batched: u64,
+    stages: BTreeSet<Stage>,
+}
+
+impl Heard {
+    fn notes(&self) -> std::sync::MutexGuard<'_, Notes> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Receipts for Heard {
+    fn acknowledged(&self, ticket: Ticket, partition: i32, offset: Option<Offset>) {
+        let earlier = self.notes().acknowledged.insert(ticket.number, (partition, offset));
+        assert_eq!(earlier, None, "record {} was acknowledged twice", ticket.number);
+    }
+
+    fn failed(&self, ticket: Ticket, reason: &str) {
+        self.notes().failed.push(format!("record {}: {reason}", ticket.number));
+    }
+}
+
+impl Probe for Heard {
+    fn produced(&self, batch: &ProducedBatch) {
+        let moments = [batch.created, batch.closed, batch.drained, batch.compressed, batch.sent, batch.acknowledged];
+        assert!(moments.is_sorted(), "moments of a batch rise: {batch:?}");
+        self.notes().batched += u64::from(batch.records);
+    }
+
+    fn requested(&self, _: u32, _: u64) {}
+
+    fn passed(&self, stage: Stage, partition: &TopicPartition, _: std::ops::Range<Offset>, _: Nanos) {
+        if &*partition.topic == "measured" {
+            self.notes().stages.insert(stage);
+        }
+    }
+}
+
+fn target(name: &str) -> Box<dyn Target> {
+    targets().into_iter().find(|target| target.name() == name).expect("a target of this name")
+}
+
+fn plan(more: &str) -> Plan {
+    let text = format!(
+        "[workload]\nname = \"targets\"\n[records]\nsize = 64\nentropy = 4\ncount = {RECORDS}\n{more}\n[load]\nin.flight = 100\n"
+    );
+    parse(Path::new("targets.toml"), &text, &Overrides::default()).expect("a good workload")
+}
+
+/// A running target, and what it is heard to say. `None`, and a line that says so, where the backend is refused.
+fn start(target: &dyn Target, plan: Plan, kind: &Kind, heard: &Arc<Heard>, dir: &TempDir) -> Option<Box<dyn Running>> {
+    target.check(&plan).expect("the target takes the plan");
+    let setup = Setup {
+        plan: Arc::new(plan),
+        backend: Some(kind.clone()),
+        dir: dir.path().to_owned(),
+        clock: Arc::new(SystemClock),
+        probe: Arc::clone(heard) as Arc<dyn Probe>,
+        receipts: Arc::clone(heard) as Arc<dyn Receipts>,
+    };
+    match target.start(setup) {
+        Ok(running) => Some(running),
+        Err(TargetError::Refused(refused)) => {
+            eprintln!("REFUSED, nothing is tested: {refused}");
+            None
+        }
+        Err(error) => panic!("the target does not start: {error}"),
+    }
+}
+
+fn record(number: u64) -> Outgoing {
+    let now = SystemClock.now();
+    Outgoing {
+        ticket: Ticket { number, intended: now, called: now },
+        key: (number % 3 != 0).then(|| Bytes::from(format!("key {}", number % 17))),
+        value: Bytes::from(format!("value {number} {}", "x".repeat((number % 400) as usize))),
+        timestamp: 1_700_000_000_000 + number as i64,
+    }
+}
+
+/// Reads until every record has come, and checks what came against what was sent and acknowledged.
+fn verify(mut source: Box<dyn Source>, heard: &Heard) {
+    let mut delivered = BTreeMap::new();
+    let mut ends: BTreeMap<i32, Offset> = BTreeMap::new();
+    let mut empty = 0;
+    while (delivered.len() as u64) < RECORDS && empty < EMPTY_POLLS_MAX {
+        let before = delivered.len();
+        let polled = source.poll(Duration::from_secs(1), &mut |came| {
+            let expected = ends.entry(came.partition).or_default();
+            assert_eq!(came.offset, *expected, "offsets of partition {} follow each other", came.partition);
+            *expected = came.offset.next();
+            let number = (came.timestamp - 1_700_000_000_000) as u64;
+            let sent = record(number);
+            assert_eq!(came.key, sent.key.as_deref(), "key of record {number}");
+            assert_eq!(came.value, Some(&*sent.value), "value of record {number}");
+            assert_eq!(delivered.insert(number, (came.partition, came.offset)), None, "record {number} came once");
+        });
+        polled.expect("a sound answer");
+        empty = if delivered.len() == before { empty + 1 } else { 0 };
+    }
+    let notes = heard.notes();
+    assert_eq!(notes.failed, Vec::<String>::new());
+    assert_eq!(delivered.len() as u64, RECORDS, "every record came");
+    for (number, place) in &delivered {
+        let (partition, offset) = notes.acknowledged[number];
+        assert_eq!((partition, offset.unwrap_or(place.1)), *place, "record {number} stands where it was acknowledged");
+    }
+    assert_eq!(notes.batched, RECORDS, "every batch was reported");
+}
+
+fn run(target: &dyn Target, plan: &Plan, kind: &Kind) -> Option<(Arc<Heard>, Observation)> {
+    let (heard, dir) = (Arc::new(Heard::default()), TempDir::new().expect("a directory"));
+    let running = start(target, plan.clone(), kind, &heard, &dir)?;
+    let mut sink = running.sink(0).expect("a producer");
+    let source = running.source().expect("a consumer");
+    for number in 0..RECORDS {
+        sink.send(record(number));
+    }
+    sink.flush();
+    assert_eq!(heard.notes().acknowledged.len() as u64, RECORDS, "after a flush every record has its receipt");
+    verify(source, &heard);
+    drop(sink);
+    let observed = running.observe();
+    running.stop().expect("a clean stop");
+    Some((heard, observed))
+}
+
+fn on(backend: &str) -> Kind {
+    kinds().into_iter().find(|kind| kind.name == backend).expect("a backend of this name")
+}
+
+fn embedded_delivers_everything(backend: &str) {
+    let plan = plan(
+        "[topic]\nname = \"measured\"\npartitions = 3\nreplication.factor = 3\nmin.insync.replicas = 2\n\
+         [producer]\nacks = \"all\"\nlinger.ms = 1\ncompression.type = \"lz4\"\n[broker]\nlog.index.interval.bytes = 1024",
+    );
+    let Some((heard, observed)) = run(&*target("embedded"), &plan, &on(backend)) else { return };
+    let stages = &heard.notes().stages;
+    for stage in [Stage::Appended, Stage::Written, Stage::HighWatermark, Stage::Fetched, Stage::Delivered] {
+        assert!(stages.contains(&stage), "{stage:?} is stamped: {stages:?}");
+    }
+    assert!(stages.iter().any(|stage| matches!(stage, Stage::Replicated(_))), "followers are stamped: {stages:?}");
+    let count = |name| observed.counters.iter().find(|(known, _)| *known == name).map(|(_, count)| *count);
+    let produced = count("produced_bytes").expect("a counter");
+    assert!(produced > 0);
+    assert_eq!(count("followed_bytes"), Some(2 * produced), "each batch has two followers, added up over brokers");
+    let storage = observed.storage.expect("counters of storage");
+    assert!(storage.bytes_appended >= 3 * produced, "three replicas keep them: {storage:?}");
+}
+
+#[test]
+fn embedded_delivers_everything_on_buffered() {
+    embedded_delivers_everything("buffered");
+}
+
+#[test]
+fn embedded_delivers_everything_on_mmap() {
+    embedded_delivers_everything("mmap");
+}
+
+#[test]
+fn embedded_delivers_everything_on_uring() {
+    embedded_delivers_everything("uring");
+}
+
+fn objection(target_name: &str, more: &str) -> (String, String) {
+    let objection = target(target_name).check(&plan(more)).expect_err("an objection");
+    (objection.setting, objection.reason)
+}
+
+#[test]
+fn settings_that_no_broker_takes_are_objected_to_by_name() {
+    let (setting, reason) = objection("embedded", "[broker]\nlog.segment.byte = 1048576");
+    assert_eq!(setting, "broker.log.segment.byte");
+    assert!(reason.contains("log.segment.bytes") && !reason.contains("line"), "{reason}");
+    let (setting, reason) = objection("embedded", "[broker]\nlog.segment.bytes = 1");
+    assert_eq!(setting, "broker.log.segment.bytes");
+    assert!(reason.contains("1048576") && !reason.contains("line "), "{reason}");
+    assert_eq!(objection("embedded", "[broker]\nnode.id = 5").0, "broker.node.id");
+}
+
+#[test]
+fn settings_that_no_topic_takes_are_objected_to_by_name() {
+    assert_eq!(objection("embedded", "[topic]\nsegment.byte = 1048576").0, "topic.segment.byte");
+    let (setting, reason) = objection("embedded", "[topic]\nreplication.factor = 2\nmin.insync.replicas = 3");
+    assert_eq!(setting, "topic.min.insync.replicas");
+    assert!(reason.contains("replication.factor"), "{reason}");
+}
