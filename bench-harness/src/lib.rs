@@ -1,15 +1,23 @@
 //! LogDyno's harness: replays producer workloads over the whole produce–replicate–consume path, and says how fast it is
 //! and where the time went.
 //!
-//! A workload file becomes a plan ([`workload`]); each trial of it runs a [`target`] under a [`load`], is heard by a
-//! [`measure::Recorder`] and ends in a result. `logdyno` the program is [`main_with`] and the engine's own backends.
+//! A workload file becomes a plan ([`workload`]); a [`campaign`] is its trials, a [`trial`] runs a [`target`] under a
+//! [`load`], is heard by a [`measure::Recorder`], shows its [`proof`] and ends in a [`result`], from which every
+//! [`report`] is drawn. `logdyno` the program is [`main_with`] and the engine's own backends.
 
+pub mod campaign;
 mod commands;
 pub mod exit;
 pub mod load;
 pub mod measure;
-mod signal;
+pub mod progress;
+pub mod proof;
+pub mod records;
+pub mod report;
+pub mod result;
+pub mod signal;
 pub mod target;
+pub mod trial;
 pub mod workload;
 
 use std::io::IsTerminal as _;
@@ -30,7 +38,7 @@ pub fn main_with(kinds: &[Kind]) -> ExitCode {
         .init();
     let exit = commands::Command::parse().run(kinds).unwrap_or_else(|error| {
         eprintln!("logdyno: {error:#}");
-        Exit::Error
+        if error.is::<workload::WorkloadError>() { Exit::Usage } else { Exit::Error }
     });
     exit.into()
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 /// Set once the user, or whoever runs us, has asked for the end.
 #[derive(Clone, Default)]
-pub(crate) struct Stop {
+pub struct Stop {
     inner: Arc<Inner>,
 }
 
@@ -18,7 +18,7 @@ struct Inner {
 
 impl Stop {
     /// Watches SIGINT (Ctrl-C) and SIGTERM from now on. A second signal ends the process at once.
-    pub(crate) fn on_signals() -> io::Result<Stop> {
+    pub fn on_signals() -> io::Result<Stop> {
         let stop = Stop::default();
         let asked = stop.clone();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
@@ -44,23 +44,23 @@ impl Stop {
     }
 
     /// Asks for the end.
-    pub(crate) fn ask(&self) {
+    pub fn ask(&self) {
         *self.inner.asked.lock().unwrap_or_else(PoisonError::into_inner) = true;
         self.inner.changed.notify_all();
     }
 
     /// Whether the end was asked for.
-    pub(crate) fn asked(&self) -> bool {
+    pub fn asked(&self) -> bool {
         *self.inner.asked.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Waits until the end is asked for.
-    pub(crate) fn wait(&self) {
+    pub fn wait(&self) {
         while !self.wait_for(Duration::from_secs(3600)) {}
     }
 
     /// Waits at most this long; true if the end was asked for.
-    pub(crate) fn wait_for(&self, timeout: Duration) -> bool {
+    pub fn wait_for(&self, timeout: Duration) -> bool {
         let asked = self.inner.asked.lock().unwrap_or_else(PoisonError::into_inner);
         let (asked, _) = self
             .inner

@@ -2,12 +2,15 @@
 
 mod doctor;
 mod dump;
+mod report;
+mod run;
 mod serve;
 
 use clap::{Parser, Subcommand};
 use logdyno_engine::storage::Kind;
 
 use crate::exit::Exit;
+use crate::target;
 
 /// A dynamometer for Kafka-style logs.
 #[derive(Parser, Debug)]
@@ -19,6 +22,8 @@ pub(crate) struct Command {
 
 #[derive(Subcommand, Debug)]
 enum Verb {
+    Run(run::Run),
+    Report(report::Report),
     Serve(serve::Serve),
     Doctor(doctor::Doctor),
     Dump(dump::Dump),
@@ -28,6 +33,8 @@ impl Command {
     /// Runs the command; what it returns is the process's exit code.
     pub(crate) fn run(self, kinds: &[Kind]) -> anyhow::Result<Exit> {
         match self.verb {
+            Verb::Run(run) => return run.run(kinds, &target::all()),
+            Verb::Report(report) => report.run()?,
             Verb::Serve(serve) => serve.run(kinds)?,
             Verb::Doctor(doctor) => doctor.run(kinds)?,
             Verb::Dump(dump) => dump.run()?,

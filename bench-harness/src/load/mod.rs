@@ -1,7 +1,11 @@
-//! When records are sent: the schedule (pure), and the generator that keeps to it.
+//! When records are sent: the schedule (pure), where a run begins and ends on it (pure), and the generator that keeps to it.
 
+mod bounds;
+mod generator;
 mod ratio;
 mod schedule;
 
+pub use bounds::{Bounds, Limit};
+pub use generator::{Generated, Generator, Window};
 pub use ratio::Ratio;
 pub use schedule::Schedule;

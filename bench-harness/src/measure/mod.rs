@@ -1,5 +1,24 @@
-//! What a run is measured by: stamps and receipts come in from all threads ([`Recorder`]) and are joined by partition and offset.
+//! What a run is measured by: stamps and receipts come in from all threads ([`Recorder`]), are joined by partition and
+//! offset (`join`), and become a critical path per record (`path`) whose steps fill [`Distribution`]s.
 
+mod digest;
+mod distribution;
+mod join;
+mod marks;
+mod panel;
+mod path;
 mod recorder;
+mod series;
+mod slowest;
+mod verify;
 
+pub use digest::digest;
+pub use distribution::Distribution;
+pub use join::{Join, JoinSettings, Joined, PathJoined};
+pub use panel::BatchPanel;
+pub use path::{BatchMoments, RecordMoments, Step, StepTimes, to_acknowledgement, to_delivery};
 pub use recorder::Recorder;
+pub(crate) use recorder::{Delivery, Inbox};
+pub use series::Series;
+pub use slowest::{Slow, Slowest};
+pub use verify::Violations;

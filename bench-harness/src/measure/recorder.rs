@@ -103,11 +103,6 @@ impl Recorder {
         *self.lock_under_way() += 1;
     }
 
-    /// Records that were sent and have no receipt yet.
-    pub(crate) fn under_way(&self) -> u64 {
-        *self.lock_under_way()
-    }
-
     /// Waits until fewer than `most` records are under way, at most `patience`; false if they are not.
     pub(crate) fn wait_for_fewer(&self, most: u64, patience: Duration) -> bool {
         let (under_way, _) = self

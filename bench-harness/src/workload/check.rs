@@ -20,6 +20,7 @@ const SOME_SERVER: (&str, &str) = ("bootstrap.servers", "127.0.0.1:9092");
 
 /// The plan that the tables describe.
 pub(super) fn plan(path: &Path, text: &str, mut raw: Raw, overrides: &Overrides) -> Checked<Plan> {
+    let places = raw.places();
     let (name, question) = workload(path, raw.take("workload"))?;
     let (records, extent) = records(path, raw.take("records"))?;
     let producer = client_settings(raw.take("producer"), |pairs| ProducerConfig::from_pairs(pairs).map(drop))?;
@@ -41,6 +42,7 @@ pub(super) fn plan(path: &Path, text: &str, mut raw: Raw, overrides: &Overrides)
         broker,
         load,
         run,
+        places,
     })
 }
 

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::error::Place;
 use crate::load::Ratio;
 
 /// What to run.
@@ -32,6 +33,17 @@ pub struct Plan {
     pub load: Load,
     /// How often, for how long and on what.
     pub run: RunPlan,
+    /// Where the settings under Kafka's names stand, as `table.key`.
+    pub places: Vec<(String, Place)>,
+}
+
+impl Plan {
+    /// Where a setting stands; the file, if it is not given.
+    #[must_use]
+    pub fn place_of(&self, setting: &str) -> Place {
+        let known = self.places.iter().find(|(name, _)| name == setting);
+        known.map_or_else(|| Place::File(self.path.clone()), |(_, place)| place.clone())
+    }
 }
 
 /// Settings under Kafka's names, in the order of the file.

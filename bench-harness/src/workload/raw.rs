@@ -86,6 +86,12 @@ impl Raw {
         Ok(())
     }
 
+    /// Where each key stands, as `table.key`.
+    pub(super) fn places(&self) -> Vec<(String, Place)> {
+        let entries = self.tables.iter().flat_map(|(table, entries)| entries.iter().map(move |entry| (table, entry)));
+        entries.map(|(table, entry)| (format!("{table}.{}", entry.key), entry.place.clone())).collect()
+    }
+
     /// Takes a table out.
     pub(super) fn take(&mut self, name: &'static str) -> Table {
         let entries = self.tables.iter_mut().find(|(known, _)| *known == name);

@@ -1,0 +1,250 @@
+//! All trials of one workload: each backend as often as asked, backends taking turns, the result saved after each.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use logdyno_engine::client::ConsumerConfig;
+use logdyno_engine::storage::Kind;
+
+use crate::load::Bounds;
+use crate::records::RecordSet;
+use crate::result::{self, Environment, FORMAT, Outcome, RunResult, VERSION, Workload};
+use crate::signal::Stop;
+use crate::target::Target;
+use crate::trial::{self, Progress, Trial, TrialError};
+use crate::workload::{Load, Place, Plan, RecordSource, WorkloadError, nearest};
+
+/// How long nothing may come in before what is missing counts as lost: longer than any pause of a sound system under
+/// `replica.lag.time.max.ms` and retries.
+const PATIENCE: Duration = Duration::from_secs(40);
+
+/// What there is to choose from.
+#[derive(Clone, Copy)]
+pub struct Jobs<'a> {
+    /// Storage backends.
+    pub kinds: &'a [Kind],
+    /// Systems to run.
+    pub targets: &'a [Box<dyn Target>],
+}
+
+/// Hears how a campaign goes on.
+pub trait Watch {
+    /// A trial begins: the `number`-th of `count`.
+    fn begins(&mut self, name: &str, number: usize, count: usize);
+
+    /// A trial is this far.
+    fn progress(&mut self, progress: Progress);
+
+    /// A trial has ended.
+    fn ended(&mut self, name: &str, outcome: &Outcome);
+}
+
+/// A workload that was checked and can be run.
+pub struct Campaign<'a> {
+    plan: Arc<Plan>,
+    records: RecordSet,
+    target: &'a dyn Target,
+    /// In order; one `None` for a target without storage.
+    backends: Vec<Option<Kind>>,
+    patience: Duration,
+}
+
+/// What came of a campaign.
+#[derive(Clone, Debug)]
+pub struct Ended {
+    /// What was measured.
+    pub result: RunResult,
+    /// Whether the user ended it before its last trial.
+    pub is_interrupted: bool,
+    /// Whether backends were named on the command line, so that a refused one counts as failed.
+    backends_named: bool,
+}
+
+impl Ended {
+    /// Whether a trial broke, a named backend was refused, or no backend could run at all.
+    #[must_use]
+    pub fn has_failed(&self) -> bool {
+        let outcomes = || self.result.trials.iter().map(|trial| &trial.outcome);
+        let is_refused = |outcome: &Outcome| matches!(outcome, Outcome::Refused { .. });
+        outcomes().any(|outcome| matches!(outcome, Outcome::Failed { .. }))
+            || (self.backends_named && outcomes().any(is_refused))
+            || outcomes().all(is_refused)
+    }
+
+    /// Whether a trial ran and does not count.
+    #[must_use]
+    pub fn is_invalid(&self) -> bool {
+        self.result.trials.iter().any(|trial| match &trial.outcome {
+            Outcome::Measured(measured) => !measured.verdicts.is_empty(),
+            Outcome::Refused { .. } | Outcome::Failed { .. } => false,
+        })
+    }
+}
+
+impl<'a> Campaign<'a> {
+    /// Checks a plan against what there is, and reads its records. Nothing is started.
+    pub fn prepare(plan: Arc<Plan>, jobs: &Jobs<'a>) -> Result<Campaign<'a>, WorkloadError> {
+        let target = find_target(&plan, jobs.targets)?;
+        let backends = if target.has_storage() { find_backends(&plan, jobs.kinds)? } else { vec![None] };
+        target.check(&plan).map_err(|objection| WorkloadError::Setting {
+            place: plan.place_of(&objection.setting),
+            reason: objection.reason,
+        })?;
+        let records = RecordSet::load(&plan)?;
+        let schedule = trial::schedule(&plan, &records);
+        Bounds::of(&plan.run, &schedule, records.len())
+            .map_err(|reason| WorkloadError::Contradiction { place: Place::File(plan.path.clone()), reason })?;
+        Ok(Campaign { plan, records, target, backends, patience: PATIENCE })
+    }
+
+    /// With another patience than 40 s.
+    #[must_use]
+    pub fn patience(mut self, patience: Duration) -> Campaign<'a> {
+        self.patience = patience;
+        self
+    }
+
+    /// What it runs.
+    #[must_use]
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// Runs all trials; their data and their result go to `folder`, the result again after each trial.
+    pub fn run(&self, folder: &Path, stop: &Stop, watch: &mut dyn Watch) -> anyhow::Result<Ended> {
+        std::fs::create_dir_all(folder).map_err(|error| anyhow::anyhow!("{}: {error}", folder.display()))?;
+        let result = RunResult {
+            format: FORMAT.to_owned(),
+            version: VERSION,
+            workload: self.describe(),
+            environment: Environment::look(folder),
+            trials: Vec::new(),
+        };
+        let mut ended = Ended { result, is_interrupted: false, backends_named: self.plan.run.backends_named };
+        let turns = (1..=self.plan.run.repetitions)
+            .flat_map(|repetition| self.backends.iter().map(move |kind| (repetition, *kind)));
+        let count = self.plan.run.repetitions as usize * self.backends.len();
+        for (index, (repetition, backend)) in turns.enumerate() {
+            let name = format!("{} on {}", self.plan.name, backend.map_or(self.target.name(), |kind| kind.name));
+            watch.begins(&name, index + 1, count);
+            let Some(outcome) = self.trial(folder, repetition, backend, stop, watch) else {
+                ended.is_interrupted = true;
+                break;
+            };
+            watch.ended(&name, &outcome);
+            ended.result.trials.push(result::Trial {
+                target: self.target.name().to_owned(),
+                backend: backend.map(|kind| kind.name.to_owned()),
+                repetition,
+                outcome,
+            });
+            result::write(folder, &ended.result)?;
+            result::write_hlog(folder, &ended.result)?;
+        }
+        if ended.result.trials.is_empty() {
+            result::write(folder, &ended.result)?;
+        }
+        Ok(ended)
+    }
+
+    /// One trial; `None` if it was interrupted.
+    fn trial(
+        &self,
+        folder: &Path,
+        repetition: u32,
+        backend: Option<Kind>,
+        stop: &Stop,
+        watch: &mut dyn Watch,
+    ) -> Option<Outcome> {
+        let trial = Trial {
+            plan: &self.plan,
+            records: &self.records,
+            target: self.target,
+            backend,
+            dir: trial::data_dir(folder, backend.map(|kind| kind.name), repetition),
+            patience: self.patience,
+        };
+        match trial.run(stop, &mut |progress| watch.progress(progress)) {
+            Ok(measured) => Some(Outcome::Measured(Box::new(measured))),
+            Err(TrialError::Interrupted) => None,
+            Err(TrialError::Refused(refused)) => Some(Outcome::Refused { reason: refused.reason }),
+            Err(error) => Some(Outcome::Failed { reason: error.to_string() }),
+        }
+    }
+
+    fn describe(&self) -> Workload {
+        let plan = &self.plan;
+        let consumer = ConsumerConfig::from_pairs(
+            std::iter::once(("bootstrap.servers", "127.0.0.1:9092")).chain(plan.consumer.iter()),
+        );
+        let without_servers = |settings: Vec<(&'static str, String)>| {
+            let settings = settings.into_iter().filter(|(name, _)| *name != "bootstrap.servers");
+            settings.map(|(name, value)| (name.to_owned(), value)).collect()
+        };
+        let topic = &plan.topic;
+        let partitions =
+            if topic.partitions == 1 { "1 partition".to_owned() } else { format!("{} partitions", topic.partitions) };
+        Workload {
+            name: plan.name.clone(),
+            question: plan.question.clone(),
+            file: plan.path.display().to_string(),
+            text: plan.text.clone(),
+            overrides: plan.overrides.clone(),
+            records: self.records.len(),
+            records_distinct: self.records.distinct(),
+            records_bytes: self.records.bytes(),
+            load: load_in_words(plan),
+            topic: format!("{}, {partitions}, replication factor {}", topic.name, topic.replication_factor),
+            producer: without_servers(trial::producer_config(plan, "127.0.0.1:9092").effective()),
+            consumer: consumer.map(|config| without_servers(config.effective())).unwrap_or_default(),
+            topic_configs: topic.configs.pairs.clone(),
+            broker: plan.broker.pairs.clone(),
+            brokers: plan.run.brokers,
+            producers: plan.run.producers,
+        }
+    }
+}
+
+fn load_in_words(plan: &Plan) -> String {
+    let source = match &plan.records.source {
+        RecordSource::File { path, .. } => format!("from {}", path.display()),
+        RecordSource::Synthetic { entropy, .. } => format!("made up with {entropy} bits per byte"),
+    };
+    let load = match plan.load {
+        Load::Rate(rate) => format!("open loop, {rate}/s"),
+        Load::Times(scale) => format!("open loop at their own times × {scale}"),
+        Load::Closed { in_flight } => format!("closed loop, {in_flight} in flight"),
+    };
+    format!("{source} · {load}")
+}
+
+fn find_target<'a>(plan: &Plan, targets: &'a [Box<dyn Target>]) -> Result<&'a dyn Target, WorkloadError> {
+    let name = &plan.run.target;
+    let found = targets.iter().find(|target| target.name() == name);
+    found.map(|target| &**target).ok_or_else(|| WorkloadError::Unknown {
+        place: plan.place_of("run.target"),
+        what: "target",
+        key: name.clone(),
+        suggestion: nearest(name, targets.iter().map(|target| target.name())),
+    })
+}
+
+fn find_backends(plan: &Plan, kinds: &[Kind]) -> Result<Vec<Option<Kind>>, WorkloadError> {
+    if plan.run.backends.is_empty() {
+        return Ok(kinds.iter().copied().map(Some).collect());
+    }
+    let find = |name: &String| {
+        kinds.iter().find(|kind| kind.name == name).copied().map(Some).ok_or_else(|| WorkloadError::Unknown {
+            place: if plan.run.backends_named {
+                Place::Option("--backend".to_owned())
+            } else {
+                plan.place_of("run.backends")
+            },
+            what: "backend",
+            key: name.clone(),
+            suggestion: nearest(name, kinds.iter().map(|kind| kind.name)),
+        })
+    };
+    plan.run.backends.iter().map(find).collect()
+}

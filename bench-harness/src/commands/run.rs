@@ -1,0 +1,104 @@
+//! `logdyno run`: runs workloads over backends, saves results, prints them.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use clap::Args;
+use logdyno_engine::storage::Kind;
+
+use crate::exit::Exit;
+use crate::campaign::{Campaign, Ended, Jobs};
+use crate::progress::Watcher;
+use crate::signal::Stop;
+use crate::target::Target;
+use crate::workload::{self, Overrides};
+use crate::{report, result};
+
+/// Run workloads: say how fast the path is, and where the time went.
+#[derive(Args, Debug)]
+pub(super) struct Run {
+    /// Workload files.
+    #[arg(value_name = "WORKLOAD", required = true)]
+    workloads: Vec<PathBuf>,
+    /// Storage backends, separated by commas, instead of the workload's; one that this machine refuses fails the run.
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    backend: Option<Vec<String>>,
+    /// The system under test instead of the workload's.
+    #[arg(long, value_name = "NAME")]
+    target: Option<String>,
+    /// Change a setting of the workloads, such as producer.linger.ms=0; may be given several times.
+    #[arg(long = "set", value_name = "TABLE.KEY=VALUE")]
+    settings: Vec<String>,
+    /// How often each backend is run, each time from nothing; backends take turns.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    repetitions: Option<u32>,
+    /// Where results go, a folder for each workload [default: results/local/TIME].
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Print results as JSON documents, one a line, instead of tables.
+    #[arg(long)]
+    json: bool,
+}
+
+impl Run {
+    /// Checks everything, then runs it.
+    pub(super) fn run(self, kinds: &[Kind], targets: &[Box<dyn Target>]) -> anyhow::Result<Exit> {
+        let overrides = Overrides {
+            settings: self.settings,
+            backends: self.backend,
+            target: self.target,
+            repetitions: self.repetitions,
+        };
+        let jobs = Jobs { kinds, targets };
+        let mut campaigns = Vec::new();
+        for path in &self.workloads {
+            campaigns.push(Campaign::prepare(Arc::new(workload::load(path, &overrides)?), &jobs)?);
+        }
+        let stop = Stop::on_signals()?;
+        let out = self.out.unwrap_or_else(|| PathBuf::from("results/local").join(stamp()));
+        let mut exit = Exit::Pass;
+        for campaign in &campaigns {
+            let folder = out.join(&campaign.plan().name);
+            let ended = campaign.run(&folder, &stop, &mut Watcher::new())?;
+            exit = worse(exit, exit_of(&ended));
+            print(&ended, self.json)?;
+            eprintln!("saved {} trials in {}", ended.result.trials.len(), folder.join("result.json").display());
+            if ended.is_interrupted {
+                eprintln!("interrupted: the trial under way was dropped, and so was what would have followed");
+                return Ok(Exit::Error);
+            }
+        }
+        Ok(exit)
+    }
+}
+
+fn print(ended: &Ended, json: bool) -> anyhow::Result<()> {
+    if json {
+        println!("{}", serde_json::to_string(&ended.result)?);
+    } else {
+        println!("{}", report::render(&ended.result));
+    }
+    Ok(())
+}
+
+fn exit_of(ended: &Ended) -> Exit {
+    match (ended.has_failed(), ended.is_invalid()) {
+        (true, _) => Exit::Error,
+        (false, true) => Exit::Invalid,
+        (false, false) => Exit::Pass,
+    }
+}
+
+/// What broke counts more than what does not count.
+fn worse(one: Exit, other: Exit) -> Exit {
+    match (one, other) {
+        (Exit::Error, _) | (_, Exit::Error) => Exit::Error,
+        (Exit::Invalid, _) | (_, Exit::Invalid) => Exit::Invalid,
+        (one, _) => one,
+    }
+}
+
+/// The time as a folder's name.
+fn stamp() -> String {
+    result::utc_now().replace(':', "")
+}

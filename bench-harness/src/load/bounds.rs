@@ -1,0 +1,100 @@
+//! Which records of a schedule are warm-up, which are measured, and which is the last.
+
+use std::time::Duration;
+
+use super::schedule::Schedule;
+use crate::workload::{Extent, RunPlan};
+
+/// Where measuring begins and sending ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bounds {
+    /// The first measured record: by number, or the first that is sent this long after the start.
+    pub begin: Limit,
+    /// The first record that is not sent any more: by number, or the first that would be sent this long after the begin.
+    pub end: Limit,
+}
+
+/// A point of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Limit {
+    /// At this record.
+    Number(u64),
+    /// After this time: only in a closed loop, where no schedule turns times into numbers.
+    Elapsed(Duration),
+}
+
+impl Bounds {
+    /// The bounds of a run over `records` records a pass.
+    pub fn of(run: &RunPlan, schedule: &Schedule, records: u64) -> Result<Bounds, String> {
+        let begin = limit(run.warm_up, schedule, records, 0);
+        let end = match begin {
+            Limit::Number(first) => limit(run.extent, schedule, records, schedule.intended_ns(first).unwrap_or(0)),
+            Limit::Elapsed(_) => limit(run.extent, schedule, records, 0),
+        };
+        match (begin, end) {
+            (Limit::Number(first), Limit::Number(end)) if end <= first => {
+                Err(format!("nothing is left to measure: the warm-up takes {first} records and the run has {end}"))
+            }
+            (_, Limit::Elapsed(Duration::ZERO)) => Err("nothing is measured: run.duration is 0".to_owned()),
+            bounds => Ok(Bounds { begin: bounds.0, end: bounds.1 }),
+        }
+    }
+}
+
+/// The end of a stretch that begins at `since_ns` of the schedule, if it is a time; numbers count from the start.
+fn limit(extent: Extent, schedule: &Schedule, records: u64, since_ns: u64) -> Limit {
+    match extent {
+        Extent::Records(count) => Limit::Number(count),
+        Extent::Passes(passes) => Limit::Number(passes.saturating_mul(records)),
+        Extent::Time(time) => {
+            let end_ns = since_ns.saturating_add(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX));
+            let due = if end_ns == 0 { Some(0) } else { schedule.due(end_ns - 1) };
+            match due {
+                Some(_) if time.is_zero() && since_ns == 0 => Limit::Number(0),
+                Some(due) => Limit::Number(due),
+                None if time.is_zero() && since_ns == 0 => Limit::Elapsed(Duration::ZERO),
+                None => Limit::Elapsed(time),
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run(warm_up: Extent, extent: Extent) -> RunPlan {
+        RunPlan {
+            warm_up,
+            extent,
+            backends: Vec::new(),
+            backends_named: false,
+            brokers: 1,
+            producers: 1,
+            repetitions: 1,
+            target: "null".to_owned(),
+        }
+    }
+
+    #[test]
+    fn times_become_numbers_on_a_schedule() {
+        let rate = Schedule::Rate("1000".parse().unwrap());
+        let second = Extent::Time(Duration::from_secs(1));
+        let bounds = |warm_up, extent| Bounds::of(&run(warm_up, extent), &rate, 300);
+        let numbers = |begin, end| Ok(Bounds { begin: Limit::Number(begin), end: Limit::Number(end) });
+        assert_eq!(bounds(second, second), numbers(1000, 2000));
+        assert_eq!(bounds(Extent::Records(500), second), numbers(500, 1500));
+        assert_eq!(bounds(Extent::Time(Duration::ZERO), Extent::Passes(2)), numbers(0, 600));
+        assert!(bounds(second, Extent::Passes(3)).unwrap_err().contains("takes 1000 records and the run has 900"));
+    }
+
+    #[test]
+    fn a_closed_loop_keeps_times() {
+        let closed = Schedule::Closed { in_flight: 4 };
+        let second = Extent::Time(Duration::from_secs(1));
+        let elapsed = Limit::Elapsed(Duration::from_secs(1));
+        assert_eq!(Bounds::of(&run(second, second), &closed, 9), Ok(Bounds { begin: elapsed, end: elapsed }));
+        let counted = Bounds::of(&run(Extent::Records(5), Extent::Passes(1)), &closed, 9);
+        assert_eq!(counted, Ok(Bounds { begin: Limit::Number(5), end: Limit::Number(9) }));
+    }
+}

@@ -1,0 +1,96 @@
+//! The records that a workload sends: read or made up once, held in memory, sent as often as the plan says.
+
+mod file;
+mod synthetic;
+mod times;
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::measure::digest;
+use crate::workload::{Load, Plan, RecordSource, WorkloadError};
+
+/// All records of one pass.
+#[derive(Clone, Debug)]
+pub struct RecordSet {
+    records: Vec<Record>,
+    digests: Arc<[u64]>,
+    /// The records' own times in nanoseconds since 1970, ascending, if the load needs them.
+    times_ns: Option<Vec<u64>>,
+}
+
+/// A record as it is sent, but for its timestamp.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Record {
+    /// The key, or null.
+    pub key: Option<Bytes>,
+    /// The value.
+    pub value: Bytes,
+}
+
+impl RecordSet {
+    /// The records of a plan.
+    pub fn load(plan: &Plan) -> Result<RecordSet, WorkloadError> {
+        let needs_times = matches!(plan.load, Load::Times(_));
+        match &plan.records.source {
+            RecordSource::File { path, format } => {
+                let time = plan.records.time.as_ref().filter(|_| needs_times);
+                let (records, times) = file::read(path, *format, plan.records.key.as_deref(), time)?;
+                Ok(RecordSet::new(records, times))
+            }
+            RecordSource::Synthetic { .. } => Ok(RecordSet::new(synthetic::make(&plan.records.source), None)),
+        }
+    }
+
+    fn new(records: Vec<Record>, times_ns: Option<Vec<u64>>) -> RecordSet {
+        let digests = records.iter().map(|record| digest(record.key.as_deref(), Some(&record.value))).collect();
+        RecordSet { records, digests, times_ns }
+    }
+
+    /// How many.
+    #[must_use]
+    pub fn len(&self) -> u64 {
+        self.records.len() as u64
+    }
+
+    /// Never: a source without records is refused.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.records.is_empty()
+    }
+
+    /// The record that is sent as number `number`: passes follow each other.
+    #[must_use]
+    pub fn at(&self, number: u64) -> &Record {
+        &self.records[(number % self.len()) as usize]
+    }
+
+    /// The digest of each record.
+    #[must_use]
+    pub fn digests(&self) -> Arc<[u64]> {
+        Arc::clone(&self.digests)
+    }
+
+    /// The records' own times, if the load needs them.
+    #[must_use]
+    pub fn times_ns(&self) -> Option<&[u64]> {
+        self.times_ns.as_deref()
+    }
+
+    /// Bytes of keys and values of one pass.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.records.iter().map(|record| record.key.as_ref().map_or(0, Bytes::len) + record.value.len()).sum::<usize>()
+            as u64
+    }
+
+    /// How many records differ from all before them: a payload that repeats compresses as no real one does.
+    #[must_use]
+    pub fn distinct(&self) -> u64 {
+        let mut digests = self.digests.to_vec();
+        digests.sort_unstable();
+        digests.dedup();
+        digests.len() as u64
+    }
+}

@@ -1,0 +1,242 @@
+//! The result of a run as it is saved: everything that is printed is drawn from it, and everything needed to doubt it is
+//! in it. `results/README.md` describes the file.
+
+mod environment;
+mod file;
+mod hlog;
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+pub use environment::Environment;
+pub(crate) use environment::utc_now;
+pub use file::{FORMAT, ResultError, VERSION, read, write};
+pub use hlog::write_hlog;
+
+use crate::measure::{BatchPanel, Distribution, Step};
+use crate::proof::Evidence;
+
+/// A workload's result: one document.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RunResult {
+    /// Always [`FORMAT`].
+    pub format: String,
+    /// The document's version, [`VERSION`].
+    pub version: u32,
+    /// What was run.
+    pub workload: Workload,
+    /// Where.
+    pub environment: Environment,
+    /// Every trial, in the order in which they ran.
+    pub trials: Vec<Trial>,
+}
+
+/// What was run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Workload {
+    /// Its name.
+    pub name: String,
+    /// Its question.
+    pub question: String,
+    /// Its file.
+    pub file: String,
+    /// The file's text.
+    pub text: String,
+    /// What the command line changed, as `table.key=value`.
+    pub overrides: Vec<String>,
+    /// Records of one pass, how many of them differ, and their bytes.
+    pub records: u64,
+    /// See `records`.
+    pub records_distinct: u64,
+    /// See `records`.
+    pub records_bytes: u64,
+    /// When they were sent, in words.
+    pub load: String,
+    /// The topic, in words.
+    pub topic: String,
+    /// The producer's settings as they were obeyed, defaults included.
+    pub producer: Vec<(String, String)>,
+    /// The consumer's.
+    pub consumer: Vec<(String, String)>,
+    /// The topic's and the brokers' settings that were given.
+    pub topic_configs: Vec<(String, String)>,
+    /// See `topic_configs`.
+    pub broker: Vec<(String, String)>,
+    /// How many brokers and producers.
+    pub brokers: u32,
+    /// See `brokers`.
+    pub producers: u32,
+}
+
+/// One run of the system under test from nothing.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Trial {
+    /// The system under test.
+    pub target: String,
+    /// Its storage backend, if it has one.
+    pub backend: Option<String>,
+    /// Counts from 1.
+    pub repetition: u32,
+    /// What came of it.
+    pub outcome: Outcome,
+}
+
+/// What came of a trial.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Outcome {
+    /// It ran to its end.
+    Measured(Box<Measured>),
+    /// The machine cannot run the backend.
+    Refused {
+        /// Why.
+        reason: String,
+    },
+    /// It broke.
+    Failed {
+        /// How.
+        reason: String,
+    },
+}
+
+/// The measurements of a trial.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Measured {
+    /// What an acknowledgement promised.
+    pub durability: Durability,
+    /// Records, by what became of them.
+    pub records: RecordCounts,
+    /// Length of the measured part on the schedule, in nanoseconds.
+    pub measured_ns: u64,
+    /// Records a second that the schedule wanted in the measured part; `None` in a closed loop.
+    pub offered_per_second: Option<f64>,
+    /// Records a second that were acknowledged in it.
+    pub achieved_per_second: f64,
+    /// Bytes of keys and values a second of these.
+    pub achieved_bytes_per_second: f64,
+    /// From the intended time to the acknowledgement.
+    pub to_acknowledgement: PathResult,
+    /// From the intended time to the delivery.
+    pub to_delivery: PathResult,
+    /// From the call of `send` to the acknowledgement.
+    pub service: Distribution,
+    /// How late the generator was by its own fault.
+    pub generator_lag: Distribution,
+    /// The producers' batches; their number is also the number of independent samples.
+    pub batches: BatchPanel,
+    /// `batch.size`, for the fill ratio.
+    pub batch_size: u64,
+    /// Produce requests and their bytes.
+    pub requests: u64,
+    /// See `requests`.
+    pub request_bytes: u64,
+    /// The storage backends' counters over the measured part and the drain, summed over brokers.
+    pub storage: BTreeMap<String, u64>,
+    /// The target's other counters over the same time.
+    pub target: BTreeMap<String, u64>,
+    /// The producers' counters over the whole trial.
+    pub producers: BTreeMap<String, u64>,
+    /// The proof of effect.
+    pub proof: Vec<Evidence>,
+    /// What the run is not good for; empty is good.
+    pub verdicts: Vec<Verdict>,
+}
+
+/// What an acknowledgement promised.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Durability {
+    /// `none`, `visible`, `written` or `durable`.
+    pub level: String,
+    /// On how many replicas.
+    pub replicas: u32,
+}
+
+/// Records of a trial, warm-up included unless said otherwise.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecordCounts {
+    /// Handed to `send`.
+    pub sent: u64,
+    /// Acknowledged.
+    pub acknowledged: u64,
+    /// Failed for good.
+    pub failed: u64,
+    /// Delivered, each counted once.
+    pub delivered: u64,
+    /// Whole passes over the source that were sent.
+    pub passes: u64,
+    /// Of those after the warm-up: acknowledged.
+    pub measured: u64,
+}
+
+/// One of the two paths.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PathResult {
+    /// Whole durations of the measured records.
+    pub total: Distribution,
+    /// The steps that the target stamps, in order; their means add up to that of `total`.
+    pub steps: Vec<StepResult>,
+    /// The slowest records, slowest first.
+    pub slowest: Vec<SlowRecord>,
+}
+
+/// One step of a path.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StepResult {
+    /// Which.
+    pub step: Step,
+    /// Its durations; a record that spent no time in it counts as zero.
+    pub durations: Distribution,
+}
+
+/// A slow record.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SlowRecord {
+    /// Its partition.
+    pub partition: i32,
+    /// Its offset.
+    pub offset: i64,
+    /// Nanoseconds by step, without those of zero.
+    pub steps_ns: BTreeMap<Step, u64>,
+}
+
+/// What a run is not good for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Verdict {
+    /// Which.
+    pub kind: VerdictKind,
+    /// Why, as a sentence.
+    pub reason: String,
+}
+
+/// Why a run does not count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING-KEBAB-CASE")]
+pub enum VerdictKind {
+    /// Something was lost, doubled, moved or altered, or the proof of effect failed.
+    Invalid,
+    /// The load generator, not the system, was the limit.
+    GeneratorBound,
+    /// The system did not keep up: its latencies measure the length of the run.
+    Backlogged,
+}
+
+impl VerdictKind {
+    /// As it is printed.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            VerdictKind::Invalid => "INVALID",
+            VerdictKind::GeneratorBound => "GENERATOR-BOUND",
+            VerdictKind::Backlogged => "BACKLOGGED",
+        }
+    }
+}
+
+impl Measured {
+    /// Whether its latencies say nothing, because they grow with the run.
+    #[must_use]
+    pub fn is_backlogged(&self) -> bool {
+        self.verdicts.iter().any(|verdict| verdict.kind == VerdictKind::Backlogged)
+    }
+}

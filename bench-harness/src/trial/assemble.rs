@@ -1,0 +1,197 @@
+//! Puts the measurements of a trial together.
+
+use std::collections::BTreeMap;
+
+use logdyno_engine::record::Nanos;
+use logdyno_engine::storage::counters::Counts;
+
+use super::drive::Driven;
+use super::{Backlog, Trial, backlog_verdict, generator_verdict, producer_config, replicas};
+use crate::load::{Bounds, Limit, Schedule};
+use crate::measure::{JoinSettings, Joined, PathJoined, Slow, Step};
+use crate::proof::{Asked, BatchesOnDisk, Evidence, Looked, judge};
+use crate::result::{Durability, Measured, PathResult, RecordCounts, SlowRecord, StepResult, Verdict, VerdictKind};
+use crate::target::{AckPoint, Path};
+
+/// How many looks at the backlog there are.
+const BACKLOG_SAMPLES: u64 = 40;
+
+/// The result of what was driven.
+pub(super) fn measured(
+    trial: &Trial<'_>,
+    schedule: &Schedule,
+    bounds: Bounds,
+    settings: &JoinSettings,
+    driven: Driven,
+    batches: &BatchesOnDisk,
+) -> Measured {
+    let end = end(schedule, bounds, settings, &driven);
+    let measured_ns = end.0.saturating_sub(driven.begin.0);
+    let seconds = measured_ns as f64 / 1e9;
+    let backlog = backlog(schedule, settings, &driven, end);
+    let acknowledged = driven.joined.acknowledged.until(end) - driven.joined.acknowledged.until(driven.begin);
+    let achieved_per_second = acknowledged as f64 / seconds.max(1e-9);
+    let config = producer_config(trial.plan, "127.0.0.1:9092");
+    let durability = durability(trial, replicas(trial.plan, config.acks));
+    let counts = storage_counts(&driven);
+    let proof = proof(trial, &durability, &counts, &driven, batches);
+    let verdicts = verdicts(&driven, &proof, backlog.as_ref());
+    let mean_bytes = trial.records.bytes() as f64 / trial.records.len() as f64;
+    let Joined { to_acknowledgement, to_delivery, service, panel, failed, .. } = driven.joined;
+    Measured {
+        durability,
+        records: RecordCounts {
+            sent: driven.sent,
+            acknowledged: driven.joined.acknowledged_count,
+            failed: failed.0,
+            delivered: driven.joined.delivered_count,
+            passes: driven.sent / trial.records.len(),
+            measured: to_acknowledgement.total.count(),
+        },
+        measured_ns,
+        offered_per_second: backlog.map(|backlog| backlog.offered as f64 / seconds.max(1e-9)),
+        achieved_per_second,
+        achieved_bytes_per_second: achieved_per_second * mean_bytes,
+        to_acknowledgement: path_result(to_acknowledgement, |step| is_on_ack_path(&settings.path, step)),
+        to_delivery: path_result(to_delivery, |step| is_on_delivery_path(&settings.path, step)),
+        service,
+        generator_lag: driven.generated.lag,
+        batches: panel,
+        batch_size: config.batch_size as u64,
+        requests: driven.after.requests.0 - driven.before.requests.0,
+        request_bytes: driven.after.requests.1 - driven.before.requests.1,
+        storage: counts.named().into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
+        target: difference(&driven.before.target.counters, &driven.after.target.counters),
+        producers: difference(&[], &driven.producers),
+        proof,
+        verdicts,
+    }
+}
+
+/// The end of the measured part: on the schedule, when the record after the last would be due.
+fn end(schedule: &Schedule, bounds: Bounds, settings: &JoinSettings, driven: &Driven) -> Nanos {
+    match bounds.end {
+        Limit::Number(end) if driven.overflow.is_none() => {
+            schedule.intended_ns(end).map_or(driven.ended, |ns| Nanos(settings.start.0.saturating_add(ns)))
+        }
+        _ => driven.ended,
+    }
+}
+
+/// How far acknowledgements were behind the schedule; `None` in a closed loop, which waits for them.
+fn backlog(schedule: &Schedule, settings: &JoinSettings, driven: &Driven, end: Nanos) -> Option<Backlog> {
+    let due = |at: Nanos| schedule.due(at.0.saturating_sub(settings.start.0));
+    let length = end.0.saturating_sub(driven.begin.0);
+    let sample = |index: u64| {
+        let at = Nanos(driven.begin.0 + length / BACKLOG_SAMPLES * index);
+        Some(due(at)?.cast_signed() - driven.joined.acknowledged.until(at).cast_signed())
+    };
+    let samples = (1..=BACKLOG_SAMPLES).map(sample).collect::<Option<Vec<i64>>>()?;
+    let before = |at: Nanos| due(Nanos(at.0.saturating_sub(1)));
+    let offered =
+        before(end)?.saturating_sub(before(driven.begin).filter(|_| driven.begin > settings.start).unwrap_or(0));
+    Some(Backlog { samples, offered, seconds: length as f64 / 1e9 })
+}
+
+fn durability(trial: &Trial<'_>, replicas: u32) -> Durability {
+    if trial.backend.is_none() || replicas == 0 {
+        return Durability { level: "none".to_owned(), replicas: 0 };
+    }
+    let level = trial.plan.topic.configs.get("logdyno.ack.level").unwrap_or("written");
+    let replicas = if trial.target.has_replicas() { replicas } else { 1 };
+    Durability { level: level.to_owned(), replicas }
+}
+
+fn storage_counts(driven: &Driven) -> Counts {
+    let before = driven.before.target.storage.unwrap_or_default();
+    driven.after.target.storage.map(|after| after.since(&before)).unwrap_or_default()
+}
+
+fn proof(
+    trial: &Trial<'_>,
+    durability: &Durability,
+    counts: &Counts,
+    driven: &Driven,
+    batches: &BatchesOnDisk,
+) -> Vec<Evidence> {
+    let Some(backend) = trial.backend else { return Vec::new() };
+    let codec = trial.plan.producer.get("compression.type").unwrap_or("none");
+    let asked = Asked { backend: backend.name, codec, is_durable: durability.level == "durable" };
+    judge(&asked, &Looked { counts, files: &driven.files, batches })
+}
+
+fn verdicts(driven: &Driven, proof: &[Evidence], backlog: Option<&Backlog>) -> Vec<Verdict> {
+    let joined = &driven.joined;
+    let mut reasons = joined.violations.sentences();
+    reasons.extend(driven.corrupt.iter().map(|reason| format!("CORRUPT: {reason}")));
+    if joined.failed.0 > 0 {
+        let first = joined.failed.1.as_deref().unwrap_or_default();
+        reasons.push(format!("{} records failed; the first: {first}", joined.failed.0));
+    }
+    let (acknowledged, failed, _) = (joined.acknowledged_count, joined.failed.0, joined.delivered_count);
+    if acknowledged + failed < driven.sent && driven.overflow.is_none() {
+        reasons.push(format!("{} records were neither acknowledged nor failed", driven.sent - acknowledged - failed));
+    }
+    if joined.unmeasured > 0 && reasons.is_empty() {
+        reasons
+            .push(format!("{} records have no complete set of stamps and are not in the figures", joined.unmeasured));
+    }
+    reasons.extend(
+        proof
+            .iter()
+            .filter(|evidence| !evidence.holds)
+            .map(|evidence| format!("no proof of effect: {}: {}", evidence.name, evidence.detail)),
+    );
+    let mut verdicts: Vec<Verdict> =
+        reasons.into_iter().map(|reason| Verdict { kind: VerdictKind::Invalid, reason }).collect();
+    match &driven.overflow {
+        Some(reason) => verdicts.push(Verdict { kind: VerdictKind::Backlogged, reason: reason.clone() }),
+        None => verdicts.extend(backlog.and_then(backlog_verdict)),
+    }
+    verdicts.extend(generator_verdict(&driven.generated.lag, &joined.to_acknowledgement.total));
+    verdicts
+}
+
+fn path_result(path: PathJoined, is_on_path: impl Fn(Step) -> bool) -> PathResult {
+    let steps = Step::ALL.into_iter().zip(path.steps).filter(|(step, _)| is_on_path(*step));
+    PathResult {
+        total: path.total,
+        steps: steps.map(|(step, durations)| StepResult { step, durations }).collect(),
+        slowest: path.slowest.into_sorted().into_iter().map(slow_record).collect(),
+    }
+}
+
+fn slow_record(slow: Slow) -> SlowRecord {
+    let steps = Step::ALL.into_iter().map(|step| (step, slow.times.get(step))).filter(|(_, ns)| *ns > 0);
+    SlowRecord { partition: slow.partition, offset: slow.offset, steps_ns: steps.collect() }
+}
+
+/// Steps that are never stamped are left out; they are zero throughout.
+fn is_on_ack_path(path: &Path, step: Step) -> bool {
+    let waits_for = |point| path.acknowledged_after == point;
+    match step {
+        Step::Fetch | Step::Deliver => false,
+        Step::Append => path.appended && !waits_for(AckPoint::Sent),
+        Step::Disk => path.written && !waits_for(AckPoint::Sent),
+        Step::Replicate => path.replicated && waits_for(AckPoint::HighWatermark),
+        Step::HighWatermark => path.high_watermark && waits_for(AckPoint::HighWatermark),
+        _ => true,
+    }
+}
+
+fn is_on_delivery_path(path: &Path, step: Step) -> bool {
+    match step {
+        Step::Acknowledge => false,
+        Step::Append => path.appended,
+        Step::Disk => path.written,
+        Step::Replicate => path.replicated,
+        Step::HighWatermark => path.high_watermark,
+        Step::Fetch => path.fetched,
+        _ => true,
+    }
+}
+
+fn difference(before: &[(&'static str, u64)], after: &[(&'static str, u64)]) -> BTreeMap<String, u64> {
+    let known = |name: &str| before.iter().find(|(known, _)| *known == name).map_or(0, |(_, value)| *value);
+    after.iter().map(|(name, value)| ((*name).to_owned(), value.saturating_sub(known(name)))).collect()
+}

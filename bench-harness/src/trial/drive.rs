@@ -1,0 +1,287 @@
+//! The threads of a trial: a generator for each producer, one consumer, and this one, which joins what is reported.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use logdyno_engine::record::{Clock, Nanos};
+
+use super::{Trial, TrialError};
+use crate::load::{Bounds, Generated, Generator, Schedule, Window};
+use crate::measure::{Delivery, Inbox, Join, JoinSettings, Joined, Recorder, digest};
+use crate::proof::OpenFiles;
+use crate::signal::Stop;
+use crate::target::{Observation, Running, Sink, Source, TargetError};
+
+/// How often what was reported is joined.
+const JOIN_EVERY: Duration = Duration::from_millis(5);
+
+/// How often the watcher is told.
+const TELL_EVERY: Duration = Duration::from_millis(200);
+
+/// How long one poll of the consumer waits.
+const POLL: Duration = Duration::from_millis(50);
+
+/// Records that may be acknowledged or delivered and not settled, before the run is given up: 200 MB of ours.
+const HELD_MAX: usize = 4_000_000;
+
+/// How far a trial is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// Since the start.
+    pub elapsed: Duration,
+    /// Records handed to `send`.
+    pub sent: u64,
+    /// Acknowledged.
+    pub acknowledged: u64,
+    /// Delivered.
+    pub delivered: u64,
+    /// Whether the warm-up is over.
+    pub is_measuring: bool,
+}
+
+/// What a drive needs.
+pub(super) struct Drive<'a> {
+    pub(super) trial: &'a Trial<'a>,
+    pub(super) schedule: &'a Schedule,
+    pub(super) bounds: Bounds,
+    pub(super) settings: &'a JoinSettings,
+    pub(super) recorder: &'a Recorder,
+    pub(super) clock: &'a dyn Clock,
+    pub(super) running: &'a dyn Running,
+}
+
+/// What a drive has found.
+pub(super) struct Driven {
+    pub(super) joined: Joined,
+    pub(super) sent: u64,
+    pub(super) begin: Nanos,
+    /// When the last `send` had returned.
+    pub(super) ended: Nanos,
+    pub(super) generated: Generated,
+    /// The target's counters and the requests so far, at the begin and after the drain.
+    pub(super) before: Counted,
+    pub(super) after: Counted,
+    pub(super) producers: Vec<(&'static str, u64)>,
+    pub(super) files: OpenFiles,
+    /// Why the run was given up, if it was: more was under way than can be held.
+    pub(super) overflow: Option<String>,
+    /// What the consumer found to be corrupt.
+    pub(super) corrupt: Option<String>,
+}
+
+/// Counters at one moment.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Counted {
+    pub(super) target: Observation,
+    pub(super) requests: (u64, u64),
+}
+
+/// What the threads share.
+#[derive(Default)]
+struct Shared {
+    window: Window,
+    before: Mutex<Counted>,
+    consumer_shall_end: AtomicBool,
+    /// Polls of the consumer that returned nothing.
+    empty_polls: AtomicU64,
+    consumer_error: Mutex<Option<TargetError>>,
+}
+
+impl Drive<'_> {
+    /// Runs the trial from its first record to the drain of its last.
+    pub(super) fn run(&self, stop: &Stop, watch: &mut dyn FnMut(Progress)) -> Result<Driven, TrialError> {
+        let producers = 0..self.settings.producers;
+        let mut sinks = producers.map(|index| self.running.sink(index)).collect::<Result<Vec<_>, _>>()?;
+        let mut source = self.running.source()?;
+        let shared = Shared::default();
+        let on_begin = || *lock(&shared.before) = self.count();
+        let generator = Generator {
+            schedule: self.schedule,
+            bounds: self.bounds,
+            records: self.trial.records,
+            recorder: self.recorder,
+            window: &shared.window,
+            clock: self.clock,
+            start: self.settings.start,
+            start_ms: self.settings.start_ms,
+            producers: self.settings.producers,
+            on_begin: &on_begin,
+        };
+        let mut join = Join::new(self.settings.clone());
+        let (generated, overflow) = std::thread::scope(|scope| {
+            let generator = &generator;
+            let generating: Vec<_> = (0..)
+                .zip(&mut sinks)
+                .map(|(index, sink)| scope.spawn(move || generator.run(index, &mut **sink)))
+                .collect();
+            let consuming = scope.spawn(|| self.consume(&mut *source, &shared));
+            let overflow = self.watch_over(&shared, &mut join, stop, watch, || {
+                generating.iter().all(std::thread::ScopedJoinHandle::is_finished)
+            });
+            shared.window.end();
+            let generated: Vec<Generated> = generating.into_iter().map(joined_thread).collect();
+            shared.consumer_shall_end.store(true, Ordering::Relaxed);
+            joined_thread(consuming);
+            (generated, overflow)
+        });
+        if stop.asked() {
+            return Err(TrialError::Interrupted);
+        }
+        self.take_in(&shared, &mut join, &mut Inbox::default());
+        let corrupt = match lock(&shared.consumer_error).take() {
+            None => None,
+            Some(TargetError::Corrupt(reason)) => Some(reason),
+            Some(error) => return Err(error.into()),
+        };
+        let (after, files) = (self.count(), self.trial.backend.map(|_| self.trial.open_files()).transpose()?);
+        let mut all = Generated::default();
+        for generated in generated {
+            all.lag.merge(&generated.lag);
+            all.ended = all.ended.max(generated.ended);
+        }
+        Ok(Driven {
+            joined: join.finish(),
+            sent: shared.window.sent(),
+            begin: shared.window.begin().unwrap_or(self.settings.start),
+            ended: all.ended,
+            generated: all,
+            before: lock(&shared.before).clone(),
+            after,
+            producers: summed(&sinks),
+            files: files.unwrap_or_default(),
+            overflow,
+            corrupt,
+        })
+    }
+
+    fn count(&self) -> Counted {
+        Counted { target: self.running.observe(), requests: self.recorder.requests() }
+    }
+
+    /// The consumer's thread.
+    fn consume(&self, source: &mut dyn Source, shared: &Shared) {
+        let mut deliveries = Vec::new();
+        while !shared.consumer_shall_end.load(Ordering::Relaxed) {
+            let polled = source.poll(POLL, &mut |record| {
+                let content = digest(record.key, record.value);
+                let digest = self.settings.digest_delivered(content, record.timestamp);
+                deliveries.push(Delivery { partition: record.partition, offset: record.offset, digest });
+            });
+            if deliveries.is_empty() {
+                shared.empty_polls.fetch_add(1, Ordering::Relaxed);
+            }
+            self.recorder.delivered(&deliveries);
+            deliveries.clear();
+            if let Err(error) = polled {
+                *lock(&shared.consumer_error) = Some(error);
+                return;
+            }
+        }
+    }
+
+    /// Joins and tells until the run is drained, broken, or asked to stop; why it was given up, if it was.
+    fn watch_over(
+        &self,
+        shared: &Shared,
+        join: &mut Join,
+        stop: &Stop,
+        watch: &mut dyn FnMut(Progress),
+        have_generators_ended: impl Fn() -> bool,
+    ) -> Option<String> {
+        let mut inbox = Inbox::default();
+        let mut told = Instant::now();
+        let mut drain = Drain::new(self.trial.patience);
+        loop {
+            // Asked first: when it is true, all receipts are in what is taken in next.
+            let have_ended = have_generators_ended();
+            self.take_in(shared, join, &mut inbox);
+            if told.elapsed() >= TELL_EVERY {
+                told = Instant::now();
+                watch(self.progress(shared, join));
+            }
+            if join.held() > HELD_MAX {
+                return Some(format!(
+                    "more than {HELD_MAX} records were acknowledged and not yet delivered, or the other way round"
+                ));
+            }
+            let is_broken = lock(&shared.consumer_error).is_some();
+            let is_drained = have_ended && drain.is_over(join, shared.empty_polls.load(Ordering::Relaxed));
+            if is_broken || is_drained || stop.wait_for(JOIN_EVERY) {
+                return None;
+            }
+        }
+    }
+
+    fn take_in(&self, shared: &Shared, join: &mut Join, inbox: &mut Inbox) {
+        self.recorder.empty_into(inbox);
+        // After emptying: the window opened before the first measured record was sent, so before any report of it.
+        if let Some(begin) = shared.window.begin() {
+            join.begin(begin);
+        }
+        join.take_in(inbox);
+    }
+
+    fn progress(&self, shared: &Shared, join: &Join) -> Progress {
+        let (acknowledged, _, delivered) = join.progress();
+        Progress {
+            elapsed: self.clock.now().since(self.settings.start),
+            sent: shared.window.sent(),
+            acknowledged,
+            delivered,
+            is_measuring: shared.window.begin().is_some(),
+        }
+    }
+}
+
+/// Decides when nothing more will come.
+struct Drain {
+    patience: Duration,
+    /// What had come in when something last did, and when that was.
+    seen: Option<((u64, u64, u64), Instant)>,
+    /// Empty polls when everything had come in: one that began after it must come back empty too.
+    settled_at: Option<u64>,
+}
+
+impl Drain {
+    fn new(patience: Duration) -> Drain {
+        Drain { patience, seen: None, settled_at: None }
+    }
+
+    fn is_over(&mut self, join: &Join, empty_polls: u64) -> bool {
+        let progress = join.progress();
+        match self.seen {
+            Some((seen, since)) if seen == progress => {
+                if since.elapsed() >= self.patience {
+                    return true;
+                }
+            }
+            _ => self.seen = Some((progress, Instant::now())),
+        }
+        if join.held() > 0 || progress.2 < progress.0 {
+            self.settled_at = None;
+            return false;
+        }
+        // The poll under way may have begun before; the second empty one has not.
+        empty_polls >= *self.settled_at.get_or_insert(empty_polls) + 2
+    }
+}
+
+fn summed(sinks: &[Box<dyn Sink>]) -> Vec<(&'static str, u64)> {
+    let mut sums: Vec<(&'static str, u64)> = Vec::new();
+    for (name, value) in sinks.iter().flat_map(|sink| sink.counters()) {
+        match sums.iter_mut().find(|(known, _)| *known == name) {
+            Some((_, sum)) => *sum += value,
+            None => sums.push((name, value)),
+        }
+    }
+    sums
+}
+
+fn joined_thread<T>(thread: std::thread::ScopedJoinHandle<'_, T>) -> T {
+    thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

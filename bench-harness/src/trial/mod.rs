@@ -1,0 +1,173 @@
+//! One measured run: start the target, send and consume at the same time, drain, look for proof, stop, judge.
+
+mod assemble;
+mod drive;
+mod verdict;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use logdyno_engine::client::{Acks, ProducerConfig};
+use logdyno_engine::record::{Clock, SystemClock};
+use logdyno_engine::storage::{Kind, Refused};
+
+use crate::load::{Bounds, Schedule};
+use crate::measure::{JoinSettings, Recorder};
+use crate::proof::{self, BatchesOnDisk, OpenFiles};
+use crate::records::RecordSet;
+use crate::result::Measured;
+use crate::signal::Stop;
+use crate::target::{Setup, Target, TargetError};
+use crate::workload::{Load, Plan};
+
+pub use drive::Progress;
+pub(crate) use verdict::{Backlog, backlog_verdict, generator_verdict};
+
+/// From the start of the threads to the first record: so that the first is not late.
+const HEAD_START: Duration = Duration::from_millis(20);
+
+/// What a trial runs.
+pub struct Trial<'a> {
+    /// The plan.
+    pub plan: &'a Arc<Plan>,
+    /// Its records.
+    pub records: &'a RecordSet,
+    /// The system under test.
+    pub target: &'a dyn Target,
+    /// Its storage backend, if it has one.
+    pub backend: Option<Kind>,
+    /// A directory for its data: made here, and removed at the end.
+    pub dir: PathBuf,
+    /// How long nothing may come in before what is missing counts as lost.
+    pub patience: Duration,
+}
+
+/// Why a trial gave no measurements.
+#[derive(Debug, thiserror::Error)]
+pub enum TrialError {
+    /// The machine cannot run the backend.
+    #[error(transparent)]
+    Refused(Refused),
+    /// The target broke.
+    #[error("the target failed: {0}")]
+    Target(TargetError),
+    /// The plan makes no run.
+    #[error("{0}")]
+    Plan(String),
+    /// The data directory cannot be used.
+    #[error("{}: {error}", dir.display())]
+    Directory {
+        /// The directory.
+        dir: PathBuf,
+        /// The system's answer.
+        error: std::io::Error,
+    },
+    /// The user ended it.
+    #[error("it was interrupted")]
+    Interrupted,
+}
+
+impl From<TargetError> for TrialError {
+    fn from(error: TargetError) -> TrialError {
+        match error {
+            TargetError::Refused(refused) => TrialError::Refused(refused),
+            error => TrialError::Target(error),
+        }
+    }
+}
+
+/// The schedule of a plan's load over its records.
+#[must_use]
+pub fn schedule(plan: &Plan, records: &RecordSet) -> Schedule {
+    match plan.load {
+        Load::Rate(rate) => Schedule::Rate(rate),
+        Load::Times(scale) => Schedule::of_times(records.times_ns().unwrap_or(&[0]), scale),
+        Load::Closed { in_flight } => Schedule::Closed { in_flight },
+    }
+}
+
+impl Trial<'_> {
+    /// Runs it. `stop` ends it early; `watch` is told how far it is, a few times a second.
+    pub fn run(&self, stop: &Stop, watch: &mut dyn FnMut(Progress)) -> Result<Measured, TrialError> {
+        let directory = |error| TrialError::Directory { dir: self.dir.clone(), error };
+        std::fs::create_dir_all(&self.dir).map_err(directory)?;
+        let outcome = self.run_in_dir(stop, watch);
+        let removed = std::fs::remove_dir_all(&self.dir).map_err(directory);
+        let measured = outcome?;
+        removed?;
+        Ok(measured)
+    }
+
+    fn run_in_dir(&self, stop: &Stop, watch: &mut dyn FnMut(Progress)) -> Result<Measured, TrialError> {
+        let schedule = schedule(self.plan, self.records);
+        let bounds = Bounds::of(&self.plan.run, &schedule, self.records.len()).map_err(TrialError::Plan)?;
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let recorder = Arc::new(Recorder::new(&self.plan.topic.name));
+        let running = self.target.start(Setup {
+            plan: Arc::clone(self.plan),
+            backend: self.backend,
+            dir: self.dir.clone(),
+            clock: Arc::clone(&clock),
+            probe: recorder.clone(),
+            receipts: recorder.clone(),
+        })?;
+        let start = clock.now().after(HEAD_START);
+        let settings = JoinSettings {
+            partitions: self.plan.topic.partitions,
+            producers: self.plan.run.producers,
+            path: running.path(),
+            digests: self.records.digests(),
+            start,
+            start_ms: clock.wall_ms() + HEAD_START.as_millis() as i64,
+            checks_timestamps: self.plan.topic.configs.get("message.timestamp.type") != Some("LogAppendTime"),
+        };
+        let drive = drive::Drive {
+            trial: self,
+            schedule: &schedule,
+            bounds,
+            settings: &settings,
+            recorder: &recorder,
+            clock: &*clock,
+            running: &*running,
+        };
+        let driven = drive.run(stop, watch);
+        let stopped = running.stop();
+        let driven = driven?;
+        stopped?;
+        let batches = if self.backend.is_some() { self.batches_on_disk()? } else { BatchesOnDisk::default() };
+        Ok(assemble::measured(self, &schedule, bounds, &settings, driven, &batches))
+    }
+
+    fn batches_on_disk(&self) -> Result<BatchesOnDisk, TrialError> {
+        proof::batches_on_disk(&self.dir, &self.plan.topic.name)
+            .map_err(|error| TrialError::Directory { dir: self.dir.clone(), error })
+    }
+
+    fn open_files(&self) -> Result<OpenFiles, TrialError> {
+        proof::open_files(&self.dir, &self.plan.topic.name)
+            .map_err(|error| TrialError::Directory { dir: self.dir.clone(), error })
+    }
+}
+
+/// The producer's settings of a plan, as they are obeyed.
+#[must_use]
+pub fn producer_config(plan: &Plan, servers: &str) -> ProducerConfig {
+    ProducerConfig::from_pairs(std::iter::once(("bootstrap.servers", servers)).chain(plan.producer.iter()))
+        .unwrap_or_else(|error| unreachable!("the plan's producer settings were checked: {error}"))
+}
+
+/// A fresh directory of one trial below the folder of a run.
+#[must_use]
+pub fn data_dir(folder: &Path, backend: Option<&str>, repetition: u32) -> PathBuf {
+    folder.join(format!("data-{}-{repetition}", backend.unwrap_or("none")))
+}
+
+/// On how many replicas a record is when it is acknowledged.
+fn replicas(plan: &Plan, acks: Acks) -> u32 {
+    match acks {
+        Acks::None => 0,
+        Acks::Leader => 1,
+        Acks::All => plan.topic.replication_factor.unsigned_abs().into(),
+    }
+}
