@@ -33,6 +33,7 @@ use exit::Exit;
 pub fn main_with(kinds: &[Kind]) -> ExitCode {
     tracing_subscriber::fmt()
         .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
         .with_max_level(tracing::Level::WARN)
         .with_target(false)
         .init();

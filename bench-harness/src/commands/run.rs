@@ -6,8 +6,8 @@ use std::sync::Arc;
 use clap::Args;
 use logdyno_engine::storage::Kind;
 
-use crate::exit::Exit;
 use crate::campaign::{Campaign, Ended, Jobs};
+use crate::exit::Exit;
 use crate::progress::Watcher;
 use crate::signal::Stop;
 use crate::target::Target;
