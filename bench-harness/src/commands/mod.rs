@@ -33,7 +33,7 @@ impl Command {
     /// Runs the command; what it returns is the process's exit code.
     pub(crate) fn run(self, kinds: &[Kind]) -> anyhow::Result<Exit> {
         match self.verb {
-            Verb::Run(run) => return run.run(kinds, &target::all()),
+            Verb::Run(run) => return run.run(kinds, &target::targets()),
             Verb::Report(report) => report.run()?,
             Verb::Serve(serve) => serve.run(kinds)?,
             Verb::Doctor(doctor) => doctor.run(kinds)?,

@@ -36,20 +36,11 @@ pub trait Target: Send + Sync {
     /// Whether it keeps records on a storage backend. If not, a workload's backends make no difference and it is run once.
     fn has_storage(&self) -> bool;
 
-    /// Whether it replicates: if not, an acknowledgement is about one copy whatever the plan says.
-    fn has_replicas(&self) -> bool;
-
     /// Says what of the plan it cannot do, before anything starts.
     fn check(&self, plan: &Plan) -> Result<(), Objection>;
 
     /// Starts it with the plan's topic, empty.
     fn start(&self, setup: Setup) -> Result<Box<dyn Running>, TargetError>;
-}
-
-/// The targets that there are.
-#[must_use]
-pub fn all() -> Vec<Box<dyn Target>> {
-    vec![Box::new(NullTarget::default())]
 }
 
 /// A setting of the plan that a target does not take.

@@ -53,10 +53,6 @@ impl Target for NullTarget {
         false
     }
 
-    fn has_replicas(&self) -> bool {
-        false
-    }
-
     fn check(&self, _: &Plan) -> Result<(), Objection> {
         Ok(())
     }

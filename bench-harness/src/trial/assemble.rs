@@ -32,7 +32,7 @@ pub(super) fn measured(
     let acknowledged = driven.joined.acknowledged.until(end) - driven.joined.acknowledged.until(driven.begin);
     let achieved_per_second = acknowledged as f64 / seconds.max(1e-9);
     let config = producer_config(trial.plan, "127.0.0.1:9092");
-    let durability = durability(trial, replicas(trial.plan, config.acks));
+    let durability = durability(trial, &settings.path, replicas(trial.plan, config.acks));
     let counts = storage_counts(&driven);
     let proof = proof(trial, &durability, &counts, &driven, batches);
     let verdicts = verdicts(&driven, &proof, backlog.as_ref());
@@ -93,12 +93,13 @@ fn backlog(schedule: &Schedule, settings: &JoinSettings, driven: &Driven, end: N
     Some(Backlog { samples, offered, seconds: length as f64 / 1e9 })
 }
 
-fn durability(trial: &Trial<'_>, replicas: u32) -> Durability {
+fn durability(trial: &Trial<'_>, path: &Path, replicas: u32) -> Durability {
     if trial.backend.is_none() || replicas == 0 {
         return Durability { level: "none".to_owned(), replicas: 0 };
     }
     let level = trial.plan.topic.configs.get("logdyno.ack.level").unwrap_or("written");
-    let replicas = if trial.target.has_replicas() { replicas } else { 1 };
+    // A target that does not replicate has one copy, whatever the plan says.
+    let replicas = if path.replicated { replicas } else { 1 };
     Durability { level: level.to_owned(), replicas }
 }
 
