@@ -202,7 +202,8 @@ impl ProducerBatch {
 
     /// Takes no further record. The first reason stays.
     pub(crate) fn close(&mut self, reason: CloseReason, now: Nanos) {
-        self.closed.get_or_insert((now, reason));
+        // The sender may have asked for the time before this batch began.
+        self.closed.get_or_insert((now.max(self.created), reason));
     }
 
     /// Compresses and seals it, if that has not been done for an earlier attempt. `now` is asked before and after.
