@@ -152,7 +152,7 @@ impl Producing<'_> {
 
     /// The batch, if it is one that the log may take (Kafka's `LogValidator`).
     fn checked(&self, hosted: &Hosted, records: Bytes) -> Result<Batch, Refused> {
-        let limit = hosted.settings.log.max_message_bytes as usize;
+        let limit = hosted.settings.log.max_message_bytes;
         if records.len() > limit {
             let message = format!("the batch has {} bytes, max.message.bytes is {limit}", records.len());
             return Err(refused(ErrorCode::MessageTooLarge, message));
