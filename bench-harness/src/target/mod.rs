@@ -5,6 +5,7 @@
 //! joins the two; a target measures nothing itself.
 
 mod embedded;
+mod log;
 mod null;
 mod settings;
 
@@ -18,6 +19,7 @@ use logdyno_engine::storage::Kind;
 use logdyno_engine::storage::counters::Counts;
 
 pub use embedded::EmbeddedTarget;
+pub use log::LogTarget;
 pub use null::{Fault, NullTarget};
 
 use crate::workload::Plan;
@@ -25,7 +27,7 @@ use crate::workload::Plan;
 /// The targets that a workload can name.
 #[must_use]
 pub fn targets() -> Vec<Box<dyn Target>> {
-    vec![Box::new(EmbeddedTarget), Box::new(NullTarget::default())]
+    vec![Box::new(EmbeddedTarget), Box::new(LogTarget), Box::new(NullTarget::default())]
 }
 
 /// A system that records can be sent through.

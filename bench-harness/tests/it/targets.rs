@@ -78,7 +78,7 @@ fn start(target: &dyn Target, plan: Plan, kind: &Kind, heard: &Arc<Heard>, dir: 
     target.check(&plan).expect("the target takes the plan");
     let setup = Setup {
         plan: Arc::new(plan),
-        backend: Some(kind.clone()),
+        backend: Some(*kind),
         dir: dir.path().to_owned(),
         clock: Arc::new(SystemClock),
         probe: Arc::clone(heard) as Arc<dyn Probe>,
@@ -98,7 +98,7 @@ fn record(number: u64) -> Outgoing {
     let now = SystemClock.now();
     Outgoing {
         ticket: Ticket { number, intended: now, called: now },
-        key: (number % 3 != 0).then(|| Bytes::from(format!("key {}", number % 17))),
+        key: (!number.is_multiple_of(3)).then(|| Bytes::from(format!("key {}", number % 17))),
         value: Bytes::from(format!("value {number} {}", "x".repeat((number % 400) as usize))),
         timestamp: 1_700_000_000_000 + number as i64,
     }
@@ -187,6 +187,54 @@ fn embedded_delivers_everything_on_mmap() {
 #[test]
 fn embedded_delivers_everything_on_uring() {
     embedded_delivers_everything("uring");
+}
+
+#[test]
+fn without_acks_receipts_have_no_offset() {
+    let plan = plan("[topic]\nname = \"measured\"\npartitions = 2\n[producer]\nacks = \"0\"\nlinger.ms = 0");
+    let (heard, _) = run(&*target("embedded"), &plan, &on("buffered")).expect("buffered runs everywhere");
+    assert!(heard.notes().acknowledged.values().all(|(_, offset)| offset.is_none()));
+}
+
+fn log_delivers_everything(backend: &str, compression: &str) {
+    let plan = plan(&format!(
+        "[topic]\nname = \"measured\"\npartitions = 3\nsegment.bytes = 1048576\n\
+         [producer]\nacks = \"all\"\nlinger.ms = 1\nbatch.size = 4096\nbuffer.memory = 65536\ncompression.type = \"{compression}\""
+    ));
+    let Some((heard, observed)) = run(&*target("log"), &plan, &on(backend)) else { return };
+    let stages = heard.notes().stages.clone();
+    assert_eq!(Vec::from_iter(stages), [Stage::Appended, Stage::Written, Stage::Fetched, Stage::Delivered]);
+    assert!(observed.storage.expect("counters of storage").bytes_appended > 0);
+}
+
+#[test]
+fn log_delivers_everything_on_buffered() {
+    log_delivers_everything("buffered", "none");
+}
+
+#[test]
+fn log_delivers_everything_on_mmap() {
+    log_delivers_everything("mmap", "zstd");
+}
+
+#[test]
+fn log_delivers_everything_on_uring() {
+    log_delivers_everything("uring", "none");
+}
+
+#[test]
+fn a_batch_that_the_log_refuses_fails_each_of_its_records() {
+    let plan = plan("[topic]\nname = \"measured\"\nmax.message.bytes = 200\n[producer]\nlinger.ms = 0");
+    let (heard, dir) = (Arc::new(Heard::default()), TempDir::new().expect("a directory"));
+    let running = start(&*target("log"), plan, &on("buffered"), &heard, &dir).expect("buffered runs everywhere");
+    let mut sink = running.sink(0).expect("a producer");
+    sink.send(Outgoing { value: Bytes::from(vec![b'v'; 1000]), ..record(7) });
+    sink.flush();
+    let failed = heard.notes().failed.clone();
+    assert_eq!(failed.len(), 1);
+    assert!(failed[0].starts_with("record 7: ") && failed[0].contains("200"), "{failed:?}");
+    drop(sink);
+    running.stop().expect("a clean stop");
 }
 
 fn objection(target_name: &str, more: &str) -> (String, String) {

@@ -1,0 +1,115 @@
+//! One segment log without a network: what storage and batching alone cost.
+//!
+//! A partition is a log in this process. Producers fill batches as a client does (`batch.size`, `linger.ms`,
+//! `buffer.memory`, the codec) and append them as leader; the consumer reads what has reached the log's ack level.
+//! There is one replica whatever the topic asks for, and nothing for settings of sockets, retries and replicas to act
+//! on. `batch.size` is a batch's size before compression here: a client guesses what a codec will make of it.
+
+mod accumulator;
+mod acknowledging;
+mod arrivals;
+mod sink;
+mod source;
+
+use std::sync::Arc;
+
+use logdyno_engine::client::{Acks, ConsumerConfig};
+use logdyno_engine::record::{LeaderEpoch, TopicId, TopicPartition};
+use logdyno_engine::segment_log::{Log, LogDirectory};
+use logdyno_engine::storage::Backend;
+
+use self::arrivals::Arrivals;
+use self::sink::LogSink;
+use self::source::LogSource;
+use super::settings;
+use super::{AckPoint, Objection, Observation, Path, Running, Setup, Sink, Source, Target, TargetError};
+use crate::workload::Plan;
+
+/// The epoch of the one leader that these logs ever have.
+const EPOCH: LeaderEpoch = LeaderEpoch(0);
+
+/// Segment logs without a network.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct LogTarget;
+
+impl Target for LogTarget {
+    fn name(&self) -> &'static str {
+        "log"
+    }
+
+    fn has_storage(&self) -> bool {
+        true
+    }
+
+    fn check(&self, plan: &Plan) -> Result<(), Objection> {
+        settings::check(plan)
+    }
+
+    fn start(&self, setup: Setup) -> Result<Box<dyn Running>, TargetError> {
+        let Some(kind) = &setup.backend else {
+            return Err(TargetError::Failed("the log target was started without a storage backend".to_owned()));
+        };
+        let backend = kind.start_on(&setup.dir)?;
+        let (clock, probe) = (Arc::clone(&setup.clock), Arc::clone(&setup.probe));
+        let directory = LogDirectory::open(&setup.dir, Arc::clone(&backend), clock, probe).map_err(failed)?;
+        let config = settings::log_config(&setup.plan).map_err(TargetError::Failed)?;
+        let (topic, id) = (Arc::<str>::from(setup.plan.topic.name.as_str()), TopicId::new_v4());
+        let logs = (0..setup.plan.topic.partitions).map(|partition| {
+            let partition = TopicPartition::new(Arc::clone(&topic), partition);
+            let (log, _) = directory.open_log(&partition, id, config.clone()).map_err(failed)?;
+            log.start_epoch(EPOCH).map_err(failed)?;
+            log.set_leading(true);
+            Ok(log)
+        });
+        let logs = logs.collect::<Result<Arc<[Arc<Log>]>, TargetError>>()?;
+        Ok(Box::new(LogRunning { logs, directory, backend, arrivals: Arc::default(), setup }))
+    }
+}
+
+struct LogRunning {
+    logs: Arc<[Arc<Log>]>,
+    directory: LogDirectory,
+    backend: Arc<dyn Backend>,
+    arrivals: Arc<Arrivals>,
+    setup: Setup,
+}
+
+impl Running for LogRunning {
+    fn path(&self) -> Path {
+        Path {
+            appended: true,
+            written: settings::waits_for_storage(&self.setup.plan),
+            replicated: false,
+            high_watermark: false,
+            fetched: true,
+            acknowledged_after: match settings::acks(&self.setup.plan) {
+                Acks::None => AckPoint::Sent,
+                Acks::Leader | Acks::All => AckPoint::Written,
+            },
+        }
+    }
+
+    fn sink(&self, index: u32) -> Result<Box<dyn Sink>, TargetError> {
+        let config = settings::producer(&self.setup.plan).map_err(TargetError::Failed)?;
+        Ok(Box::new(LogSink::new(index, &config, &self.setup, &self.logs, &self.arrivals)?))
+    }
+
+    fn source(&self) -> Result<Box<dyn Source>, TargetError> {
+        let ours = [("bootstrap.servers", "localhost:9092")];
+        let config = ConsumerConfig::from_pairs(settings::over(&ours, &self.setup.plan.consumer));
+        let config = config.map_err(|error| TargetError::Failed(error.to_string()))?;
+        Ok(Box::new(LogSource::new(&config, &self.setup, &self.logs, &self.arrivals)))
+    }
+
+    fn observe(&self) -> Observation {
+        Observation { storage: Some(self.backend.counters()), counters: Vec::new() }
+    }
+
+    fn stop(self: Box<Self>) -> Result<(), TargetError> {
+        self.directory.close_clean().map_err(failed)
+    }
+}
+
+fn failed(error: impl std::fmt::Display) -> TargetError {
+    TargetError::Failed(error.to_string())
+}
