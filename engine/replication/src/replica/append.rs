@@ -50,7 +50,7 @@ impl Replica {
         };
         let (parked, waiting) = match acks {
             Acks::Leader => (None, Some(done)),
-            Acks::All => (Some((deadline, ParkedAck { appended: appended.clone(), done })), None),
+            Acks::All => (Some((deadline, ParkedAck { appended, done })), None),
         };
         let calls = self.appended_to(appended.last.next(), parked);
         drop(transition);
