@@ -26,8 +26,9 @@ pub struct LogDirectory {
     probe: Arc<dyn Probe>,
     root: Arc<dyn Storage>,
     clean_shutdown: bool,
-    recovery_points: BTreeMap<TopicPartition, Offset>,
-    high_watermarks: BTreeMap<TopicPartition, Offset>,
+    recovery_points: Arc<RecoveryPoints>,
+    /// As found at the start.
+    high_watermarks: Mutex<BTreeMap<TopicPartition, Offset>>,
     logs: Mutex<BTreeMap<TopicPartition, Arc<Log>>>,
     _lock: File,
 }
@@ -55,6 +56,11 @@ impl LogDirectory {
         if clean {
             root.remove(names::CLEAN_SHUTDOWN).map_err(|source| storage(path, source))?;
         }
+        let recovery_points = Arc::new(RecoveryPoints {
+            path: path.to_owned(),
+            root: Arc::clone(&root),
+            known: Mutex::new(recovery_points),
+        });
         let directory = LogDirectory {
             path: path.to_owned(),
             backend,
@@ -63,7 +69,7 @@ impl LogDirectory {
             root,
             clean_shutdown: clean,
             recovery_points,
-            high_watermarks,
+            high_watermarks: Mutex::new(high_watermarks),
             logs: Mutex::default(),
             _lock: lock,
         };
@@ -114,10 +120,12 @@ impl LogDirectory {
         check_topic_id(&*storage, partition, topic_id, &folder)?;
         let recovery = Recovery {
             clean_shutdown: self.clean_shutdown,
-            recovery_point: self.recovery_points.get(partition).copied().unwrap_or_default(),
+            recovery_point: lock_map(&self.recovery_points.known).get(partition).copied().unwrap_or_default(),
         };
         let (clock, probe) = (Arc::clone(&self.clock), Arc::clone(&self.probe));
         let (log, report) = Log::open(storage, partition.clone(), config, recovery, clock, probe)?;
+        let (points, cut) = (Arc::clone(&self.recovery_points), partition.clone());
+        log.set_before_cut(Box::new(move |end| points.lower(&cut, end)));
         logs.insert(partition.clone(), Arc::clone(&log));
         Ok((log, report))
     }
@@ -132,6 +140,9 @@ impl LogDirectory {
         {
             tracing::warn!(%partition, "closing a log that is deleted: {error}");
         }
+        // A log of the same name starts anew.
+        self.recovery_points.lower(partition, Offset::ZERO)?;
+        lock_map(&self.high_watermarks).remove(partition);
         let folder = self.folder(partition);
         if !folder.exists() {
             return Ok(());
@@ -155,7 +166,7 @@ impl LogDirectory {
 
     /// A partition's high watermark in the checkpoint that was found at the start; 0 if there is none.
     pub fn high_watermark(&self, partition: &TopicPartition) -> Offset {
-        self.high_watermarks.get(partition).copied().unwrap_or_default()
+        lock_map(&self.high_watermarks).get(partition).copied().unwrap_or_default()
     }
 
     /// Closes all logs and, if all closed well, leaves the mark that spares the next start its recovery.
@@ -164,15 +175,20 @@ impl LogDirectory {
         let closed: Vec<Result<()>> = logs.iter().map(|log| log.close()).collect();
         self.write_recovery_points()?;
         closed.into_iter().collect::<Result<()>>()?;
+        let unseen = self.existing().into_iter().any(|(partition, _)| !self.logs().contains_key(&partition));
+        if unseen && !self.clean_shutdown {
+            // What nobody has opened since the unclean stop has not been recovered.
+            return Ok(());
+        }
         let mark = br#"{"version":0,"brokerEpoch":-1}"#;
         self.root.replace(names::CLEAN_SHUTDOWN, mark).map_err(|source| storage(&self.path, source))
     }
 
     fn write_recovery_points(&self) -> Result<()> {
-        let points: BTreeMap<TopicPartition, Offset> =
-            self.logs().iter().map(|(partition, log)| (partition.clone(), log.recovery_point())).collect();
-        let content = checkpoint::encode_offsets(points.iter());
-        self.root.replace(names::RECOVERY_POINTS, &content).map_err(|source| storage(&self.path, source))
+        let logs = self.logs();
+        let mut known = lock_map(&self.recovery_points.known);
+        known.extend(logs.iter().map(|(partition, log)| (partition.clone(), log.recovery_point())));
+        self.recovery_points.write(&known)
     }
 
     fn folder(&self, partition: &TopicPartition) -> PathBuf {
@@ -201,6 +217,34 @@ impl LogDirectory {
     fn logs(&self) -> MutexGuard<'_, BTreeMap<TopicPartition, Arc<Log>>> {
         self.logs.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The recovery points in the checkpoint. Its lock is held from asking a log until the file is written, so that a
+/// truncation's lower point is never written over with what was true before.
+struct RecoveryPoints {
+    path: PathBuf,
+    root: Arc<dyn Storage>,
+    known: Mutex<BTreeMap<TopicPartition, Offset>>,
+}
+
+impl RecoveryPoints {
+    fn lower(&self, partition: &TopicPartition, end: Offset) -> Result<()> {
+        let mut known = lock_map(&self.known);
+        match known.get_mut(partition) {
+            Some(point) if *point > end => *point = end,
+            _ => return Ok(()),
+        }
+        self.write(&known)
+    }
+
+    fn write(&self, points: &BTreeMap<TopicPartition, Offset>) -> Result<()> {
+        let content = checkpoint::encode_offsets(points.iter());
+        self.root.replace(names::RECOVERY_POINTS, &content).map_err(|source| storage(&self.path, source))
+    }
+}
+
+fn lock_map<T>(map: &Mutex<T>) -> MutexGuard<'_, T> {
+    map.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Checks, or writes before any data, which topic the folder belongs to.

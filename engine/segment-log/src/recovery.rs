@@ -7,6 +7,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use logdyno_record::batch::BatchHeader;
 use logdyno_record::{Offset, TopicPartition};
 use logdyno_storage::{Storage, StorageError, Writer};
 
@@ -135,7 +136,7 @@ impl Loader<'_> {
         let before_recovery_point = next.is_some_and(|next| next <= self.recovery.recovery_point);
         if (self.recovery.clean_shutdown || before_recovery_point)
             && let Some(contents) = self.trust(base)?
-            && next.is_none_or(|next| contents.next <= next)
+            && next.is_none_or(|next| contents.next == next || self.recovery.clean_shutdown && contents.next < next)
         {
             return Ok(Loaded { contents, cut: false });
         }
@@ -161,8 +162,12 @@ impl Loader<'_> {
         let Some(first) = Walk::new(Arc::clone(&reader), 0, len).next().and_then(Result::ok) else { return Ok(None) };
         let mut walk = Walk::new(reader, offsets.last_position(), len);
         let mut greatest = max;
+        let mut indexed = offsets.last(base);
         while let Some(batch) = walk.next() {
             let Ok(batch) = batch else { return Ok(None) };
+            if indexed.take().is_some_and(|last| last != batch.header().last_offset()) {
+                return Ok(None);
+            }
             self.report.bytes_read += batch.size() as u64;
             greatest = greatest.max(batch.header().max_timestamp);
             contents.next = batch.header().next_offset();
@@ -198,7 +203,7 @@ impl Loader<'_> {
                         Some("its offsets reach into the next segment".to_owned())
                     }
                     Ok(()) => {
-                        self.epochs.assign(batch.header().leader_epoch, batch.header().base_offset);
+                        self.note_epoch(batch.header());
                         contents.note(batch.header(), self.config.index_interval_bytes);
                         None
                     }
@@ -222,9 +227,9 @@ impl Loader<'_> {
         next: Option<Offset>,
         stopped: Option<(u64, String)>,
     ) -> Result<Loaded, LogError> {
-        let complete = stopped.is_none();
+        let stopped = stopped.or_else(|| self.hole(&contents, next));
         let lost_durable = contents.next < self.recovery.recovery_point.min(next.unwrap_or(Offset(i64::MAX)));
-        if lost_durable && (!complete || next.is_none()) {
+        if lost_durable && (stopped.is_some() || next.is_none()) {
             let (position, why) = stopped.unwrap_or((contents.size, "the log ends here".to_owned()));
             return Err(LogError::Corrupt {
                 partition: self.partition.clone(),
@@ -239,6 +244,8 @@ impl Loader<'_> {
             self.report.bytes_truncated += torn;
             tracing::warn!(partition = %self.partition, file = name, position, bytes = torn, "cutting off a torn tail: {why}");
             self.report.cut = Some(format!("{name} at {position}: {why}"));
+            // They may speak of what is cut off, and the segment is appended to from here on.
+            remove_indexes(&**self.storage, contents.base).map_err(|source| self.storage_error(source))?;
             return Ok(Loaded { contents, cut: true });
         }
         // A rolled segment may end in zeros only if its close did not come to cut it: cut it now.
@@ -248,6 +255,20 @@ impl Loader<'_> {
         Ok(Loaded { contents, cut: false })
     }
 
+    /// A segment that ends before the next one starts has lost its tail, which a file system may keep from a later
+    /// file's. After a clean stop it is what a compaction left.
+    fn hole(&self, contents: &Contents, next: Option<Offset>) -> Option<(u64, String)> {
+        let next = next.filter(|next| contents.next < *next && !self.recovery.clean_shutdown)?;
+        Some((contents.size, format!("offsets {} up to {next} are missing", contents.next)))
+    }
+
+    /// An epoch that the checkpoint knows keeps its start, which may lie in a segment that is not walked.
+    fn note_epoch(&mut self, header: &BatchHeader) {
+        if self.epochs.latest().is_none_or(|latest| header.leader_epoch > latest) {
+            self.epochs.assign(header.leader_epoch, header.base_offset);
+        }
+    }
+
     fn trim(&self, name: &str, len: u64) -> Result<(), LogError> {
         let writer = self.storage.reopen(name, len, len).map_err(|source| self.storage_error(source))?;
         writer.close().map_err(|source| self.storage_error(source))
@@ -255,7 +276,7 @@ impl Loader<'_> {
 
     fn remove_from(&mut self, bases: &[Offset]) -> Result<(), LogError> {
         self.report.segments_removed += bases.len();
-        let removed = bases.iter().try_for_each(|base| remove_files(&**self.storage, *base));
+        let removed = bases.iter().rev().try_for_each(|base| remove_files(&**self.storage, *base));
         removed.map_err(|source| self.storage_error(source))
     }
 
@@ -297,10 +318,21 @@ impl Loader<'_> {
 
 /// Removes a segment's file and its indexes, as far as they are there. The segment goes first: an index without one
 /// is removed at the next start.
+///
+/// Whoever removes several segments starts with the last, so that no crash leaves a hole.
 pub(crate) fn remove_files(storage: &dyn Storage, base: Offset) -> logdyno_storage::Result<()> {
+    remove_kinds(storage, base, &[Kind::Log, Kind::OffsetIndex, Kind::TimeIndex])
+}
+
+/// Removes a segment's indexes, before the segment is cut.
+pub(crate) fn remove_indexes(storage: &dyn Storage, base: Offset) -> logdyno_storage::Result<()> {
+    remove_kinds(storage, base, &[Kind::OffsetIndex, Kind::TimeIndex])
+}
+
+fn remove_kinds(storage: &dyn Storage, base: Offset, kinds: &[Kind]) -> logdyno_storage::Result<()> {
     let present: BTreeSet<String> = storage.list()?.into_iter().map(|(name, _)| name).collect();
-    for kind in [Kind::Log, Kind::OffsetIndex, Kind::TimeIndex] {
-        let name = names::file(base, kind);
+    for kind in kinds {
+        let name = names::file(base, *kind);
         if present.contains(&name) {
             storage.remove(&name)?;
         }

@@ -27,6 +27,11 @@ impl OffsetIndex {
         after.checked_sub(1).map_or(0, |at| u64::from(self.entries[at].1.cast_unsigned()))
     }
 
+    /// The last offset of the last entry's batch.
+    pub(crate) fn last(&self, base: Offset) -> Option<Offset> {
+        self.entries.last().map(|(relative, _)| base + i64::from(*relative))
+    }
+
     /// The position of the last entry's batch.
     pub(crate) fn last_position(&self) -> u64 {
         self.entries.last().map_or(0, |(_, position)| u64::from(position.cast_unsigned()))

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use logdyno_record::batch::patch;
 use logdyno_record::batch::{Batch, BatchHeader, TimestampType, batches};
 use logdyno_record::{LeaderEpoch, Offset, Stage};
-use logdyno_storage::{Append, Level, StorageError};
+use logdyno_storage::{Append, Level};
 
 use super::{Log, Result, Writing};
 use crate::error::LogError;
@@ -111,6 +111,12 @@ impl Log {
 
     /// Writes a batch behind all others and makes it visible.
     fn put(&self, writing: &mut Writing, header: &BatchHeader, parts: &[IoSlice<'_>]) -> Result<()> {
+        if let Some(error) = writing.broken.clone() {
+            return Err(error);
+        }
+        if writing.writer.is_none() {
+            return Err(LogError::Gone { partition: self.partition.clone(), offset: self.end_offset() });
+        }
         let mut segment = self.active();
         let full = segment.contents().is_full_for(header, header.last_offset(), &self.config, self.clock.wall_ms());
         if full {
@@ -149,6 +155,8 @@ impl Log {
     /// happens on a thread of its own, so that the append that rolls does not wait for it.
     pub(super) fn roll(&self, writing: &mut Writing) -> Result<Arc<Segment>> {
         let (old, base) = (self.active(), self.end_offset());
+        // Both levels: a later segment's sync must not speak for this one's tail.
+        self.begin_sync(writing, Level::Written)?;
         self.begin_sync(writing, Level::Durable)?;
         let name = names::file(base, Kind::Log);
         let error = |source| self.storage_error(source);
@@ -172,8 +180,7 @@ impl Log {
         let (done, still): (Vec<_>, Vec<_>) = writing.closing.drain(..).partition(|handle| handle.is_finished());
         writing.closing = still;
         for handle in done {
-            let closed = handle.join().unwrap_or(Err(StorageError::Stopped));
-            closed.map_err(|source| self.storage_error(source))?;
+            self.join_one(writing, handle);
         }
         let storage = Arc::clone(&self.storage);
         let thread = std::thread::Builder::new().name("segment-close".into());
@@ -181,11 +188,14 @@ impl Log {
             segment.write_indexes(&*storage)?;
             writer.close()
         });
-        writing.closing.push(spawned.map_err(|source| LogError::Directory {
-            path: self.partition.to_string().into(),
-            source: Arc::new(source),
-        })?);
-        Ok(())
+        match spawned {
+            Ok(handle) => writing.closing.push(handle),
+            Err(source) => {
+                let path = self.partition.to_string().into();
+                self.break_off(writing, LogError::Directory { path, source: Arc::new(source) });
+            }
+        }
+        writing.broken.clone().map_or(Ok(()), Err)
     }
 
     /// `flush.messages`: starts a sync once that many records have come.

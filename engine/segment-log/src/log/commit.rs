@@ -5,7 +5,7 @@
 //! Syncs end in any order; a level's end rises over the contiguous front of those that have ended.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{Ordering, fence};
 use std::sync::{Arc, MutexGuard, PoisonError, TryLockError, mpsc};
 
 use logdyno_record::{Offset, Stage};
@@ -71,6 +71,12 @@ impl Progress {
         self.requested = self.requested.max(end);
         let later = self.waiters.split_off(&(end.next(), 0));
         std::mem::replace(&mut self.waiters, later).into_values().collect()
+    }
+
+    /// Forgets the latest sync, which could not be started: what it was to cover goes with the next.
+    fn abandon(&mut self, ticket: u64) {
+        self.running.retain(|commit| commit.ticket != ticket);
+        self.requested = self.running.back().map_or(self.end, |commit| commit.end.max(self.end));
     }
 
     /// Notes that a sync has ended, and returns how far the contiguous front of ended ones reaches.
@@ -168,6 +174,7 @@ impl Log {
     /// gives the lock back does it (the flag is set before the lock is tried, and looked at after it is free).
     pub(super) fn start_syncs(&self) {
         self.syncs_wanted.store(true, Ordering::SeqCst);
+        fence(Ordering::SeqCst);
         let held = match self.writing.try_lock() {
             Ok(held) => held,
             Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
@@ -202,7 +209,13 @@ impl Log {
             (ticket, generation)
         };
         let marks = writer.marks();
-        let position = writer.begin_sync(level).map_err(|source| self.storage_error(source))?;
+        let position = match writer.begin_sync(level) {
+            Ok(position) => position,
+            Err(source) => {
+                self.commits().of(level).abandon(ticket);
+                return Err(self.storage_error(source));
+            }
+        };
         let log = self.itself.clone();
         marks.when(
             level,
@@ -211,7 +224,7 @@ impl Log {
                 if let Some(log) = log.upgrade() {
                     match reached {
                         Ok(()) => log.synced(level, ticket, generation),
-                        Err(source) => log.fail(log.storage_error(source)),
+                        Err(source) => log.fail_for_good(log.storage_error(source)),
                     }
                 }
             }),
@@ -257,21 +270,23 @@ impl Log {
 
     /// Storage has failed: nobody who waits will be served. A full disk is no failure of what comes later.
     fn fail(&self, error: LogError) {
-        let mut commits = self.commits();
-        let recoverable =
-            matches!(&error, LogError::Storage { source: logdyno_storage::StorageError::NoSpace { .. }, .. });
-        if !recoverable {
-            commits.failed.get_or_insert_with(|| error.clone());
+        if !matches!(&error, LogError::Storage { source: logdyno_storage::StorageError::NoSpace { .. }, .. }) {
+            return self.fail_for_good(error);
         }
+        self.fail_all(error);
+    }
+
+    /// Nobody who waits will be served, and nobody who comes to wait.
+    pub(super) fn fail_for_good(&self, error: LogError) {
+        self.commits().failed.get_or_insert_with(|| error.clone());
+        self.fail_all(error);
+    }
+
+    fn fail_all(&self, error: LogError) {
+        let mut commits = self.commits();
         let mut failed = Vec::new();
-        let end = [commits.written.end, commits.durable.end];
-        for (progress, end) in [Level::Written, Level::Durable].into_iter().zip(end) {
-            let progress = commits.of(progress);
-            failed.extend(std::mem::take(&mut progress.waiters).into_values());
-            if recoverable {
-                progress.running.retain(|commit| commit.done);
-                progress.requested = end;
-            }
+        for level in [Level::Written, Level::Durable] {
+            failed.extend(std::mem::take(&mut commits.of(level).waiters).into_values());
         }
         drop(commits);
         failed.into_iter().for_each(|waiter| waiter(Err(error.clone())));
@@ -283,10 +298,19 @@ impl Log {
         self.fail(LogError::Gone { partition: self.partition.clone(), offset });
     }
 
+    /// A truncation to `end` begins: nothing beyond counts as durable any more, whatever completes meanwhile.
+    pub(super) fn lower_durable(&self, end: Offset) {
+        let mut commits = self.commits();
+        commits.generation += 1;
+        commits.durable.end = commits.durable.end.min(end);
+    }
+
     /// The log ends at `end` now, and that is durable: earlier syncs mean nothing, waiters beyond it are told.
     pub(super) fn reset_commits(&self, end: Offset) {
         let mut commits = self.commits();
         commits.generation += 1;
+        let before = commits.of(self.config.ack_level).end;
+        let listener = commits.listener.clone();
         let mut gone = Vec::new();
         for level in [Level::Written, Level::Durable] {
             let progress = commits.of(level);
@@ -295,6 +319,8 @@ impl Log {
             *progress = Progress::new(end);
         }
         drop(commits);
+        let ack_end = (end > before).then_some(end);
+        self.tell(Reached { waiters: Vec::new(), ack_end }, listener);
         for ((offset, _), waiter) in gone {
             let partition = self.partition.clone();
             waiter(if offset <= end { Ok(()) } else { Err(LogError::Gone { partition, offset }) });

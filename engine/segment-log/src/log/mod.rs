@@ -13,8 +13,8 @@ pub(crate) mod walk;
 
 use std::ops::{Deref, DerefMut};
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering, fence};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, Weak};
 use std::thread::JoinHandle;
 
 use logdyno_record::{Clock, LeaderEpoch, Offset, Probe, TopicPartition};
@@ -55,7 +55,11 @@ pub struct Log {
     start: AtomicI64,
     end: AtomicI64,
     leading: AtomicBool,
+    before_cut: OnceLock<BeforeCut>,
 }
+
+/// Told, before a truncation, where the log will end at least: no recovery point may be beyond it then.
+pub(crate) type BeforeCut = Box<dyn Fn(Offset) -> Result<()> + Send + Sync>;
 
 /// What only the holder of the `writing` lock touches.
 struct Writing {
@@ -64,6 +68,8 @@ struct Writing {
     /// Writers of rolled segments on their way to the disk.
     closing: Vec<JoinHandle<std::result::Result<(), StorageError>>>,
     records_since_flush: u64,
+    /// Why nothing more can be appended, and no close is a clean one.
+    broken: Option<LogError>,
 }
 
 impl Log {
@@ -88,6 +94,7 @@ impl Log {
                 writer: Some(recovered.writer),
                 closing: Vec::new(),
                 records_since_flush: 0,
+                broken: None,
             }),
             syncs_wanted: AtomicBool::new(false),
             segments: RwLock::new(recovered.segments),
@@ -97,8 +104,14 @@ impl Log {
             start: AtomicI64::new(start.0),
             end: AtomicI64::new(end.0),
             leading: AtomicBool::new(false),
+            before_cut: OnceLock::new(),
         });
         Ok((log, recovered.report))
+    }
+
+    /// Lets the data directory lower its checkpoint before a truncation. Once, before the log is used.
+    pub(crate) fn set_before_cut(&self, before_cut: BeforeCut) {
+        self.before_cut.get_or_init(|| before_cut);
     }
 
     /// Whose log it is.
@@ -155,7 +168,7 @@ impl Log {
         self.assign_epoch(epoch, self.end_offset())
     }
 
-    /// Makes everything appended so far durable and writes the indexes; returns the new recovery point.
+    /// Makes everything appended so far durable; returns the new recovery point.
     pub fn flush(&self) -> Result<Offset> {
         let end = self.end_offset();
         self.wait_for(Level::Durable, end)?;
@@ -171,15 +184,20 @@ impl Log {
     pub fn close(&self) -> Result<()> {
         let closed = {
             let mut writing = self.writing();
-            let closed = self.join_closing(&mut writing);
-            match writing.writer.take() {
+            let joined = self.join_closing(&mut writing);
+            let closed = joined.and(writing.broken.clone().map_or(Ok(()), Err));
+            let closed = match writing.writer.take() {
                 Some(writer) => {
                     let active = self.active();
                     let indexed = active.write_indexes(&*self.storage);
                     closed.and(indexed.and(writer.close()).map_err(|source| self.storage_error(source)))
                 }
                 None => closed,
+            };
+            if let Err(error) = &closed {
+                writing.broken.get_or_insert_with(|| error.clone());
             }
+            closed
         };
         if closed.is_ok() {
             self.raise_to(Level::Durable, self.end_offset());
@@ -189,11 +207,22 @@ impl Log {
     }
 
     fn join_closing(&self, writing: &mut Writing) -> Result<()> {
-        for handle in writing.closing.drain(..) {
-            let closed = handle.join().map_err(|_| self.storage_error(StorageError::Stopped))?;
-            closed.map_err(|source| self.storage_error(source))?;
+        for handle in std::mem::take(&mut writing.closing) {
+            self.join_one(writing, handle);
         }
-        Ok(())
+        writing.broken.clone().map_or(Ok(()), Err)
+    }
+
+    /// A rolled segment that did not close well may lack its tail: nothing goes behind it.
+    fn join_one(&self, writing: &mut Writing, handle: JoinHandle<std::result::Result<(), StorageError>>) {
+        if let Err(source) = handle.join().unwrap_or(Err(StorageError::Stopped)) {
+            self.break_off(writing, self.storage_error(source));
+        }
+    }
+
+    fn break_off(&self, writing: &mut Writing, error: LogError) {
+        writing.broken.get_or_insert_with(|| error.clone());
+        self.fail_for_good(error);
     }
 
     fn assign_epoch(&self, epoch: LeaderEpoch, start: Offset) -> Result<()> {
@@ -268,6 +297,7 @@ impl DerefMut for WritingGuard<'_> {
 impl Drop for WritingGuard<'_> {
     fn drop(&mut self) {
         self.held = None;
+        fence(Ordering::SeqCst);
         if self.log.syncs_wanted.load(Ordering::SeqCst) {
             self.log.start_syncs();
         }

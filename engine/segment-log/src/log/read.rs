@@ -3,7 +3,7 @@
 //! One look-up, two ways to the bytes: what storage has at hand is taken at once; else a [`PendingRead`] goes to
 //! the device without a thread of the caller's waiting for it.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 use bytes::Bytes;
 use logdyno_record::Offset;
@@ -127,7 +127,7 @@ impl Log {
         }
         let segments = self.segments();
         let at = segments.partition_point(|segment| segment.base <= limits.from).saturating_sub(1);
-        let segment = Arc::clone(&segments[at]);
+        let Some(segment) = segments.get(at).cloned() else { return Ok(None) };
         let position = segment.contents().offsets.floor(segment.base, limits.from);
         let len = limits.max_bytes.max(HEADER_LEN).saturating_add(self.scan_slack());
         Ok(Some(Place { segment, position, len }))
@@ -158,10 +158,16 @@ impl Log {
     /// Takes the answer out of the bytes of a place, or moves the place on.
     fn look(&self, limits: &Limits, place: &mut Place, rope: &Rope) -> Result<Option<Slice>> {
         let size = place.segment.contents().size;
-        match look(limits, place.position, size, rope) {
+        let looked = look(limits, place.position, size, rope);
+        if self.is_replaced(&place.segment) {
+            // A truncation came between: what lies there now need not be what the index spoke of.
+            return Ok(Some(Slice { first: limits.from, batches: Vec::new() }));
+        }
+        let ended = (rope.len() as u64) < (place.len as u64).min(size - place.position.min(size));
+        match looked {
             Look::Found { first, from, to } => Ok(Some(Slice { first, batches: rope.slice(from, to) })),
             Look::Further { position, len } => {
-                if position == place.position && len <= rope.len() {
+                if position == place.position && (ended || len <= rope.len()) {
                     return Err(self.unreadable(place, "the bytes there are no batch"));
                 }
                 place.position = position;
@@ -177,6 +183,12 @@ impl Log {
                 None => Ok(Some(Slice { first: limits.from, batches: Vec::new() })),
             },
         }
+    }
+
+    /// Whether a truncation has put another in this segment's place, or nothing.
+    fn is_replaced(&self, segment: &Arc<Segment>) -> bool {
+        let segments = self.segments.read().unwrap_or_else(PoisonError::into_inner);
+        !segments.iter().rev().any(|current| Arc::ptr_eq(current, segment))
     }
 
     fn segment_after(&self, segment: &Segment) -> Option<Arc<Segment>> {

@@ -10,7 +10,7 @@ use logdyno_storage::{Level, StorageError};
 
 use super::{Log, Result, Writing};
 use crate::names::{self, Kind};
-use crate::recovery::{remove_files, reopen};
+use crate::recovery::{remove_files, remove_indexes, reopen};
 use crate::segment::{Contents, Segment};
 
 /// How long what is kept may take to reach the kernel.
@@ -29,9 +29,11 @@ impl Log {
         let mut writing = self.writing();
         if offset < self.end_offset() {
             if offset <= self.start_offset() {
-                return self.start_over(&mut writing, offset);
+                let done = self.start_over(&mut writing, offset);
+                return self.all_or_broken(&mut writing, done);
             }
-            self.cut(&mut writing, offset)?;
+            let done = self.cut(&mut writing, offset);
+            self.all_or_broken(&mut writing, done)?;
         }
         let mut epochs = self.epochs();
         if epochs.truncate(self.end_offset()) { self.write_epochs(&epochs) } else { Ok(()) }
@@ -40,18 +42,31 @@ impl Log {
     /// Drops everything and goes on at `offset`: what a follower does whose leader no longer has what comes next.
     pub fn truncate_fully_and_start_at(&self, offset: Offset) -> Result<()> {
         let mut writing = self.writing();
-        self.start_over(&mut writing, offset)
+        let done = self.start_over(&mut writing, offset);
+        self.all_or_broken(&mut writing, done)
+    }
+
+    /// After a truncation that failed half-way the log's end is not known before the next start.
+    fn all_or_broken(&self, writing: &mut Writing, done: Result<()>) -> Result<()> {
+        if let Err(error) = &done
+            && writing.writer.is_none()
+        {
+            self.break_off(writing, error.clone());
+        }
+        done
     }
 
     fn cut(&self, writing: &mut Writing, offset: Offset) -> Result<()> {
         let segments = self.segments();
         let at = segments.partition_point(|segment| segment.base < offset).saturating_sub(1);
         let kept = self.keep(&segments[at], offset)?;
+        self.before_cut(kept.contents.next)?;
         self.end_writing(writing)?;
         self.set_segments(segments[..at].to_vec());
-        for dropped in &segments[at + 1..] {
+        for dropped in segments[at + 1..].iter().rev() {
             self.remove(dropped.base)?;
         }
+        remove_indexes(&*self.storage, kept.base).map_err(|source| self.storage_error(source))?;
         drop(segments);
         let Kept { contents, base } = kept;
         let end = contents.next;
@@ -79,10 +94,11 @@ impl Log {
     }
 
     fn start_over(&self, writing: &mut Writing, offset: Offset) -> Result<()> {
+        self.before_cut(offset.min(self.start_offset()))?;
         self.end_writing(writing)?;
         let segments = self.segments();
         self.set_segments(Vec::new());
-        for dropped in &segments {
+        for dropped in segments.iter().rev() {
             self.remove(dropped.base)?;
         }
         drop(segments);
@@ -100,6 +116,12 @@ impl Log {
         self.write_epochs(&epochs)
     }
 
+    /// Lowers the recovery point, here and in the checkpoint: else a crash after the truncation looked like damage.
+    fn before_cut(&self, end: Offset) -> Result<()> {
+        self.lower_durable(end);
+        self.before_cut.get().map_or(Ok(()), |lower| lower(end))
+    }
+
     /// Lets go of the active segment's writer once the kernel has its bytes, and waits for those rolled before.
     fn end_writing(&self, writing: &mut Writing) -> Result<()> {
         self.join_closing(writing)?;
@@ -115,7 +137,7 @@ impl Log {
         remove_files(&*self.storage, base).map_err(|source| self.storage_error(source))
     }
 
-    /// Readers of old segments keep what they hold; a moment without segments is under the `writing` lock only.
+    /// Readers of old segments keep what they hold; for a moment there may be no segment.
     fn set_segments(&self, segments: Vec<Arc<Segment>>) {
         *self.segments.write().unwrap_or_else(PoisonError::into_inner) = segments;
     }
