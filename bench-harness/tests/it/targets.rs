@@ -134,21 +134,29 @@ fn verify(mut source: Box<dyn Source>, heard: &Heard) {
     assert_eq!(notes.batched, RECORDS, "every batch was reported");
 }
 
-fn run(target: &dyn Target, plan: &Plan, kind: &Kind) -> Option<(Arc<Heard>, Observation)> {
+/// What a run leaves: what was heard and counted, and its directory.
+struct Outcome {
+    heard: Arc<Heard>,
+    observed: Observation,
+    dir: TempDir,
+}
+
+/// Sends all records from two producers in turn, and verifies them.
+fn run(target: &dyn Target, plan: &Plan, kind: &Kind) -> Option<Outcome> {
     let (heard, dir) = (Arc::new(Heard::default()), TempDir::new().expect("a directory"));
     let running = start(target, plan.clone(), kind, &heard, &dir)?;
-    let mut sink = running.sink(0).expect("a producer");
+    let mut sinks = [0, 1].map(|index| running.sink(index).expect("a producer"));
     let source = running.source().expect("a consumer");
     for number in 0..RECORDS {
-        sink.send(record(number));
+        sinks[(number % 2) as usize].send(record(number));
     }
-    sink.flush();
+    sinks.iter_mut().for_each(|sink| sink.flush());
     assert_eq!(heard.notes().acknowledged.len() as u64, RECORDS, "after a flush every record has its receipt");
     verify(source, &heard);
-    drop(sink);
+    drop(sinks);
     let observed = running.observe();
     running.stop().expect("a clean stop");
-    Some((heard, observed))
+    Some(Outcome { heard, observed, dir })
 }
 
 fn on(backend: &str) -> Kind {
@@ -160,7 +168,7 @@ fn embedded_delivers_everything(backend: &str) {
         "[topic]\nname = \"measured\"\npartitions = 3\nreplication.factor = 3\nmin.insync.replicas = 2\n\
          [producer]\nacks = \"all\"\nlinger.ms = 1\ncompression.type = \"lz4\"\n[broker]\nlog.index.interval.bytes = 1024",
     );
-    let Some((heard, observed)) = run(&*target("embedded"), &plan, &on(backend)) else { return };
+    let Some(Outcome { heard, observed, dir }) = run(&*target("embedded"), &plan, &on(backend)) else { return };
     let stages = &heard.notes().stages;
     for stage in [Stage::Appended, Stage::Written, Stage::HighWatermark, Stage::Fetched, Stage::Delivered] {
         assert!(stages.contains(&stage), "{stage:?} is stamped: {stages:?}");
@@ -172,6 +180,23 @@ fn embedded_delivers_everything(backend: &str) {
     assert_eq!(count("followed_bytes"), Some(2 * produced), "each batch has two followers, added up over brokers");
     let storage = observed.storage.expect("counters of storage");
     assert!(storage.bytes_appended >= 3 * produced, "three replicas keep them: {storage:?}");
+    for partition in 0..3 {
+        let replicas = [1, 2, 3].map(|broker| log_bytes(&dir, broker, partition));
+        assert_eq!(replicas[0], replicas[1], "partition {partition} of brokers 1 and 2");
+        assert_eq!(replicas[0], replicas[2], "partition {partition} of brokers 1 and 3");
+    }
+    let kept: usize = (0..3).map(|partition| log_bytes(&dir, 1, partition).len()).sum();
+    assert_eq!(kept as u64, produced, "a stopped broker's files hold the batches and nothing else");
+}
+
+/// A replica's segments, concatenated in the order of their offsets.
+fn log_bytes(dir: &TempDir, broker: u32, partition: i32) -> Vec<u8> {
+    let folder = dir.path().join(format!("broker-{broker}")).join(format!("measured-{partition}"));
+    let entries =
+        std::fs::read_dir(&folder).expect("the partition's folder").map(|entry| entry.expect("a file").path());
+    let mut segments: Vec<_> = entries.filter(|path| path.extension().is_some_and(|end| end == "log")).collect();
+    segments.sort();
+    segments.iter().flat_map(|path| std::fs::read(path).expect("a segment")).collect()
 }
 
 #[test]
@@ -190,9 +215,16 @@ fn embedded_delivers_everything_on_uring() {
 }
 
 #[test]
+fn with_acks_of_the_leader_receipts_have_offsets() {
+    let plan = plan("[topic]\nname = \"measured\"\nreplication.factor = 2\n[producer]\nacks = \"1\"");
+    let Outcome { heard, .. } = run(&*target("embedded"), &plan, &on("buffered")).expect("buffered runs everywhere");
+    assert!(heard.notes().acknowledged.values().all(|(_, offset)| offset.is_some()));
+}
+
+#[test]
 fn without_acks_receipts_have_no_offset() {
     let plan = plan("[topic]\nname = \"measured\"\npartitions = 2\n[producer]\nacks = \"0\"\nlinger.ms = 0");
-    let (heard, _) = run(&*target("embedded"), &plan, &on("buffered")).expect("buffered runs everywhere");
+    let Outcome { heard, .. } = run(&*target("embedded"), &plan, &on("buffered")).expect("buffered runs everywhere");
     assert!(heard.notes().acknowledged.values().all(|(_, offset)| offset.is_none()));
 }
 
@@ -201,7 +233,7 @@ fn log_delivers_everything(backend: &str, compression: &str) {
         "[topic]\nname = \"measured\"\npartitions = 3\nsegment.bytes = 1048576\n\
          [producer]\nacks = \"all\"\nlinger.ms = 1\nbatch.size = 4096\nbuffer.memory = 65536\ncompression.type = \"{compression}\""
     ));
-    let Some((heard, observed)) = run(&*target("log"), &plan, &on(backend)) else { return };
+    let Some(Outcome { heard, observed, .. }) = run(&*target("log"), &plan, &on(backend)) else { return };
     let stages = heard.notes().stages.clone();
     assert_eq!(Vec::from_iter(stages), [Stage::Appended, Stage::Written, Stage::Fetched, Stage::Delivered]);
     assert!(observed.storage.expect("counters of storage").bytes_appended > 0);
