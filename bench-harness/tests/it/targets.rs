@@ -1,6 +1,8 @@
 //! Each target takes records in and gives them back: every one, once, in order, as it was.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
+use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -267,6 +269,44 @@ fn a_batch_that_the_log_refuses_fails_each_of_its_records() {
     assert!(failed[0].starts_with("record 7: ") && failed[0].contains("200"), "{failed:?}");
     drop(sink);
     running.stop().expect("a clean stop");
+}
+
+/// Flips a bit of a value in the first batch of a segment, behind the back of whoever wrote it.
+fn flip_a_bit(folder: &Path) {
+    let file = File::options().read(true).write(true).open(folder.join("00000000000000000000.log")).expect("a segment");
+    let mut byte = [0];
+    file.read_exact_at(&mut byte, 70).expect("a byte of the first batch");
+    file.write_all_at(&[byte[0] ^ 0b100], 70).expect("another byte");
+}
+
+fn flipped_bits_are_found(target_name: &str, folder: &str, more: &str) {
+    let plan = plan(&format!("[topic]\nname = \"measured\"\n{more}"));
+    let (heard, dir) = (Arc::new(Heard::default()), TempDir::new().expect("a directory"));
+    let running = start(&*target(target_name), plan, &on("buffered"), &heard, &dir).expect("buffered runs everywhere");
+    let mut sink = running.sink(0).expect("a producer");
+    // So many that the first batch is no longer in the writer's buffer, from where reads would not see the file.
+    (0..RECORDS).for_each(|number| sink.send(record(number)));
+    sink.flush();
+    flip_a_bit(&dir.path().join(folder));
+    let mut source = running.source().expect("a consumer");
+    let found = (0..EMPTY_POLLS_MAX).find_map(|_| source.poll(Duration::from_secs(1), &mut |_| ()).err());
+    let Some(TargetError::Corrupt(reason)) = found else { panic!("the flipped bit is not found: {found:?}") };
+    assert!(reason.contains("measured-0") && reason.contains("offset 0"), "{reason}");
+}
+
+#[test]
+fn embedded_finds_a_flipped_bit() {
+    flipped_bits_are_found("embedded", "broker-1/measured-0", "");
+}
+
+#[test]
+fn embedded_finds_a_flipped_bit_also_where_the_consumer_does_not_check() {
+    flipped_bits_are_found("embedded", "broker-1/measured-0", "[consumer]\ncheck.crcs = false");
+}
+
+#[test]
+fn log_finds_a_flipped_bit() {
+    flipped_bits_are_found("log", "measured-0", "");
 }
 
 fn objection(target_name: &str, more: &str) -> (String, String) {
