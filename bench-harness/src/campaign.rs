@@ -236,11 +236,7 @@ fn find_backends(plan: &Plan, kinds: &[Kind]) -> Result<Vec<Option<Kind>>, Workl
     }
     let find = |name: &String| {
         kinds.iter().find(|kind| kind.name == name).copied().map(Some).ok_or_else(|| WorkloadError::Unknown {
-            place: if plan.run.backends_named {
-                Place::Option("--backend".to_owned())
-            } else {
-                plan.place_of("run.backends")
-            },
+            place: plan.place_of("run.backends"),
             what: "backend",
             key: name.clone(),
             suggestion: nearest(name, kinds.iter().map(|kind| kind.name)),

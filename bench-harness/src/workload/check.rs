@@ -13,6 +13,42 @@ use super::plan::{
 use super::raw::{Entry, Raw, Table, Value};
 use crate::load::Ratio;
 
+/// The keys of the harness's own tables.
+mod keys {
+    pub(super) const WORKLOAD: &[&str] = &["name", "question"];
+    pub(super) const RECORDS: &[&str] = &[
+        "file",
+        "format",
+        "key",
+        "time.field",
+        "time.format",
+        "size",
+        "entropy",
+        "keys",
+        "key.skew",
+        "distinct",
+        "seed",
+        "count",
+        "passes",
+    ];
+    /// Those that only records of a file have.
+    pub(super) const OF_FILES: &[&str] = &["format", "key", "time.field", "time.format"];
+    /// Those that only made-up records have.
+    pub(super) const OF_SYNTHETIC: &[&str] = &["entropy", "keys", "key.skew", "distinct", "seed"];
+    pub(super) const LOAD: &[&str] = &["rate", "time.scale", "in.flight"];
+    pub(super) const RUN: &[&str] = &[
+        "warm.up",
+        "warm.up.records",
+        "warm.up.passes",
+        "duration",
+        "backends",
+        "brokers",
+        "producers",
+        "repetitions",
+        "target",
+    ];
+}
+
 type Checked<T> = Result<T, WorkloadError>;
 
 /// Stands in for the target's address while the clients' settings are checked.
@@ -20,15 +56,15 @@ const SOME_SERVER: (&str, &str) = ("bootstrap.servers", "127.0.0.1:9092");
 
 /// The plan that the tables describe.
 pub(super) fn plan(path: &Path, text: &str, mut raw: Raw, overrides: &Overrides) -> Checked<Plan> {
-    let places = raw.places();
-    let (name, question) = workload(path, raw.take("workload"))?;
-    let (records, extent) = records(path, raw.take("records"))?;
-    let producer = client_settings(raw.take("producer"), |pairs| ProducerConfig::from_pairs(pairs).map(drop))?;
-    let consumer = client_settings(raw.take("consumer"), |pairs| ConsumerConfig::from_pairs(pairs).map(drop))?;
-    let topic = topic(&name, raw.take("topic"))?;
-    let broker = settings(raw.take("broker").take_rest());
-    let load = load(raw.take("load"), records.time.is_some())?;
-    let run = run(raw.take("run"), extent, &topic, overrides)?;
+    let places = places(&raw, overrides);
+    let (name, question) = workload(path, raw.take("workload", keys::WORKLOAD)?)?;
+    let (records, extent) = records(path, raw.take("records", keys::RECORDS)?)?;
+    let producer = client_settings(raw.take_open("producer"), |pairs| ProducerConfig::from_pairs(pairs).map(drop))?;
+    let consumer = client_settings(raw.take_open("consumer"), |pairs| ConsumerConfig::from_pairs(pairs).map(drop))?;
+    let topic = topic(&name, raw.take_open("topic"))?;
+    let broker = settings(raw.take_open("broker").take_rest());
+    let load = load(raw.take("load", keys::LOAD)?, records.time.is_some())?;
+    let run = run(raw.take("run", keys::RUN)?, extent, &topic, overrides)?;
     Ok(Plan {
         name,
         question,
@@ -46,13 +82,22 @@ pub(super) fn plan(path: &Path, text: &str, mut raw: Raw, overrides: &Overrides)
     })
 }
 
+/// Where the file's keys stand; an option of the command line stands before the key that it replaces.
+fn places(raw: &Raw, overrides: &Overrides) -> Vec<(String, Place)> {
+    let options = [
+        ("run.target", "--target", overrides.target.is_some()),
+        ("run.backends", "--backend", overrides.backends.is_some()),
+    ];
+    let options = options.into_iter().filter(|(_, _, is_given)| *is_given);
+    options.map(|(key, option, _)| (key.to_owned(), Place::Option(option.to_owned()))).chain(raw.places()).collect()
+}
+
 fn workload(path: &Path, mut table: Table) -> Checked<(String, String)> {
     let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
     let name = table.take("name");
     let place = name.as_ref().map_or_else(|| table.file.clone(), |entry| entry.place.clone());
     let name = name.map_or(Ok(stem), |entry| text_of(&table, &entry))?;
     let question = table.take("question").map_or(Ok(String::new()), |entry| text_of(&table, &entry))?;
-    table.end()?;
     let fits = !name.is_empty() && name.len() <= 200 && name != "." && name != "..";
     if !fits || !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte)) {
         let reason = format!(
@@ -65,6 +110,14 @@ fn workload(path: &Path, mut table: Table) -> Checked<(String, String)> {
 
 fn records(path: &Path, mut table: Table) -> Checked<(RecordPlan, Option<Extent>)> {
     let file = table.take("file");
+    let (foreign, belongs) = match file {
+        Some(_) => (keys::OF_SYNTHETIC, "records that are made up: these come from a `file`"),
+        None => (keys::OF_FILES, "records of a `file`: these are made up"),
+    };
+    if let Some(entry) = foreign.iter().find_map(|key| table.take(key)) {
+        let reason = format!("`records.{}` is for {belongs}", entry.key);
+        return Err(WorkloadError::Contradiction { place: entry.place, reason });
+    }
     let format = table.take("format");
     let key = table.take("key").map(|entry| text_of(&table, &entry)).transpose()?;
     let time = time_field(&mut table)?;
@@ -85,7 +138,6 @@ fn records(path: &Path, mut table: Table) -> Checked<(RecordPlan, Option<Extent>
         }
     };
     let extent = one_extent(&mut table, &[("count", Unit::Records), ("passes", Unit::Passes)])?;
-    table.end()?;
     Ok((RecordPlan { source, key, time }, extent))
 }
 
@@ -199,7 +251,6 @@ fn load(mut table: Table, has_times: bool) -> Checked<Load> {
             return Err(WorkloadError::Contradiction { place, reason: reason.to_owned() });
         }
     };
-    table.end()?;
     Ok(load)
 }
 
@@ -229,7 +280,6 @@ fn run(mut table: Table, records: Option<Extent>, topic: &TopicPlan, overrides: 
     let repetitions = optional(&mut table, "repetitions", 1, 1, 1000)? as u32;
     let producers = optional(&mut table, "producers", 1, 1, 64)? as u32;
     let target = table.take("target").map_or(Ok("embedded".to_owned()), |entry| text_of(&table, &entry))?;
-    table.end()?;
     Ok(RunPlan {
         warm_up: warm_up.unwrap_or(Extent::Records(0)),
         extent,

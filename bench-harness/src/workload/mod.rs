@@ -44,3 +44,54 @@ pub fn parse(path: &Path, text: &str, overrides: &Overrides) -> Result<Plan, Wor
     }
     check::plan(path, text, raw, overrides)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plan(settings: &[&str]) -> Result<Plan, WorkloadError> {
+        let text = "
+[records]
+file = \"r.jsonl\"
+time.field = \"t\"
+passes = 3
+[producer]
+acks=all
+compression.type=lz4
+linger.ms = 7
+[load]
+time.scale = \"1/60\"
+[run]
+warm.up = \"1.5s\"
+";
+        let overrides =
+            Overrides { settings: settings.iter().map(|text| (*text).to_owned()).collect(), ..Overrides::default() };
+        parse(Path::new("dir/w.toml"), text, &overrides)
+    }
+
+    #[test]
+    fn properties_stand_as_they_were_pasted() {
+        let plan = plan(&[]).unwrap();
+        let pairs: Vec<_> = plan.producer.iter().collect();
+        assert_eq!(pairs, [("acks", "all"), ("compression.type", "lz4"), ("linger.ms", "7")]);
+        let RecordSource::File { path, format } = plan.records.source else { panic!("{:?}", plan.records) };
+        assert_eq!((path.as_path(), format), (Path::new("dir/r.jsonl"), FileFormat::JsonLines));
+        assert_eq!(
+            (plan.run.warm_up, plan.run.extent),
+            (Extent::Time(std::time::Duration::from_millis(1500)), Extent::Passes(3))
+        );
+    }
+
+    /// A setting takes the place of those that exclude it.
+    #[test]
+    fn the_command_line_replaces() {
+        let plan =
+            plan(&["producer.linger.ms=0", "load.rate=2.5", "run.duration=5s", "run.warm.up.records=9"]).unwrap();
+        assert_eq!(plan.producer.get("linger.ms"), Some("0"));
+        assert_eq!(plan.load, Load::Rate("5/2".parse().unwrap()));
+        assert_eq!(
+            (plan.run.warm_up, plan.run.extent),
+            (Extent::Records(9), Extent::Time(std::time::Duration::from_secs(5)))
+        );
+    }
+}

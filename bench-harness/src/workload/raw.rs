@@ -11,6 +11,13 @@ use super::suggestion::nearest;
 /// All tables there are.
 const TABLES: [&str; 8] = ["workload", "records", "producer", "consumer", "topic", "broker", "load", "run"];
 
+/// Keys of which one can be given: `--set` of one takes the place of another.
+const ALTERNATIVES: [&[(&str, &str)]; 3] = [
+    &[("load", "rate"), ("load", "time.scale"), ("load", "in.flight")],
+    &[("run", "duration"), ("records", "count"), ("records", "passes")],
+    &[("run", "warm.up"), ("run", "warm.up.records"), ("run", "warm.up.passes")],
+];
+
 /// A key with its value.
 #[derive(Clone, Debug)]
 pub(super) struct Entry {
@@ -80,8 +87,11 @@ impl Raw {
             let reason = "it takes table.key=value, such as producer.linger.ms=0".to_owned();
             return Err(WorkloadError::Syntax { place, reason });
         };
+        self.table(table, &place)?;
+        for (table, key) in alternatives(table, key) {
+            self.table(table, &place)?.retain(|entry| entry.key != key);
+        }
         let entries = self.table(table, &place)?;
-        entries.retain(|entry| entry.key != key);
         entries.push(Entry { key: key.to_owned(), value: typed(value.trim()), place });
         Ok(())
     }
@@ -92,11 +102,25 @@ impl Raw {
         entries.map(|(table, entry)| (format!("{table}.{}", entry.key), entry.place.clone())).collect()
     }
 
-    /// Takes a table out.
-    pub(super) fn take(&mut self, name: &'static str) -> Table {
+    /// Takes a table out whose keys are `known`: another one is an error.
+    pub(super) fn take(&mut self, name: &'static str, known: &[&'static str]) -> Result<Table, WorkloadError> {
+        let table = self.take_open(name);
+        match table.entries.iter().find(|entry| !known.contains(&entry.key.as_str())) {
+            None => Ok(table),
+            Some(entry) => Err(WorkloadError::Unknown {
+                place: entry.place.clone(),
+                what: "key",
+                key: format!("{name}.{}", entry.key),
+                suggestion: nearest(&entry.key, known.iter().copied()),
+            }),
+        }
+    }
+
+    /// Takes a table out whose keys are Kafka's: others check them.
+    pub(super) fn take_open(&mut self, name: &'static str) -> Table {
         let entries = self.tables.iter_mut().find(|(known, _)| *known == name);
         let entries = entries.map(|(_, entries)| std::mem::take(entries)).unwrap_or_default();
-        Table { name, file: Place::File(self.path.clone()), entries, asked: Vec::new() }
+        Table { name, file: Place::File(self.path.clone()), entries }
     }
 
     fn table(&mut self, name: &str, place: &Place) -> Result<&mut Vec<Entry>, WorkloadError> {
@@ -112,41 +136,32 @@ impl Raw {
     }
 }
 
-/// A table that is being read: each key is taken once, what is left is unknown.
+/// A table that is being read.
 #[derive(Debug)]
 pub(super) struct Table {
     pub(super) name: &'static str,
     /// The file, for what is missing.
     pub(super) file: Place,
     entries: Vec<Entry>,
-    asked: Vec<&'static str>,
 }
 
 impl Table {
     /// Takes a key out.
-    pub(super) fn take(&mut self, key: &'static str) -> Option<Entry> {
-        self.asked.push(key);
+    pub(super) fn take(&mut self, key: &str) -> Option<Entry> {
         let at = self.entries.iter().position(|entry| entry.key == key)?;
         Some(self.entries.remove(at))
     }
 
-    /// Takes all that is left, for tables whose keys are checked by others.
+    /// Takes all that is left.
     pub(super) fn take_rest(&mut self) -> Vec<Entry> {
         std::mem::take(&mut self.entries)
     }
+}
 
-    /// Fails if a key is left that nobody has asked for.
-    pub(super) fn end(self) -> Result<(), WorkloadError> {
-        match self.entries.first() {
-            None => Ok(()),
-            Some(entry) => Err(WorkloadError::Unknown {
-                place: entry.place.clone(),
-                what: "key",
-                key: format!("{}.{}", self.name, entry.key),
-                suggestion: nearest(&entry.key, self.asked.iter().copied()),
-            }),
-        }
-    }
+/// The keys that a key takes the place of: itself, and those that exclude it.
+fn alternatives<'a>(table: &'a str, key: &'a str) -> Vec<(&'a str, &'a str)> {
+    let group = ALTERNATIVES.iter().find(|group| group.contains(&(table, key)));
+    group.map_or_else(|| vec![(table, key)], |group| group.to_vec())
 }
 
 fn flatten(

@@ -1,3 +1,9 @@
-//! The harness's library, from outside.
+//! The harness's library, from outside, and the program that it makes.
 
+mod attribution;
+mod planted;
+mod program;
+mod proof;
+mod scene;
 mod targets;
+mod workload_errors;

@@ -1,0 +1,75 @@
+//! The whole path over real brokers: every record verified, every nanosecond of it charged to a step.
+
+use logdyno::result::{Measured, PathResult};
+use logdyno::target::EmbeddedTarget;
+use logdyno_engine::storage::kinds;
+
+use crate::scene::{Scene, verdicts};
+
+fn workload(backend: &str, acks: &str, more: &str) -> String {
+    format!(
+        "
+[records]
+size = 120
+entropy = 3
+keys = 20
+count = 3000
+[topic]
+partitions = 2
+replication.factor = 3
+min.insync.replicas = 2
+[producer]
+acks={acks}
+enable.idempotence=false
+{more}
+[load]
+rate = 3000
+[run]
+backends = [\"{backend}\"]
+warm.up.records = 1000
+"
+    )
+}
+
+fn check_sums(path: &PathResult, records: u64) {
+    assert_eq!(path.total.count(), records);
+    let sum: u64 = path.steps.iter().map(|step| step.durations.sum_ns()).sum();
+    assert_eq!(sum, path.total.sum_ns(), "the steps add up to the path exactly");
+    assert!(path.steps.iter().all(|step| step.durations.count() == records), "each step weighs all records");
+}
+
+fn check(measured: &Measured) {
+    let invalid: Vec<_> = verdicts(measured).into_iter().filter(|text| text.starts_with("INVALID")).collect();
+    assert!(invalid.is_empty(), "{invalid:?}");
+    let records = measured.records;
+    assert_eq!((records.sent, records.acknowledged, records.delivered, records.measured), (3000, 3000, 3000, 2000));
+    check_sums(&measured.to_acknowledgement, 2000);
+    check_sums(&measured.to_delivery, 2000);
+    assert!(measured.batches.records >= 2000);
+    assert!(measured.proof.iter().all(|evidence| evidence.holds), "{:?}", measured.proof);
+}
+
+#[test]
+fn steps_add_up_and_the_proof_holds_on_every_backend() {
+    for kind in kinds() {
+        let measured = Scene::new(&workload(kind.name, "all", "compression.type=lz4")).measure(EmbeddedTarget, &[kind]);
+        check(&measured);
+        assert_eq!((measured.durability.level.as_str(), measured.durability.replicas), ("written", 3));
+    }
+}
+
+/// With acks=1 an acknowledgement does not wait for followers, with acks=0 not even for the leader: neither is on its path.
+#[test]
+fn what_is_not_waited_for_is_not_charged() {
+    let steps = |measured: &Measured| -> Vec<&str> {
+        measured.to_acknowledgement.steps.iter().map(|step| step.step.name()).collect()
+    };
+    let leader = Scene::new(&workload("buffered", "1", "")).measure(EmbeddedTarget, &kinds());
+    check(&leader);
+    assert!(!steps(&leader).contains(&"replicate") && steps(&leader).contains(&"disk"), "{:?}", steps(&leader));
+    assert_eq!(leader.durability.replicas, 1);
+    let nobody = Scene::new(&workload("buffered", "0", "")).measure(EmbeddedTarget, &kinds());
+    check(&nobody);
+    assert!(!steps(&nobody).contains(&"append"), "{:?}", steps(&nobody));
+    assert_eq!(nobody.durability.level, "none");
+}

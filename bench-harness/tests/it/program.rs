@@ -1,0 +1,178 @@
+//! The program: what it prints, saves and returns.
+
+use assert_cmd::Command;
+use logdyno::result;
+use tempfile::TempDir;
+
+const WORKLOAD: &str = "\
+[workload]
+question = \"Does it work?\"
+[records]
+size = 40
+entropy = 3.5
+keys = 7
+distinct = 500
+passes = 2
+[topic]
+partitions = 3
+[load]
+rate = 5000
+[run]
+target = \"null\"
+warm.up.records = 100
+";
+
+struct Output {
+    code: i32,
+    stdout: String,
+    stderr: String,
+}
+
+fn logdyno(dir: &TempDir, arguments: &[&str]) -> Output {
+    let mut command = Command::cargo_bin("logdyno").unwrap();
+    let output = command.current_dir(dir.path()).args(arguments).output().unwrap();
+    Output {
+        code: output.status.code().unwrap(),
+        stdout: String::from_utf8(output.stdout).unwrap(),
+        stderr: String::from_utf8(output.stderr).unwrap(),
+    }
+}
+
+fn scene() -> TempDir {
+    let dir = TempDir::new().unwrap();
+    std::fs::write(dir.path().join("small.toml"), WORKLOAD).unwrap();
+    dir
+}
+
+/// On a busy machine the generator may be late, which makes a run not count.
+fn assert_ran(output: &Output) {
+    assert!([0, 5].contains(&output.code), "{}: {}", output.code, output.stderr);
+    assert!(output.code == 0 || output.stdout.contains("GENERATOR-BOUND"), "{}", output.stdout);
+    assert!(!output.stdout.contains("INVALID"), "{}", output.stdout);
+}
+
+#[test]
+fn the_saved_result_draws_the_same_report_again() {
+    let dir = scene();
+    let ran = logdyno(&dir, &["run", "small.toml", "--out", "out", "--repetitions", "2"]);
+    assert_ran(&ran);
+    for saved in ["out/small", "out/small/result.json"] {
+        let again = logdyno(&dir, &["report", saved]);
+        assert_eq!((again.code, again.stdout), (0, ran.stdout.clone()));
+    }
+    assert!(ran.stdout.contains("1,000 of 1,000") && ran.stdout.contains("null #2"), "{}", ran.stdout);
+    assert!(ran.stderr.contains("saved 2 trials in out/small/result.json"), "{}", ran.stderr);
+    assert!(!dir.path().join("out/small/data-none-1").exists(), "the data of a trial are removed");
+}
+
+#[test]
+fn json_is_the_saved_document() {
+    let dir = scene();
+    let ran = logdyno(&dir, &["run", "small.toml", "--out", "out", "--json", "--set", "load.rate=4000"]);
+    let printed: result::RunResult = serde_json::from_str(&ran.stdout).unwrap();
+    let saved = result::read(&dir.path().join("out/small")).unwrap();
+    assert_eq!(printed, saved);
+    assert_eq!(saved.workload.text, WORKLOAD);
+    assert_eq!(saved.workload.overrides, ["load.rate=4000"]);
+    let result::Outcome::Measured(measured) = &saved.trials[0].outcome else { panic!("{saved:?}") };
+    assert_eq!(measured.offered_per_second, Some(4000.0));
+    assert_eq!((measured.records.sent, measured.records.passes, measured.records.measured), (1000, 2, 900));
+}
+
+/// HdrHistogram's own reader finds every tag, with as many values as records were measured.
+#[test]
+fn the_interval_log_holds_every_histogram() {
+    use hdrhistogram::serialization::Deserializer;
+    use hdrhistogram::serialization::interval_log::{IntervalLogIterator, LogEntry};
+
+    let dir = scene();
+    assert_ran(&logdyno(&dir, &["run", "small.toml", "--out", "out"]));
+    let log = std::fs::read(dir.path().join("out/small/latency.hlog")).unwrap();
+    let mut tags = Vec::new();
+    for entry in IntervalLogIterator::new(&log) {
+        let LogEntry::Interval(interval) = entry.unwrap() else { continue };
+        let bytes = base64_decoded(interval.encoded_histogram());
+        let histogram: hdrhistogram::Histogram<u64> = Deserializer::new().deserialize(&mut &bytes[..]).unwrap();
+        assert_eq!(histogram.len(), 900, "{:?}", interval.tag());
+        tags.push(interval.tag().unwrap().as_str().to_owned());
+    }
+    assert!(
+        tags.contains(&"null/1/ack/total".to_owned()) && tags.contains(&"null/1/delivery/deliver".to_owned()),
+        "{tags:?}"
+    );
+}
+
+fn base64_decoded(text: &str) -> Vec<u8> {
+    let digit = |byte: u8| {
+        b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/".iter().position(|known| *known == byte)
+    };
+    let digits: Vec<usize> = text.bytes().filter_map(digit).collect();
+    let mut bytes = Vec::new();
+    for group in digits.chunks(4) {
+        let number =
+            group.iter().enumerate().fold(0_usize, |number, (place, digit)| number | digit << (18 - 6 * place));
+        bytes.extend((0..group.len() - 1).map(|byte| (number >> (16 - 8 * byte)) as u8));
+    }
+    bytes
+}
+
+#[test]
+fn a_closed_loop_runs_for_its_time() {
+    let dir = TempDir::new().unwrap();
+    let text = "[records]\nsize = 20\nentropy = 8\n[load]\nin.flight = 10\n[run]\ntarget = \"null\"\nwarm.up = \"50ms\"\nduration = \"300ms\"\n";
+    std::fs::write(dir.path().join("closed.toml"), text).unwrap();
+    let ran = logdyno(&dir, &["run", "closed.toml", "--out", "out", "--json"]);
+    let saved: result::RunResult = serde_json::from_str(&ran.stdout).unwrap();
+    let result::Outcome::Measured(measured) = &saved.trials[0].outcome else { panic!("{saved:?}") };
+    assert_eq!(measured.offered_per_second, None);
+    assert!(measured.measured_ns >= 290_000_000, "{}", measured.measured_ns);
+    assert!(measured.records.measured > 0 && measured.records.measured < measured.records.sent);
+}
+
+#[test]
+fn the_engines_brokers_serve_it_from_the_command_line() {
+    let dir = scene();
+    let arguments = ["run", "small.toml", "--target", "embedded", "--backend", "buffered", "--out", "out"];
+    let ran = logdyno(&dir, &[&arguments[..], &["--set", "producer.enable.idempotence=false"]].concat());
+    assert_ran(&ran);
+    assert!(ran.stdout.contains("all 500 records in each of 2 passes verified") || ran.code == 5, "{}", ran.stdout);
+    assert!(ran.stdout.contains("yes buffered, write calls"), "{}", ran.stdout);
+}
+
+#[test]
+fn reports_of_what_is_no_result_say_so() {
+    let dir = scene();
+    let missing = logdyno(&dir, &["report", "none.json"]);
+    assert_eq!(missing.code, 1);
+    assert_eq!(missing.stderr, "logdyno: none.json cannot be read: No such file or directory (os error 2)\n");
+    std::fs::write(dir.path().join("other.json"), "{\"format\": \"logdyno-result\", \"version\": 99}").unwrap();
+    let other = logdyno(&dir, &["report", "other.json"]);
+    assert_eq!(other.code, 1);
+    assert!(other.stderr.contains("it must have format `logdyno-result` and version 1"), "{}", other.stderr);
+}
+
+/// Ctrl-C: the trial under way is dropped, those before are saved, and it is said.
+#[test]
+fn an_interrupt_ends_it_and_keeps_what_was_done() {
+    use std::io::{BufRead, BufReader};
+
+    let dir = scene();
+    let mut child = std::process::Command::new(assert_cmd::cargo::cargo_bin("logdyno"))
+        .current_dir(dir.path())
+        .args(["run", "small.toml", "--out", "out", "--repetitions", "500"])
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
+    assert!(lines.any(|line| line.starts_with("2/500") && line.ends_with("starts")));
+    // SAFETY: a signal to a child that has not been waited for, so that its number is still its own.
+    assert_eq!(unsafe { libc::kill(child.id().cast_signed(), libc::SIGINT) }, 0);
+    let rest: Vec<String> = lines.collect();
+    assert_eq!(child.wait().unwrap().code(), Some(1));
+    assert!(rest.iter().any(|line| line.starts_with("interrupted: ")), "{rest:?}");
+    let saved = result::read(&dir.path().join("out/small")).unwrap();
+    assert!((1..500).contains(&saved.trials.len()), "{}", saved.trials.len());
+    let said = format!("saved {} trials in out/small/result.json", saved.trials.len());
+    assert!(rest.contains(&said), "{rest:?}");
+}
