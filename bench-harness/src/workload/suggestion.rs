@@ -13,19 +13,22 @@ fn fold(name: &str) -> String {
     name.to_ascii_lowercase().replace(['_', '-'], ".")
 }
 
-/// Levenshtein's distance: how many letters to insert, delete or replace.
+/// How many letters to insert, delete, replace, or swap with their neighbour (optimal string alignment).
 fn distance(a: &[u8], b: &[u8]) -> usize {
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, letter) in a.iter().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, other) in b.iter().enumerate() {
-            let replaced = diagonal + usize::from(letter != other);
-            diagonal = row[j + 1];
-            row[j + 1] = replaced.min(row[j] + 1).min(diagonal + 1);
+    let mut rows: Vec<Vec<usize>> = vec![(0..=b.len()).collect()];
+    for i in 1..=a.len() {
+        let mut row = vec![i];
+        for j in 1..=b.len() {
+            let replaced = rows[i - 1][j - 1] + usize::from(a[i - 1] != b[j - 1]);
+            let mut least = replaced.min(rows[i - 1][j] + 1).min(row[j - 1] + 1);
+            if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
+                least = least.min(rows[i - 2][j - 2] + 1);
+            }
+            row.push(least);
         }
+        rows.push(row);
     }
-    row[b.len()]
+    rows[a.len()][b.len()]
 }
 
 #[cfg(test)]
@@ -37,6 +40,7 @@ mod tests {
         let names = ["warm.up", "backends", "duration"];
         assert_eq!(nearest("warm-up", names).as_deref(), Some("warm.up"));
         assert_eq!(nearest("backend", names).as_deref(), Some("backends"));
+        assert_eq!(nearest("durtaion", names).as_deref(), Some("duration"));
         assert_eq!(nearest("colour", names), None);
     }
 }

@@ -42,7 +42,7 @@ fn an_unknown_key_is_named_with_its_line_and_a_suggestion() {
     let with = |from: &str, to: &str| SOUND.replace(from, to);
     check(&with("rate", "rat"), &[], "w.toml:10: unknown key `load.rat`: did you mean `rate`?");
     check(&with("target", "targt"), &[], "w.toml:13: unknown key `run.targt`: did you mean `target`?");
-    check(&with("key =", "kee ="), &[], "w.toml:3: unknown key `records.kee`: did you mean `key`?");
+    check(&with("key =", "kye ="), &[], "w.toml:3: unknown key `records.kye`: did you mean `key`?");
     check(&with("[load]", "[laod]"), &[], "w.toml:9: unknown table `laod`: did you mean `load`?");
     check(
         &with("linger.ms", "lingr.ms"),
