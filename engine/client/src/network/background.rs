@@ -1,6 +1,6 @@
 //! A client's background thread: a single-threaded runtime.
 
-use std::sync::mpsc;
+use std::sync::{Mutex, PoisonError, mpsc};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -11,7 +11,8 @@ use crate::error::ClientError;
 /// The thread. It ends when the work it was started with returns.
 pub(crate) struct Background {
     handle: Handle,
-    ended: mpsc::Receiver<()>,
+    /// In a mutex only so that threads can share a client: a receiver alone is for one thread.
+    ended: Mutex<mpsc::Receiver<()>>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -32,7 +33,7 @@ impl Background {
             runtime.block_on(async { work().await });
         };
         let thread = std::thread::Builder::new().name(name.to_owned()).spawn(run).map_err(start)?;
-        Ok(Background { handle, ended, thread: Some(thread) })
+        Ok(Background { handle, ended: Mutex::new(ended), thread: Some(thread) })
     }
 
     /// Runs `task` on the thread and waits here for what it returns; `None` if the thread has ended.
@@ -50,7 +51,8 @@ impl Background {
     /// Waits until the thread has ended; `false` if the time is over before.
     pub(crate) fn wait_end(&mut self, patience: Duration) -> bool {
         let patience = patience.min(Duration::from_secs(365 * 24 * 3600));
-        if self.ended.recv_timeout(patience) == Err(mpsc::RecvTimeoutError::Timeout) {
+        let ended = self.ended.get_mut().unwrap_or_else(PoisonError::into_inner);
+        if ended.recv_timeout(patience) == Err(mpsc::RecvTimeoutError::Timeout) {
             return false;
         }
         if let Some(thread) = self.thread.take()

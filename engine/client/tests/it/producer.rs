@@ -404,3 +404,11 @@ fn close_finishes_or_fails_everything() {
     assert!(matches!(future.wait(), Err(ClientError::Closed { .. })));
     cluster.release();
 }
+
+/// This compiles only while the clients that threads share can be shared.
+#[test]
+fn threads_can_share_producer_and_admin() {
+    fn shared<T: Send + Sync>() {}
+    shared::<logdyno_client::Producer<Vec<u8>, Vec<u8>>>();
+    shared::<logdyno_client::Admin>();
+}
