@@ -38,13 +38,18 @@ pub(crate) fn record(partition: i32, sequence: u64) -> ProducerRecord<Vec<u8>, V
 
 /// A producer that sends everything once: what is lost is lost, and nothing comes twice or out of order.
 pub(crate) fn producer(address: &str, acks: &str) -> Producer<Vec<u8>, Vec<u8>> {
+    producer_that_waits(address, acks, "60000")
+}
+
+/// As [`producer`], with this `request.timeout.ms`: also how long brokers may wait for replicas.
+pub(crate) fn producer_that_waits(address: &str, acks: &str, timeout_ms: &str) -> Producer<Vec<u8>, Vec<u8>> {
     let config = ProducerConfig::from_pairs([
         ("bootstrap.servers", address),
         ("acks", acks),
         ("retries", "0"),
         ("batch.size", "4096"),
         ("max.block.ms", "60000"),
-        ("request.timeout.ms", "60000"),
+        ("request.timeout.ms", timeout_ms),
         ("delivery.timeout.ms", "70000"),
     ]);
     Producer::new(config.expect("a good configuration"), BytesFormat, BytesFormat).expect("a producer")
@@ -89,7 +94,8 @@ pub(crate) fn create(address: &str, partitions: i32, replicas: i16, configs: &[(
     created[0].1.as_ref().expect("created");
     eventually("leaders", || {
         let known = describe(address)?;
-        let complete = |partition: &PartitionInfo| partition.leader.is_some() && partition.isr.len() == replicas as usize;
+        let complete =
+            |partition: &PartitionInfo| partition.leader.is_some() && partition.isr.len() == replicas as usize;
         (known.len() == partitions as usize && known.iter().all(complete)).then_some(())
     });
 }

@@ -7,7 +7,9 @@ use logdyno_engine::record::Offset;
 use logdyno_engine::wire::ErrorCode;
 use tempfile::TempDir;
 
-use crate::clients::{consumer, create, describe, end, producer, read_to, record, sequence, wait_for_isr};
+use crate::clients::{
+    consumer, create, describe, end, producer, producer_that_waits, read_to, record, sequence, wait_for_isr,
+};
 use crate::process::{Served, serve};
 use crate::{backends, eventually};
 
@@ -23,12 +25,14 @@ fn three(backend: &str, data: &TempDir) -> (Served, i32) {
     (served, partition)
 }
 
-/// The record's offset or the broker's refusal.
+/// The record's offset or the broker's refusal. A client that hung up before the broker said that the time is over
+/// (both wait `request.timeout.ms`) counts as told so.
 fn outcome(mut sent: SendFuture) -> Result<Offset, ErrorCode> {
     let outcome = eventually("an answer", || sent.try_get());
     match outcome {
         Ok(metadata) => Ok(metadata.offset),
         Err(ClientError::Refused { code, .. }) => Err(code),
+        Err(ClientError::Disconnected { .. }) => Err(ErrorCode::RequestTimedOut),
         Err(other) => panic!("{other}"),
     }
 }
@@ -72,9 +76,10 @@ fn acks_all_waits_for_a_frozen_follower_until_it_leaves_the_isr() {
     });
 }
 
-/// The first record after the freeze is appended while the ISR is still whole. When the ISR shrinks below
-/// `min.insync.replicas` it is answered by error 20, and it stays invisible until a follower has it. From then on
-/// records are refused by error 19 and never appended.
+/// The first record after the freeze is appended while the ISR is still whole. Then the ISR shrinks below
+/// `min.insync.replicas` and the high watermark rests (KIP-966): the record stays invisible until a follower has it,
+/// and its producer hears that the time is over (7). Error 20 needs a high watermark that passes the record while the
+/// ISR shrinks. From then on records are refused at once by error 19, and never appended.
 #[test]
 fn two_frozen_followers_leave_nothing_acknowledged_and_nothing_visible() {
     backends::on_each(|backend| {
@@ -92,8 +97,9 @@ fn two_frozen_followers_leave_nothing_acknowledged_and_nothing_visible() {
         read_to(&mut consumer, Offset(20), |_, _| {});
 
         let mut appended = vec![20];
-        match outcome(producer.send(record(partition, 20))) {
-            Err(ErrorCode::NotEnoughReplicasAfterAppend) => {}
+        let hasty = producer_that_waits(address, "all", "6000");
+        match outcome(hasty.send(record(partition, 20))) {
+            Err(ErrorCode::RequestTimedOut | ErrorCode::NotEnoughReplicasAfterAppend) => {}
             // The followers were frozen for so long before the send that the ISR had shrunk already.
             Err(ErrorCode::NotEnoughReplicas) => appended.clear(),
             other => panic!("{other:?}"),
@@ -104,7 +110,8 @@ fn two_frozen_followers_leave_nothing_acknowledged_and_nothing_visible() {
         }
         for _ in 0..10 {
             let records = consumer.poll(Duration::from_millis(100)).expect("records");
-            let seen: Vec<u64> = records.iter().map(|record| sequence(record.value.as_deref().expect("a value"))).collect();
+            let seen: Vec<u64> =
+                records.iter().map(|record| sequence(record.value.as_deref().expect("a value"))).collect();
             assert!(seen.is_empty(), "records {seen:?} are on one replica only");
         }
         assert_eq!(end(address, partition), Offset(20), "the high watermark rests");

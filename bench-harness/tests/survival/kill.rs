@@ -13,8 +13,14 @@ use crate::clients::{TOPIC, consumer, create, end, producer, read_to, record};
 use crate::process::{Served, serve};
 use crate::{backends, eventually, segments};
 
-/// Small segments and frequent checkpoints, so that kills meet rolls and recovery points that have moved.
-const CONFIG: &str = "log.segment.bytes=1048576\nlog.flush.offset.checkpoint.interval.ms=300\nlog.index.interval.bytes=1024\n";
+/// Small segments and frequent checkpoints, so that kills meet rolls and recovery points that have moved; and a short
+/// session, because the controller lets a killed broker in again only when its old session is over.
+const CONFIG: &str = "\
+    log.segment.bytes=1048576\n\
+    log.flush.offset.checkpoint.interval.ms=300\n\
+    log.index.interval.bytes=1024\n\
+    broker.heartbeat.interval.ms=200\n\
+    broker.session.timeout.ms=2000\n";
 
 /// How often a broker is killed: `LOGDYNO_KILLS`, or 3.
 fn kills() -> u64 {
@@ -53,7 +59,13 @@ fn survive(backend: &str, acks: &str) {
 }
 
 /// Writes on from sequence `first`, kills the broker after `enough` acknowledgements; returns the next sequence.
-fn write_until_killed(served: &mut Served, acks: &str, first: u64, enough: u64, acknowledged: &mut Acknowledged) -> u64 {
+fn write_until_killed(
+    served: &mut Served,
+    acks: &str,
+    first: u64,
+    enough: u64,
+    acknowledged: &mut Acknowledged,
+) -> u64 {
     let producer = Arc::new(producer(&served.addresses[0], acks));
     let (heard, count, stopped) =
         (Arc::new(Mutex::new(Acknowledged::new())), Arc::new(AtomicU64::new(0)), Arc::new(AtomicBool::new(false)));
@@ -63,15 +75,12 @@ fn write_until_killed(served: &mut Served, acks: &str, first: u64, enough: u64, 
         std::thread::spawn(move || {
             let mut next = first;
             while !stopped.load(Ordering::Relaxed) {
-                let (heard, count, stopped, sequence) =
-                    (Arc::clone(&heard), Arc::clone(&count), Arc::clone(&stopped), next);
-                let sent = producer.send_with(record(0, sequence), move |outcome| match outcome {
-                    Ok(metadata) => {
-                        let twice = heard.lock().expect("unpoisoned").insert(metadata.offset, sequence);
-                        assert_eq!(twice, None, "two records at one offset");
-                        count.fetch_add(1, Ordering::Relaxed);
-                    }
-                    Err(_) => stopped.store(true, Ordering::Relaxed),
+                let (heard, count, sequence) = (Arc::clone(&heard), Arc::clone(&count), next);
+                let sent = producer.send_with(record(0, sequence), move |outcome| {
+                    let Ok(metadata) = outcome else { return };
+                    let twice = heard.lock().expect("unpoisoned").insert(metadata.offset, sequence);
+                    assert_eq!(twice, None, "two records at one offset");
+                    count.fetch_add(1, Ordering::Relaxed);
                 });
                 drop(sent);
                 next += 1;
@@ -81,7 +90,7 @@ fn write_until_killed(served: &mut Served, acks: &str, first: u64, enough: u64, 
     };
     eventually("acknowledgements", || (count.load(Ordering::Relaxed) >= enough).then_some(()));
     served.end(Signal::KILL);
-    eventually("the producer's notice", || stopped.load(Ordering::Relaxed).then_some(()));
+    stopped.store(true, Ordering::Relaxed);
     let next = writer.join().expect("the writer ends");
     Arc::into_inner(producer).expect("nobody else has it").close(Duration::ZERO);
     let heard = std::mem::take(&mut *heard.lock().expect("unpoisoned"));
@@ -105,5 +114,10 @@ fn check(served: &Served, acknowledged: &Acknowledged, sent: u64) {
             assert_eq!(sequence, expected, "another record at offset {offset}");
         }
     });
-    assert!(missing.is_empty(), "{} acknowledged records are lost, the first at {:?}", missing.len(), missing.first_key_value());
+    assert!(
+        missing.is_empty(),
+        "{} acknowledged records are lost, the first at {:?}",
+        missing.len(),
+        missing.first_key_value()
+    );
 }

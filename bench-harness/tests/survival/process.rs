@@ -54,7 +54,8 @@ impl Served {
         let (line_said, lines) = mpsc::channel();
         std::thread::spawn(move || out.lines().map_while(Result::ok).try_for_each(|line| line_said.send(line)));
         while self.addresses.len() < brokers {
-            let line = lines.recv_timeout(PATIENCE).unwrap_or_else(|_| panic!("serve did not start: {}", self.stderr()));
+            let line =
+                lines.recv_timeout(PATIENCE).unwrap_or_else(|_| panic!("serve did not start: {}", self.stderr()));
             let address = line.strip_prefix("listening ").unwrap_or_else(|| panic!("{line}"));
             self.addresses.push(address.to_owned());
         }
@@ -88,13 +89,10 @@ impl Served {
         eventually("serve's end", || self.child.try_wait().expect("a child"))
     }
 
-    /// SIGTERM, and exit code 0. One broker alone had no reason to complain; of several, some see others go first.
+    /// SIGTERM, and exit code 0.
     pub(crate) fn stop(mut self) {
         let status = self.end(Signal::TERM);
         assert!(status.success(), "{status}: {}", self.stderr());
-        if self.brokers.is_empty() {
-            assert_eq!(self.stderr(), "", "a broker that nothing happens to is silent");
-        }
     }
 }
 

@@ -11,7 +11,8 @@ pub(crate) fn files(data: &Path, partition: i32, extension: &str) -> Vec<PathBuf
     let folder = data.join(format!("{TOPIC}-{partition}"));
     let entries = std::fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
     let paths = entries.map(|entry| entry.expect("an entry").path());
-    let mut files: Vec<PathBuf> = paths.filter(|path| path.extension().is_some_and(|found| found == extension)).collect();
+    let mut files: Vec<PathBuf> =
+        paths.filter(|path| path.extension().is_some_and(|found| found == extension)).collect();
     files.sort();
     assert!(!files.is_empty(), "no .{extension} in {}", folder.display());
     files

@@ -22,6 +22,7 @@ fn a_clean_stop_spares_the_next_start_its_recovery() {
         for sequence in 0..10 {
             producer.send(record(0, sequence)).wait().expect("acknowledged");
         }
+        assert_eq!(served.stderr(), "", "a broker that nothing happens to is silent");
         served.stop();
         assert!(data.path().join(".kafka_cleanshutdown").exists());
         segments::assert_sound(data.path(), 0);
