@@ -20,8 +20,9 @@ impl Client {
         loop {
             match self.register_once(registration).await {
                 Err(error) if error.is_passing() && tokio::time::Instant::now() < give_up => {
-                    if !told {
-                        tracing::info!("broker {} tries again to register: {error}", registration.broker);
+                    // Once: a refusal lasts up to a session, a controller that is not there yet is nothing to report.
+                    if !told && matches!(error, ClientError::Refused { .. }) {
+                        tracing::warn!("broker {} tries again to register: {error}", registration.broker);
                         told = true;
                     }
                     tokio::time::sleep(self.config.retry_backoff).await;

@@ -24,7 +24,8 @@ pub(super) fn answer(active: &Active, request: &BrokerRegistrationRequest) -> Br
     let (error_code, broker_epoch) = match active.register(&registration) {
         Ok(Ok(epoch)) => (OK, epoch),
         Ok(Err(refusal)) => {
-            tracing::warn!(broker = %registration.broker, "a registration is refused: {refusal}");
+            // The broker asks again many times a second, and says itself what it was told.
+            tracing::debug!(broker = %registration.broker, "a registration is refused: {refusal}");
             (refusal.code(), -1)
         }
         Err(error) => {
