@@ -77,13 +77,15 @@ enum Fault {
 impl Connection {
     /// Serves until the peer closes, or does what no peer should.
     pub(super) async fn run(self, stream: Stream) {
-        let (read, write) = stream.into_split();
+        let (read, mut write) = stream.into_split();
+        let mut frames = FrameReader::new(read, self.limits.frame);
         let (queue, taken) = mpsc::channel(self.limits.requests);
         let waiting = AtomicUsize::new(0);
         let ended = tokio::select! {
-            ended = self.take_requests(read, queue, &waiting) => ended,
-            ended = self.send_answers(write, taken, &waiting) => ended,
+            ended = self.take_requests(&mut frames, queue, &waiting) => ended,
+            ended = self.send_answers(&mut write, taken, &waiting) => ended,
         };
+        // Told before both halves go, so that who sees the connection closed finds it counted.
         if let Err(fault) = ended {
             self.desk.counters.connections_failed.one();
             tracing::warn!(peer = %self.peer, "connection closed: {fault}");
@@ -92,15 +94,14 @@ impl Connection {
 
     async fn take_requests(
         &self,
-        read: ReadHalf,
+        frames: &mut FrameReader<ReadHalf>,
         queue: mpsc::Sender<Taken>,
         waiting: &AtomicUsize,
     ) -> Result<(), Fault> {
-        let mut frames = FrameReader::new(read, self.limits.frame);
         let room = Arc::new(Semaphore::new(self.limits.units as usize));
         let mut moved = 0;
         loop {
-            let Some(frame) = self.next_frame(&mut frames, waiting).await? else { return Ok(()) };
+            let Some(frame) = self.next_frame(frames, waiting).await? else { return Ok(()) };
             let counters = &self.desk.counters;
             counters.requests.one();
             counters.request_bytes.add(frame.len() as u64);
@@ -135,13 +136,13 @@ impl Connection {
 
     async fn send_answers(
         &self,
-        mut write: WriteHalf,
+        write: &mut WriteHalf,
         mut taken: mpsc::Receiver<Taken>,
         waiting: &AtomicUsize,
     ) -> Result<(), Fault> {
         while let Some(next) = taken.recv().await {
             if let Answer::Frame(pieces) = next.pending.await? {
-                self.send(write_pieces(&mut write, &pieces)).await?;
+                self.send(write_pieces(write, &pieces)).await?;
                 let bytes: usize = pieces.iter().map(Bytes::len).sum();
                 self.desk.counters.answer_bytes.add(bytes as u64);
             }
