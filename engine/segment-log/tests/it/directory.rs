@@ -1,0 +1,126 @@
+//! A data directory: its lock, its owner, its checkpoints.
+
+use std::fs;
+use std::sync::Arc;
+
+use logdyno_record::{NoProbe, Offset, SystemClock, TopicId, TopicPartition};
+use logdyno_segment_log::{LogConfig, LogDirectory, LogError};
+
+use crate::world::{World, content, fill, on_every_backend, threes, written};
+
+fn open(world: &World) -> Result<LogDirectory, LogError> {
+    LogDirectory::open(world.root(), world.backend(), Arc::new(SystemClock), Arc::new(NoProbe))
+}
+
+fn partition() -> TopicPartition {
+    TopicPartition::new("t", 0)
+}
+
+#[test]
+fn a_directory_in_use_is_refused_in_one_sentence() {
+    on_every_backend(|world| {
+        let held = open(&world).expect("it opens");
+        let error = open(&world).err().expect("it is in use");
+        assert!(matches!(error, LogError::Locked { .. }), "{error}");
+        assert!(!error.to_string().contains('\n') && error.to_string().contains(&world.root().display().to_string()));
+        drop(held);
+        drop(open(&world).expect("it is free again"));
+    });
+}
+
+#[test]
+fn a_clean_stop_spares_the_walk_and_an_unclean_one_does_not() {
+    on_every_backend(|world| {
+        let id = TopicId::new_v4();
+        let directory = open(&world).expect("it opens");
+        let (log, _) = directory.open_log(&partition(), id, LogConfig::default()).expect("a log");
+        fill(&log, 30);
+        directory.write_checkpoints(&[(partition(), Offset(27))]).expect("checkpoints");
+        directory.close_clean().expect("a clean stop");
+        drop((log, directory));
+
+        let directory = open(&world).expect("it opens");
+        assert_eq!(directory.existing(), [(partition(), id)]);
+        assert_eq!(directory.high_watermark(&partition()), Offset(27));
+        let (log, report) = directory.open_log(&partition(), id, LogConfig::default()).expect("a log");
+        assert_eq!(report.segments_walked, 0);
+        assert_eq!(content(&log), threes(30));
+        fill(&log, 60);
+        written(&log);
+        drop((log, directory));
+
+        let directory = open(&world).expect("it opens");
+        let (log, report) = directory.open_log(&partition(), id, LogConfig::default()).expect("a log");
+        assert_eq!(report.segments_walked, 1, "the mark of the clean stop was used up");
+        assert_eq!(content(&log), threes(60));
+    });
+}
+
+/// The checkpoint said 30; a truncation makes that untrue, and a crash must not look like damage.
+#[test]
+fn a_crash_after_a_truncation_is_no_damage() {
+    on_every_backend(|world| {
+        let id = TopicId::new_v4();
+        let directory = open(&world).expect("it opens");
+        let (log, _) = directory.open_log(&partition(), id, LogConfig::default()).expect("a log");
+        fill(&log, 30);
+        log.flush().expect("durable");
+        directory.write_checkpoints(&[]).expect("checkpoints");
+        log.truncate_to(Offset(10)).expect("a truncation");
+        drop((log, directory));
+        let directory = open(&world).expect("it opens");
+        let (log, _) = directory.open_log(&partition(), id, LogConfig::default()).expect("the log is sound");
+        assert_eq!(content(&log), threes(9));
+    });
+}
+
+#[test]
+fn a_deleted_log_leaves_nothing_to_one_of_the_same_name() {
+    on_every_backend(|world| {
+        let directory = open(&world).expect("it opens");
+        let (log, _) = directory.open_log(&partition(), TopicId::new_v4(), LogConfig::default()).expect("a log");
+        fill(&log, 30);
+        log.flush().expect("durable");
+        directory.write_checkpoints(&[(partition(), Offset(30))]).expect("checkpoints");
+        directory.delete_log(&partition()).expect("deleted");
+        assert!(directory.existing().is_empty());
+        let id = TopicId::new_v4();
+        let (anew, _) = directory.open_log(&partition(), id, LogConfig::default()).expect("a new log");
+        assert_eq!((anew.end_offset(), directory.high_watermark(&partition())), (Offset(0), Offset(0)));
+        fill(&anew, 6);
+        written(&anew);
+        drop((log, anew, directory));
+        let directory = open(&world).expect("it opens");
+        let (log, _) = directory.open_log(&partition(), id, LogConfig::default()).expect("no old recovery point");
+        assert_eq!(content(&log), threes(6));
+        let left: Vec<_> = fs::read_dir(world.root()).expect("the folder").flatten().map(|e| e.file_name()).collect();
+        assert!(!left.iter().any(|name| name.to_string_lossy().ends_with("-delete")), "{left:?}");
+    });
+}
+
+#[test]
+fn another_topics_folder_is_refused() {
+    on_every_backend(|world| {
+        let directory = open(&world).expect("it opens");
+        drop(directory.open_log(&partition(), TopicId::new_v4(), LogConfig::default()).expect("a log"));
+        drop(directory);
+        let directory = open(&world).expect("it opens");
+        let refused = directory.open_log(&partition(), TopicId::new_v4(), LogConfig::default());
+        assert!(matches!(refused, Err(LogError::OtherTopic { .. })));
+    });
+}
+
+/// Logs that nobody opened have not been recovered: the mark would have them trusted.
+#[test]
+fn no_clean_mark_over_logs_that_were_never_recovered() {
+    on_every_backend(|world| {
+        let directory = open(&world).expect("it opens");
+        let (log, _) = directory.open_log(&partition(), TopicId::new_v4(), LogConfig::default()).expect("a log");
+        fill(&log, 3);
+        written(&log);
+        drop((log, directory));
+        let directory = open(&world).expect("it opens");
+        directory.close_clean().expect("a stop");
+        assert!(!world.root().join(".kafka_cleanshutdown").exists());
+    });
+}

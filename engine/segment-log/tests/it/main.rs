@@ -1,0 +1,15 @@
+//! The log over every backend, on real files and on the simulated disk.
+
+mod commits;
+mod directory;
+mod dump;
+mod epochs;
+mod indexes;
+mod lookups;
+mod model;
+mod power_loss;
+mod reading;
+mod recovery;
+mod rolling;
+mod truncation;
+mod world;
