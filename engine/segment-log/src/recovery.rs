@@ -223,7 +223,7 @@ impl Loader<'_> {
         &mut self,
         name: &str,
         reader: &dyn logdyno_storage::Reader,
-        contents: Contents,
+        mut contents: Contents,
         next: Option<Offset>,
         stopped: Option<(u64, String)>,
     ) -> Result<Loaded, LogError> {
@@ -247,6 +247,10 @@ impl Loader<'_> {
             // They may speak of what is cut off, and the segment is appended to from here on.
             remove_indexes(&**self.storage, contents.base).map_err(|source| self.storage_error(source))?;
             return Ok(Loaded { contents, cut: true });
+        }
+        if next.is_some() {
+            // Nobody else would: a roll has written them or never will.
+            contents.write_indexes(&**self.storage).map_err(|source| self.storage_error(source))?;
         }
         // A rolled segment may end in zeros only if its close did not come to cut it: cut it now.
         if next.is_some() && reader.len() > contents.size {

@@ -36,13 +36,14 @@ impl Segment {
 
     /// Writes both index files, as Kafka does at a roll and at close: trimmed, the greatest timestamp entered.
     pub(crate) fn write_indexes(&self, storage: &dyn Storage) -> logdyno_storage::Result<()> {
-        let mut contents = self.contents_mut();
-        contents.enter_max_timestamp();
-        let (offsets, times) = (contents.offsets.encode(), contents.times.encode());
-        drop(contents);
-        storage.write_rebuildable(&names::file(self.base, Kind::OffsetIndex), &offsets)?;
-        storage.write_rebuildable(&names::file(self.base, Kind::TimeIndex), &times)
+        let (offsets, times) = self.contents_mut().encode_indexes();
+        write_indexes(storage, self.base, &offsets, &times)
     }
+}
+
+fn write_indexes(storage: &dyn Storage, base: Offset, offsets: &[u8], times: &[u8]) -> logdyno_storage::Result<()> {
+    storage.write_rebuildable(&names::file(base, Kind::OffsetIndex), offsets)?;
+    storage.write_rebuildable(&names::file(base, Kind::TimeIndex), times)
 }
 
 /// What is known of a segment's content: kept up by appends, rebuilt by a scan.
@@ -105,6 +106,17 @@ impl Contents {
         self.size = len;
         self.offsets = offsets;
         self.times = times;
+    }
+
+    /// Writes the indexes of a segment that nothing is appended to any more, as recovery has rebuilt them.
+    pub(crate) fn write_indexes(&mut self, storage: &dyn Storage) -> logdyno_storage::Result<()> {
+        let (offsets, times) = self.encode_indexes();
+        write_indexes(storage, self.base, &offsets, &times)
+    }
+
+    fn encode_indexes(&mut self) -> (Vec<u8>, Vec<u8>) {
+        self.enter_max_timestamp();
+        (self.offsets.encode(), self.times.encode())
     }
 
     /// Enters the greatest timestamp into the time index if it is not there.
