@@ -75,7 +75,9 @@ fn any_flipped_bit_of_the_last_batch_drops_it() {
         // The leader epoch (bytes 12 to 15) is outside of the checksum, as is a base offset that only leaves a gap.
         let covered = (last + 8..last + 12).chain(last + 16..bytes.len());
         for at in covered {
-            for bit in [at % 8, (at + 5) % 8] {
+            // Recovery is one code over all backends: each bit is tried on one of them, a bit of each byte on all.
+            let bits = if world.kind.name == "buffered" { 0..8 } else { at % 8..at % 8 + 1 };
+            for bit in bits {
                 let mut flipped = bytes.clone();
                 flipped[at] ^= 1 << bit;
                 assert_eq!(recovered(&world, &flipped), threes(27), "byte {} of the batch, bit {bit}", at - last);
