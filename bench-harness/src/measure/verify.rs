@@ -122,7 +122,7 @@ impl Violations {
                     "REORDERED: partition {partition}, offset {offset}: holds the record that was acknowledged at offset {}",
                     owner.offset
                 ),
-                None => format!("ALTERED: partition {partition}, offset {offset}: delivered bytes differ from those sent"),
+                None => format!("ALTERED: partition {partition}, offset {offset}: content or timestamp differ from what was sent"),
             });
         }
         let more = self.altered_count.saturating_sub(self.altered.len().min(NAMED_MAX) as u64);

@@ -1,6 +1,50 @@
 //! A result as text for people. Drawn from the saved result alone: the same result gives the same text, whenever.
 
+mod cells;
+mod figures;
 mod format;
-mod tables;
+mod heading;
+mod steps;
+mod verdicts;
+mod work;
 
-pub use tables::render;
+use self::cells::section;
+use self::figures::{latency, throughput};
+use self::heading::heading;
+use self::steps::{slowest, steps};
+use self::verdicts::{proof, verdicts};
+use self::work::{batches, counters};
+use crate::result::{Measured, Outcome, RunResult, Trial};
+
+/// The whole report.
+#[must_use]
+pub fn render(result: &RunResult) -> String {
+    let mut text = String::new();
+    heading(&mut text, result);
+    let measured: Vec<(String, &Measured)> = result.trials.iter().filter_map(measured_of).collect();
+    if !measured.is_empty() {
+        section(&mut text, "Throughput", &throughput(&measured));
+        section(&mut text, "Latency from the intended time", &latency(&measured));
+        section(&mut text, "Where the time went: to the acknowledgement", &steps(&measured, |m| &m.to_acknowledgement));
+        section(&mut text, "Where the time went: to the delivery", &steps(&measured, |m| &m.to_delivery));
+        slowest(&mut text, &measured);
+        section(&mut text, "Batches", &batches(&measured));
+        section(&mut text, "Work for each record acknowledged or delivered in the measured part", &counters(&measured));
+        proof(&mut text, &measured);
+    }
+    verdicts(&mut text, result);
+    text
+}
+
+fn measured_of(trial: &Trial) -> Option<(String, &Measured)> {
+    match &trial.outcome {
+        Outcome::Measured(measured) => Some((label(trial), measured)),
+        Outcome::Refused { .. } | Outcome::Failed { .. } => None,
+    }
+}
+
+/// Backend and, from the second on, repetition.
+fn label(trial: &Trial) -> String {
+    let name = trial.backend.as_deref().unwrap_or(&trial.target);
+    if trial.repetition == 1 { name.to_owned() } else { format!("{name} #{}", trial.repetition) }
+}

@@ -29,8 +29,7 @@ pub(super) fn measured(
     let measured_ns = end.0.saturating_sub(driven.begin.0);
     let seconds = measured_ns as f64 / 1e9;
     let backlog = backlog(schedule, settings, &driven, end);
-    let acknowledged = driven.joined.acknowledged.until(end) - driven.joined.acknowledged.until(driven.begin);
-    let achieved_per_second = acknowledged as f64 / seconds.max(1e-9);
+    let achieved_per_second = acknowledged_within(schedule, &driven, end) as f64 / seconds.max(1e-9);
     let config = producer_config(trial.plan, "127.0.0.1:9092");
     let durability = durability(trial, &settings.path, replicas(trial.plan, config.acks));
     let counts = storage_counts(&driven);
@@ -75,6 +74,16 @@ fn end(schedule: &Schedule, bounds: Bounds, settings: &JoinSettings, driven: &Dr
             schedule.intended_ns(end).map_or(driven.ended, |ns| Nanos(settings.start.0.saturating_add(ns)))
         }
         _ => driven.ended,
+    }
+}
+
+/// Records that were acknowledged within the measured part: in an open loop of those that were due in it, so that the
+/// working off of an earlier backlog does not count; in a closed loop of all, since some are always under way.
+fn acknowledged_within(schedule: &Schedule, driven: &Driven, end: Nanos) -> u64 {
+    let joined = &driven.joined;
+    match schedule {
+        Schedule::Closed { .. } => joined.acknowledged.until(end) - joined.acknowledged.until(driven.begin),
+        Schedule::Rate(_) | Schedule::Times { .. } => joined.acknowledged_measured.until(end),
     }
 }
 

@@ -80,7 +80,7 @@ fn a_swap_is_named_at_both_offsets() {
 fn a_flipped_bit_is_named() {
     assert_eq!(
         invalid(vec![Fault::Flip(7)]),
-        ["INVALID: ALTERED: partition 1, offset 3: delivered bytes differ from those sent"]
+        ["INVALID: ALTERED: partition 1, offset 3: content or timestamp differ from what was sent"]
     );
 }
 

@@ -3,24 +3,24 @@
 //! A partition is settled in the order of its offsets, a batch at a time, once everything about the batch is known. What
 //! is held in between are the records under way, so memory is bounded by the system's backlog.
 
-use std::collections::{BTreeMap, VecDeque};
+mod joined;
+mod partition;
+#[cfg(test)]
+mod tests;
+
 use std::sync::Arc;
 
 use logdyno_engine::record::{Nanos, Offset, ProducedBatch};
 
+use self::joined::Shared;
+use self::partition::{AHEAD_MAX, Outcome, PartitionJoin, Slot};
 use super::digest::with_timestamp;
-use super::distribution::Distribution;
-use super::marks::Marks;
-use super::panel::BatchPanel;
-use super::path::{BatchMoments, RecordMoments, Step, StepTimes, to_acknowledgement, to_delivery};
+use super::path::{RecordMoments, to_acknowledgement, to_delivery};
 use super::recorder::{Delivery, Inbox, Passed, Receipt};
-use super::series::Series;
-use super::slowest::{Slow, Slowest};
-use super::verify::{Altered, Violations};
+use super::verify::Altered;
 use crate::target::{Path, Ticket};
 
-/// Offsets further ahead than this of what is settled are no offsets of this run.
-const AHEAD_MAX: i64 = 1 << 26;
+pub use self::joined::{Joined, PathJoined};
 
 /// What a join knows from the start.
 #[derive(Clone, Debug)]
@@ -60,93 +60,6 @@ impl JoinSettings {
     }
 }
 
-/// The measurements of a run.
-#[derive(Clone, Debug)]
-pub struct Joined {
-    /// To the acknowledgement.
-    pub to_acknowledgement: PathJoined,
-    /// To the delivery.
-    pub to_delivery: PathJoined,
-    /// From the call of `send` to the acknowledgement: what a generator that waits would have seen.
-    pub service: Distribution,
-    /// The producers' batches.
-    pub panel: BatchPanel,
-    /// All records that were acknowledged, over time.
-    pub acknowledged: Series,
-    /// How many records were acknowledged in all.
-    pub acknowledged_count: u64,
-    /// How many were delivered in all, each once.
-    pub delivered_count: u64,
-    /// How many failed, and the first reason.
-    pub failed: (u64, Option<String>),
-    /// What was wrong.
-    pub violations: Violations,
-    /// Records that came out although a stamp of theirs is missing: they are not in the distributions.
-    pub unmeasured: u64,
-}
-
-/// One of the two paths.
-#[derive(Clone, Debug)]
-pub struct PathJoined {
-    /// Whole durations.
-    pub total: Distribution,
-    /// By step, in the order of [`Step::ALL`].
-    pub steps: Vec<Distribution>,
-    /// The slowest records.
-    pub slowest: Slowest,
-}
-
-impl PathJoined {
-    fn new() -> PathJoined {
-        let steps = Step::ALL.iter().map(|_| Distribution::new()).collect();
-        PathJoined { total: Distribution::new(), steps, slowest: Slowest::default() }
-    }
-
-    fn record(&mut self, times: &StepTimes, partition: i32, offset: i64) {
-        let total = times.total();
-        self.total.record(total);
-        self.slowest.offer(total, || Slow { partition, offset, times: *times });
-        // The first steps differ from record to record of a batch, the others mostly do not: see `Shared`.
-        for step in OWN_STEPS {
-            self.steps[step as usize].record(times.get(step));
-        }
-    }
-}
-
-/// Steps that each record of a batch has for itself.
-const OWN_STEPS: [Step; 3] = [Step::Schedule, Step::Admit, Step::Batch];
-
-/// Counts how many records in a row had the same times in the steps that a batch shares, to record them at once.
-#[derive(Debug, Default)]
-struct Shared {
-    times: Option<StepTimes>,
-    count: u64,
-}
-
-impl Shared {
-    fn add(&mut self, times: &StepTimes, path: &mut PathJoined) {
-        let same = self.times.is_some_and(|known| shared_steps().all(|step| known.get(step) == times.get(step)));
-        if !same {
-            self.flush(path);
-            self.times = Some(*times);
-        }
-        self.count += 1;
-    }
-
-    fn flush(&mut self, path: &mut PathJoined) {
-        if let Some(times) = self.times.take() {
-            for step in shared_steps() {
-                path.steps[step as usize].record_n(times.get(step), self.count);
-            }
-        }
-        self.count = 0;
-    }
-}
-
-fn shared_steps() -> impl Iterator<Item = Step> {
-    Step::ALL.into_iter().filter(|step| !OWN_STEPS.contains(step))
-}
-
 /// A join under way.
 #[derive(Debug)]
 pub struct Join {
@@ -157,54 +70,13 @@ pub struct Join {
     joined: Joined,
 }
 
-#[derive(Debug, Default)]
-struct PartitionJoin {
-    /// The offset of the first slot.
-    next: i64,
-    slots: VecDeque<Slot>,
-    /// Where the next delivery is expected.
-    next_delivery: i64,
-    /// Where the next record is if nobody tells (`acks=0`).
-    next_receipt: i64,
-    next_batch: i64,
-    batches: BTreeMap<i64, ProducedBatch>,
-    marks: Marks,
-    /// The last number of each producer.
-    numbers: Vec<Option<u64>>,
-}
-
-#[derive(Clone, Copy, Debug, Default)]
-struct Slot {
-    ticket: Option<Ticket>,
-    outcome: Outcome,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Outcome {
-    #[default]
-    Pending,
-    Delivered(u64),
-    Lost,
-}
-
 impl Join {
     /// One that has seen nothing.
     #[must_use]
     pub fn new(settings: JoinSettings) -> Join {
         let producers = settings.producers as usize;
         let partition = |_| PartitionJoin { numbers: vec![None; producers], ..PartitionJoin::default() };
-        let joined = Joined {
-            to_acknowledgement: PathJoined::new(),
-            to_delivery: PathJoined::new(),
-            service: Distribution::new(),
-            panel: BatchPanel::default(),
-            acknowledged: Series::starting_at(settings.start),
-            acknowledged_count: 0,
-            delivered_count: 0,
-            failed: (0, None),
-            violations: Violations::default(),
-            unmeasured: 0,
-        };
+        let joined = Joined::starting_at(settings.start);
         Join { partitions: (0..settings.partitions).map(partition).collect(), settings, begin: None, joined }
     }
 
@@ -315,7 +187,7 @@ impl Join {
         let partition = &mut self.partitions[index];
         let moments = partition.moments(batch, Offset(partition.next + count as i64 - 1));
         let (mut acknowledged, mut delivered) = (Shared::default(), Shared::default());
-        let mut is_measured = false;
+        let mut measured = 0;
         for _ in 0..count {
             let partition = &mut self.partitions[index];
             let offset = partition.next;
@@ -331,7 +203,7 @@ impl Join {
             if self.begin.is_none_or(|begin| ticket.intended < begin) {
                 continue;
             }
-            is_measured = true;
+            measured += 1;
             let joined = &mut self.joined;
             let times = to_acknowledgement(&self.settings.path, &moments, &record);
             joined.to_acknowledgement.record(&times, index as i32, offset);
@@ -345,8 +217,9 @@ impl Join {
         }
         acknowledged.flush(&mut self.joined.to_acknowledgement);
         delivered.flush(&mut self.joined.to_delivery);
-        if is_measured {
+        if measured > 0 {
             self.joined.panel.add(batch);
+            self.joined.acknowledged_measured.add(batch.acknowledged, measured);
         }
         let partition = &mut self.partitions[index];
         partition.marks.forget_before(Offset(partition.next));
@@ -411,58 +284,5 @@ impl Join {
         let partition = &mut self.partitions[index];
         partition.slots.pop_front();
         partition.next += 1;
-    }
-}
-
-impl PartitionJoin {
-    /// The slot of an offset; `None` if it is settled or far ahead.
-    fn slot(&mut self, offset: i64) -> Option<&mut Slot> {
-        let index = usize::try_from(offset - self.next).ok().filter(|index| *index < AHEAD_MAX as usize)?;
-        if self.slots.len() <= index {
-            self.slots.resize(index + 1, Slot::default());
-        }
-        self.slots.get_mut(index)
-    }
-
-    /// First offset and offset after the last.
-    fn range_of(&self, batch: &ProducedBatch) -> (i64, i64) {
-        let known = batch.base_offset.map(|base| base.0);
-        // With acks=0 the batch stands where it was put.
-        let base =
-            known.or_else(|| self.batches.range(..=self.next).next_back().map(|(base, _)| *base)).unwrap_or(self.next);
-        (base, base + i64::from(batch.records))
-    }
-
-    /// Whether every stage that the target stamps has been stamped for all offsets before `end`.
-    fn is_stamped(&self, path: &Path, end: i64) -> bool {
-        let last = Offset(end - 1);
-        let marks = &self.marks;
-        let is_delivered = self.slots.iter().take((end - self.next) as usize).any(|slot| slot.outcome != Outcome::Lost);
-        let wanted = [
-            (path.appended, &marks.appended),
-            (path.written, &marks.written),
-            (path.high_watermark, &marks.high_watermark),
-            (path.fetched && is_delivered, &marks.fetched),
-            (is_delivered, &marks.delivered),
-        ];
-        // Followers are stamped before the high watermark that waited for them: it covers those that there are.
-        wanted.into_iter().all(|(is_wanted, line)| !is_wanted || line.covering(last).is_some())
-    }
-
-    fn moments(&self, batch: &ProducedBatch, last: Offset) -> BatchMoments {
-        let marks = &self.marks;
-        let high_watermark = marks.high_watermark.covering(last);
-        BatchMoments {
-            created: batch.created,
-            closed: batch.closed,
-            drained: batch.drained,
-            compressed: batch.compressed,
-            sent: batch.sent,
-            acknowledged: batch.acknowledged,
-            appended: marks.appended.covering(last),
-            written: marks.written.covering(last),
-            replicated: marks.replicated(last, high_watermark),
-            high_watermark,
-        }
     }
 }

@@ -1,0 +1,98 @@
+//! What is known of one partition: records under way by offset, batches, stamps.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use logdyno_engine::record::{Offset, ProducedBatch};
+
+use super::super::marks::Marks;
+use super::super::path::BatchMoments;
+use crate::target::{Path, Ticket};
+
+/// Offsets further ahead than this of what is settled are no offsets of this run.
+pub(super) const AHEAD_MAX: i64 = 1 << 26;
+
+/// A partition's records between their first report and the settlement of their batch.
+#[derive(Debug, Default)]
+pub(super) struct PartitionJoin {
+    /// The offset of the first slot.
+    pub(super) next: i64,
+    pub(super) slots: VecDeque<Slot>,
+    /// Where the next delivery is expected.
+    pub(super) next_delivery: i64,
+    /// Where the next record is if nobody tells (`acks=0`).
+    pub(super) next_receipt: i64,
+    pub(super) next_batch: i64,
+    pub(super) batches: BTreeMap<i64, ProducedBatch>,
+    pub(super) marks: Marks,
+    /// The last number of each producer.
+    pub(super) numbers: Vec<Option<u64>>,
+}
+
+/// What is known of a record.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Slot {
+    pub(super) ticket: Option<Ticket>,
+    pub(super) outcome: Outcome,
+}
+
+/// What came out of a record.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Outcome {
+    #[default]
+    Pending,
+    Delivered(u64),
+    Lost,
+}
+
+impl PartitionJoin {
+    /// The slot of an offset; `None` if it is settled or far ahead.
+    pub(super) fn slot(&mut self, offset: i64) -> Option<&mut Slot> {
+        let index = usize::try_from(offset - self.next).ok().filter(|index| *index < AHEAD_MAX as usize)?;
+        if self.slots.len() <= index {
+            self.slots.resize(index + 1, Slot::default());
+        }
+        self.slots.get_mut(index)
+    }
+
+    /// First offset and offset after the last.
+    pub(super) fn range_of(&self, batch: &ProducedBatch) -> (i64, i64) {
+        let known = batch.base_offset.map(|base| base.0);
+        // With acks=0 the batch stands where it was put.
+        let base =
+            known.or_else(|| self.batches.range(..=self.next).next_back().map(|(base, _)| *base)).unwrap_or(self.next);
+        (base, base + i64::from(batch.records))
+    }
+
+    /// Whether every stage that the target stamps has been stamped for all offsets before `end`.
+    pub(super) fn is_stamped(&self, path: &Path, end: i64) -> bool {
+        let last = Offset(end - 1);
+        let marks = &self.marks;
+        let is_delivered = self.slots.iter().take((end - self.next) as usize).any(|slot| slot.outcome != Outcome::Lost);
+        let wanted = [
+            (path.appended, &marks.appended),
+            (path.written, &marks.written),
+            (path.high_watermark, &marks.high_watermark),
+            (path.fetched && is_delivered, &marks.fetched),
+            (is_delivered, &marks.delivered),
+        ];
+        // Followers are stamped before the high watermark that waited for them: it covers those that there are.
+        wanted.into_iter().all(|(is_wanted, line)| !is_wanted || line.covering(last).is_some())
+    }
+
+    pub(super) fn moments(&self, batch: &ProducedBatch, last: Offset) -> BatchMoments {
+        let marks = &self.marks;
+        let high_watermark = marks.high_watermark.covering(last);
+        BatchMoments {
+            created: batch.created,
+            closed: batch.closed,
+            drained: batch.drained,
+            compressed: batch.compressed,
+            sent: batch.sent,
+            acknowledged: batch.acknowledged,
+            appended: marks.appended.covering(last),
+            written: marks.written.covering(last),
+            replicated: marks.replicated(last, high_watermark),
+            high_watermark,
+        }
+    }
+}

@@ -1,0 +1,206 @@
+//! Reports of few records, in the orders in which threads may bring them.
+
+use logdyno_engine::record::{BrokerId, CloseReason, Stage, TopicPartition};
+
+use super::*;
+use crate::measure::{Distribution, Step};
+use crate::target::AckPoint;
+
+/// The content's digest of every record of the source.
+const CONTENT: u64 = 77;
+
+const PATH: Path = Path {
+    appended: true,
+    written: true,
+    replicated: true,
+    high_watermark: true,
+    fetched: true,
+    acknowledged_after: AckPoint::HighWatermark,
+};
+
+fn settings(path: Path) -> JoinSettings {
+    let digests = Arc::from([CONTENT]);
+    let start = Nanos(0);
+    JoinSettings { partitions: 1, producers: 1, path, digests, start, start_ms: 0, checks_timestamps: true }
+}
+
+fn ticket(number: u64, intended: u64) -> Ticket {
+    Ticket { number, intended: Nanos(intended), called: Nanos(intended + 1) }
+}
+
+fn batch(base: Option<i64>, records: u32, created: u64) -> ProducedBatch {
+    ProducedBatch {
+        partition: TopicPartition::new("t", 0),
+        base_offset: base.map(Offset),
+        records,
+        bytes_uncompressed: 100,
+        bytes_sent: 50,
+        close_reason: CloseReason::Linger,
+        retries: 0,
+        created: Nanos(created),
+        closed: Nanos(created + 10),
+        drained: Nanos(created + 11),
+        compressed: Nanos(created + 12),
+        sent: Nanos(created + 13),
+        acknowledged: Nanos(created + 40),
+    }
+}
+
+fn stamps(end: i64, at: u64) -> Vec<Passed> {
+    let stages = [
+        Stage::Appended,
+        Stage::Written,
+        Stage::Replicated(BrokerId(2)),
+        Stage::HighWatermark,
+        Stage::Fetched,
+        Stage::Delivered,
+    ];
+    let stamp = |(order, stage)| Passed { stage, partition: 0, end: Offset(end), at: Nanos(at + order) };
+    (0..).zip(stages).map(stamp).collect()
+}
+
+fn receipt(number: u64, intended: u64, offset: Option<i64>) -> Receipt {
+    Receipt::Acknowledged { ticket: ticket(number, intended), partition: 0, offset: offset.map(Offset) }
+}
+
+fn delivery(offset: i64, intended: u64) -> Delivery {
+    let digest = with_timestamp(CONTENT, (intended / 1_000_000) as i64);
+    Delivery { partition: 0, offset: Offset(offset), digest }
+}
+
+/// A batch of three records and one of one, with everything that is reported of them.
+fn everything() -> Inbox {
+    Inbox {
+        produced: vec![batch(Some(0), 3, 100), batch(Some(3), 1, 200)],
+        passed: stamps(3, 120).into_iter().chain(stamps(4, 220)).collect(),
+        receipts: (0..4).map(|n| receipt(n, 100 + 5 * n + 80 * (n / 3), Some(n as i64))).collect(),
+        deliveries: (0..4).map(|n| delivery(n, 100)).collect(),
+    }
+}
+
+fn measured(joined: &Joined) -> (u64, u64, u64) {
+    (
+        joined.to_acknowledgement.total.count(),
+        joined.to_acknowledgement.total.sum_ns(),
+        joined.to_delivery.total.sum_ns(),
+    )
+}
+
+/// To the acknowledgement: 140 − 100, − 105, − 110; 240 − 195. To the delivery: 125 − …; 225 − 195.
+const EXPECTED: (u64, u64, u64) = (4, 40 + 35 + 30 + 45, 25 + 20 + 15 + 30);
+
+#[test]
+fn the_order_in_which_reports_come_makes_no_difference() {
+    let mut join = Join::new(settings(PATH));
+    join.begin(Nanos(0));
+    join.take_in(&mut everything());
+    assert_eq!(join.held(), 0);
+    assert_eq!(measured(&join.finish()), EXPECTED);
+
+    // One kind of report at a time, in each order, a report at a time.
+    for first in 0..4 {
+        let mut join = Join::new(settings(PATH));
+        join.begin(Nanos(0));
+        let mut all = everything();
+        for kind in (0..4).map(|kind| (kind + first) % 4) {
+            let mut inbox = Inbox::default();
+            match kind {
+                0 => inbox.produced = std::mem::take(&mut all.produced),
+                1 => inbox.passed = std::mem::take(&mut all.passed),
+                2 => inbox.receipts = std::mem::take(&mut all.receipts),
+                _ => inbox.deliveries = std::mem::take(&mut all.deliveries),
+            }
+            join.take_in(&mut inbox);
+        }
+        let joined = join.finish();
+        assert_eq!(measured(&joined), EXPECTED, "first {first}");
+        assert!(joined.violations.sentences().is_empty());
+    }
+}
+
+/// The steps that a batch shares weigh all its records.
+#[test]
+fn steps_are_weighted_by_records() {
+    let mut join = Join::new(settings(PATH));
+    join.begin(Nanos(0));
+    join.take_in(&mut everything());
+    let joined = join.finish();
+    let step = |step: Step| &joined.to_acknowledgement.steps[step as usize];
+    assert!(Step::ALL.iter().all(|each| step(*each).count() == 4));
+    assert_eq!((step(Step::Compress).sum_ns(), step(Step::Append).sum_ns()), (4, 3 * 7 + 7));
+    let sum: u64 = joined.to_acknowledgement.steps.iter().map(Distribution::sum_ns).sum();
+    assert_eq!(sum, joined.to_acknowledgement.total.sum_ns());
+    assert_eq!((joined.panel.batches, joined.panel.records), (2, 4));
+}
+
+/// The cut goes by the intended time, also within a batch.
+#[test]
+fn warm_up_is_cut_within_a_batch() {
+    let mut join = Join::new(settings(PATH));
+    join.begin(Nanos(110));
+    join.take_in(&mut everything());
+    let joined = join.finish();
+    assert_eq!(measured(&joined), (2, 30 + 45, 15 + 30));
+    assert_eq!((joined.acknowledged_count, joined.delivered_count), (4, 4));
+    assert_eq!(joined.acknowledged_measured.until(Nanos(1_000_000_000)), 2);
+}
+
+/// With acks=0 a record's offset is its place in the partition.
+#[test]
+fn without_offsets_records_are_counted() {
+    let mut join = Join::new(settings(Path { acknowledged_after: AckPoint::Sent, ..PATH }));
+    join.begin(Nanos(0));
+    let mut all = everything();
+    all.produced.iter_mut().for_each(|batch| batch.base_offset = None);
+    all.receipts = (0..4).map(|n| receipt(n, 100 + 5 * n + 80 * (n / 3), None)).collect();
+    join.take_in(&mut all);
+    let joined = join.finish();
+    assert_eq!(measured(&joined), EXPECTED);
+    assert!(joined.violations.sentences().is_empty());
+}
+
+/// A record that is delivered and acknowledged, but of which a stage was never told, is not measured, and it is said.
+#[test]
+fn records_without_a_stamp_are_not_measured() {
+    let mut join = Join::new(settings(PATH));
+    join.begin(Nanos(0));
+    let mut all = everything();
+    all.passed.retain(|passed| passed.stage != Stage::Written || passed.end == Offset(3));
+    join.take_in(&mut all);
+    assert_eq!(join.held(), 1);
+    let joined = join.finish();
+    assert_eq!((joined.to_acknowledgement.total.count(), joined.unmeasured), (3, 1));
+}
+
+#[test]
+fn what_a_correct_system_does_not_do_is_named() {
+    let sentences = |change: &dyn Fn(&mut Inbox)| {
+        let mut join = Join::new(settings(PATH));
+        join.begin(Nanos(0));
+        let mut all = everything();
+        change(&mut all);
+        join.take_in(&mut all);
+        join.finish().violations.sentences()
+    };
+    let lost = sentences(&|all| all.deliveries.retain(|delivery| delivery.offset != Offset(1)));
+    assert_eq!(lost, ["LOST: partition 0, offset 1: acknowledged and never delivered"]);
+    let again = sentences(&|all| all.deliveries.push(delivery(2, 100)));
+    assert_eq!(again, ["DUPLICATE: partition 0, offset 2: delivered again"]);
+    let shared = sentences(&|all| all.receipts.push(receipt(9, 500, Some(3))));
+    assert_eq!(shared, ["OVERWRITTEN: partition 0, offset 3: acknowledged for two records"]);
+    let reordered = sentences(&|all| {
+        all.receipts[0] = receipt(1, 100, Some(0));
+        all.receipts[1] = receipt(0, 105, Some(1));
+    });
+    assert_eq!(reordered, ["REORDERED: partition 0, offset 1: sent before the record at the offset before it"]);
+    let another_time = sentences(&|all| all.deliveries[3] = delivery(3, 5_000_000));
+    assert_eq!(another_time, ["ALTERED: partition 0, offset 3: content or timestamp differ from what was sent"]);
+}
+
+#[test]
+fn failed_records_are_counted_with_the_first_reason() {
+    let mut join = Join::new(settings(PATH));
+    let failed = |number, reason: &str| Receipt::Failed { ticket: ticket(number, 0), reason: reason.into() };
+    join.take_in(&mut Inbox { receipts: vec![failed(0, "one"), failed(1, "two")], ..Inbox::default() });
+    assert_eq!(join.finish().failed, (2, Some("one".to_owned())));
+}

@@ -1,0 +1,33 @@
+//! What was run, where and by what.
+
+use super::format::{bytes, whole};
+use crate::result::RunResult;
+
+pub(super) fn heading(text: &mut String, result: &RunResult) {
+    let (workload, machine) = (&result.workload, &result.environment);
+    let mut line = |content: String| text.push_str(&(content + "\n"));
+    line(format!("{} · {}", workload.name, result.trials.first().map_or("", |trial| &trial.target)));
+    if !workload.question.is_empty() {
+        line(workload.question.clone());
+    }
+    line(format!(
+        "  records  {} of {} on average, {} distinct · {}",
+        whole(workload.records),
+        bytes(workload.records_bytes as f64 / workload.records.max(1) as f64),
+        whole(workload.records_distinct),
+        workload.load
+    ));
+    let producers =
+        if workload.producers == 1 { "1 producer".to_owned() } else { format!("{} producers", workload.producers) };
+    line(format!("  topic    {} · {producers} · acks={}", workload.topic, setting(&workload.producer, "acks")));
+    line(format!(
+        "  machine  {} · {} cores · {} MiB · Linux {} · {}",
+        machine.processor, machine.cores, machine.memory_mib, machine.kernel, machine.file_system
+    ));
+    line(format!("  logdyno  {} ({}, {} build) · {}", machine.version, machine.commit, machine.build, machine.began));
+    line(format!("  command  {}", machine.command));
+}
+
+fn setting<'a>(settings: &'a [(String, String)], name: &str) -> &'a str {
+    settings.iter().find(|(known, _)| known == name).map_or("", |(_, value)| value)
+}

@@ -1,0 +1,139 @@
+//! From raw tables to a plan: every key is known, every value in its limits, every default filled in.
+
+mod kafka;
+mod keys;
+mod records;
+mod values;
+
+use std::path::Path;
+
+use logdyno_engine::client::{ConsumerConfig, ProducerConfig};
+
+use self::kafka::{client_settings, settings};
+use self::records::records;
+use self::values::{Unit, one_extent, optional, ratio, refuse, text_of, texts, whole};
+use super::Overrides;
+use super::error::{Place, WorkloadError};
+use super::plan::{Extent, Load, Plan, RunPlan, TopicPlan};
+use super::raw::{Raw, Table};
+
+type Checked<T> = Result<T, WorkloadError>;
+
+/// The plan that the tables describe.
+pub(super) fn plan(path: &Path, text: &str, mut raw: Raw, overrides: &Overrides) -> Checked<Plan> {
+    let places = places(&raw, overrides);
+    let (name, question) = workload(path, raw.take("workload", keys::WORKLOAD)?)?;
+    let (records, extent) = records(path, raw.take("records", keys::RECORDS)?)?;
+    let producer = client_settings(raw.take_open("producer"), |pairs| ProducerConfig::from_pairs(pairs).map(drop))?;
+    let consumer = client_settings(raw.take_open("consumer"), |pairs| ConsumerConfig::from_pairs(pairs).map(drop))?;
+    let topic = topic(&name, raw.take_open("topic"))?;
+    let broker = settings(raw.take_open("broker").take_rest());
+    let load = load(raw.take("load", keys::LOAD)?, records.time.is_some())?;
+    let run = run(raw.take("run", keys::RUN)?, extent, &topic, overrides)?;
+    Ok(Plan {
+        name,
+        question,
+        path: path.to_owned(),
+        text: text.to_owned(),
+        overrides: overrides.settings.clone(),
+        records,
+        producer,
+        consumer,
+        topic,
+        broker,
+        load,
+        run,
+        places,
+    })
+}
+
+/// Where the file's keys stand; an option of the command line stands before the key that it replaces.
+fn places(raw: &Raw, overrides: &Overrides) -> Vec<(String, Place)> {
+    let options = [
+        ("run.target", "--target", overrides.target.is_some()),
+        ("run.backends", "--backend", overrides.backends.is_some()),
+    ];
+    let options = options.into_iter().filter(|(_, _, is_given)| *is_given);
+    options.map(|(key, option, _)| (key.to_owned(), Place::Option(option.to_owned()))).chain(raw.places()).collect()
+}
+
+fn workload(path: &Path, mut table: Table) -> Checked<(String, String)> {
+    let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+    let name = table.take("name");
+    let place = name.as_ref().map_or_else(|| table.file.clone(), |entry| entry.place.clone());
+    let name = name.map_or(Ok(stem), |entry| text_of(&table, &entry))?;
+    let question = table.take("question").map_or(Ok(String::new()), |entry| text_of(&table, &entry))?;
+    let fits = !name.is_empty() && name.len() <= 200 && name != "." && name != "..";
+    if !fits || !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte)) {
+        let reason = format!(
+            "the workload's name `{name}` must be letters, digits, dots, dashes and underscores: it names folders and the topic"
+        );
+        return Err(WorkloadError::Contradiction { place, reason });
+    }
+    Ok((name, question))
+}
+
+fn topic(workload: &str, mut table: Table) -> Checked<TopicPlan> {
+    let name = table.take("name").map_or_else(|| Ok(workload.to_owned()), |entry| text_of(&table, &entry))?;
+    let partitions = optional(&mut table, "partitions", 1, 1, 10_000)? as i32;
+    let replication_factor = optional(&mut table, "replication.factor", 1, 1, 16)? as i16;
+    Ok(TopicPlan { name, partitions, replication_factor, configs: settings(table.take_rest()) })
+}
+
+fn load(mut table: Table, has_times: bool) -> Checked<Load> {
+    let rate = table.take("rate");
+    let scale = table.take("time.scale");
+    let in_flight = table.take("in.flight");
+    let load = match (&rate, &scale, &in_flight) {
+        (Some(rate), None, None) => Load::Rate(ratio(&table, rate)?),
+        (None, Some(scale), None) if has_times => Load::Times(ratio(&table, scale)?),
+        (None, Some(scale), None) => {
+            return Err(refuse(&table, scale, "the records have no time of their own: say records.time.field"));
+        }
+        (None, None, Some(in_flight)) => Load::Closed { in_flight: whole(&table, in_flight, 1, 1 << 24)? },
+        _ => {
+            let reason = "[load] needs exactly one of `rate` (records a second, open loop), `time.scale` (the records' own times × this, open loop) and `in.flight` (closed loop)";
+            let place = [in_flight, scale, rate].into_iter().flatten().next().map_or(table.file, |entry| entry.place);
+            return Err(WorkloadError::Contradiction { place, reason: reason.to_owned() });
+        }
+    };
+    Ok(load)
+}
+
+fn run(mut table: Table, records: Option<Extent>, topic: &TopicPlan, overrides: &Overrides) -> Checked<RunPlan> {
+    let duration = one_extent(&mut table, &[("duration", Unit::Time)])?;
+    let warm_up = one_extent(
+        &mut table,
+        &[("warm.up", Unit::Time), ("warm.up.records", Unit::Records), ("warm.up.passes", Unit::Passes)],
+    )?;
+    let extent = match (records, duration) {
+        (Some(_), Some(_)) => {
+            let reason = "`run.duration` and `records.count` or `records.passes` exclude each other".to_owned();
+            return Err(WorkloadError::Contradiction { place: table.file, reason });
+        }
+        (records, duration) => records.or(duration).unwrap_or(Extent::Passes(1)),
+    };
+    let brokers = optional(&mut table, "brokers", topic.replication_factor as u64, 1, 16)? as u32;
+    if i64::from(brokers) < i64::from(topic.replication_factor) {
+        let reason = format!(
+            "a replication factor of {} needs as many brokers: run.brokers is {brokers}",
+            topic.replication_factor
+        );
+        return Err(WorkloadError::Contradiction { place: table.file, reason });
+    }
+    let backends = table.take("backends");
+    let backends = backends.map_or(Ok(Vec::new()), |entry| texts(&table, &entry))?;
+    let repetitions = optional(&mut table, "repetitions", 1, 1, 1000)? as u32;
+    let producers = optional(&mut table, "producers", 1, 1, 64)? as u32;
+    let target = table.take("target").map_or(Ok("embedded".to_owned()), |entry| text_of(&table, &entry))?;
+    Ok(RunPlan {
+        warm_up: warm_up.unwrap_or(Extent::Records(0)),
+        extent,
+        backends: overrides.backends.clone().unwrap_or(backends),
+        backends_named: overrides.backends.is_some(),
+        brokers,
+        producers,
+        repetitions: overrides.repetitions.unwrap_or(repetitions),
+        target: overrides.target.clone().unwrap_or(target),
+    })
+}
