@@ -13,6 +13,9 @@ use crate::proof::{Asked, BatchesOnDisk, Evidence, Looked, judge};
 use crate::result::{Durability, Measured, PathResult, RecordCounts, SlowRecord, StepResult, Verdict, VerdictKind};
 use crate::target::{AckPoint, Path};
 
+/// What an acknowledgement waits for: a topic's setting over its broker's.
+const ACK_LEVEL: &str = "logdyno.ack.level";
+
 /// How many looks at the backlog there are.
 const BACKLOG_SAMPLES: u64 = 40;
 
@@ -106,7 +109,8 @@ fn durability(trial: &Trial<'_>, path: &Path, replicas: u32) -> Durability {
     if trial.backend.is_none() || replicas == 0 {
         return Durability { level: "none".to_owned(), replicas: 0 };
     }
-    let level = trial.plan.topic.configs.get("logdyno.ack.level").unwrap_or("written");
+    let plan = trial.plan;
+    let level = plan.topic.configs.get(ACK_LEVEL).or_else(|| plan.broker.get(ACK_LEVEL)).unwrap_or("written");
     // A target that does not replicate has one copy, whatever the plan says.
     let replicas = if path.replicated { replicas } else { 1 };
     Durability { level: level.to_owned(), replicas }

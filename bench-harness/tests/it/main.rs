@@ -4,6 +4,7 @@ mod attribution;
 mod planted;
 mod program;
 mod proof;
+mod report;
 mod scene;
 mod targets;
 mod workload_errors;

@@ -1,0 +1,130 @@
+//! The report's text, from a result made by hand: what is printed, and what is not.
+
+use std::collections::BTreeMap;
+
+use logdyno::measure::{BatchPanel, Distribution, Step};
+use logdyno::proof::Evidence;
+use logdyno::report::render;
+use logdyno::result::{
+    Durability, Environment, FORMAT, Measured, Outcome, PathResult, RecordCounts, RunResult, SlowRecord, StepResult,
+    Trial, VERSION, Verdict, VerdictKind, Workload,
+};
+
+/// As many records as batches: so many independent samples.
+fn measured(batches: u64) -> Measured {
+    let distribution = |ns: u64| {
+        let mut distribution = Distribution::new();
+        distribution.record_n(ns, batches * 9 / 10);
+        distribution.record_n(ns * 5, batches - batches * 9 / 10);
+        distribution
+    };
+    let path = |steps: &[(Step, u64)]| PathResult {
+        total: distribution(steps.iter().map(|(_, ns)| ns).sum()),
+        steps: steps.iter().map(|(step, ns)| StepResult { step: *step, durations: distribution(*ns) }).collect(),
+        slowest: vec![SlowRecord { partition: 0, offset: 7, steps_ns: steps.iter().copied().collect() }],
+    };
+    Measured {
+        durability: Durability { level: "written".to_owned(), replicas: 3 },
+        records: RecordCounts { sent: 4000, acknowledged: 4000, failed: 0, delivered: 4000, passes: 4, measured: 3000 },
+        measured_ns: 1_500_000_000,
+        offered_per_second: Some(2000.0),
+        achieved_per_second: 1999.3,
+        achieved_bytes_per_second: 182_000.0,
+        to_acknowledgement: path(&[(Step::Schedule, 20_000), (Step::Batch, 900_000), (Step::Acknowledge, 80_000)]),
+        to_delivery: path(&[(Step::Schedule, 20_000), (Step::Batch, 900_000), (Step::Deliver, 180_000)]),
+        service: distribution(980_000),
+        generator_lag: distribution(15_000),
+        batches: BatchPanel {
+            batches,
+            records: 3000,
+            bytes_uncompressed: 300_000,
+            bytes_sent: 90_000,
+            retries: 0,
+            close_reasons: BTreeMap::from([("linger".to_owned(), batches)]),
+        },
+        batch_size: 16_384,
+        requests: batches / 2,
+        request_bytes: 95_000,
+        storage: BTreeMap::from([("bytes_appended".to_owned(), 270_000), ("bytes_copied_in".to_owned(), 270_000)]),
+        target: BTreeMap::from([("produced_bytes".to_owned(), 90_000)]),
+        producers: BTreeMap::new(),
+        proof: vec![Evidence { name: "codec".to_owned(), holds: true, detail: "5 of 5 batches".to_owned() }],
+        verdicts: Vec::new(),
+    }
+}
+
+fn result(outcomes: Vec<(&str, Outcome)>) -> RunResult {
+    let trial = |(backend, outcome): (&str, Outcome)| Trial {
+        target: "embedded".to_owned(),
+        backend: Some(backend.to_owned()),
+        repetition: 1,
+        outcome,
+    };
+    RunResult {
+        format: FORMAT.to_owned(),
+        version: VERSION,
+        workload: Workload {
+            name: "flights".to_owned(),
+            question: "Where does the time go?".to_owned(),
+            file: "flights.toml".to_owned(),
+            text: String::new(),
+            overrides: Vec::new(),
+            records: 1000,
+            records_distinct: 990,
+            records_bytes: 91_000,
+            load: "from flights.jsonl · open loop, 2000/s".to_owned(),
+            topic: "flights, 3 partitions, replication factor 3".to_owned(),
+            producer: vec![("acks".to_owned(), "all".to_owned())],
+            consumer: Vec::new(),
+            topic_configs: Vec::new(),
+            broker: Vec::new(),
+            brokers: 3,
+            producers: 1,
+        },
+        environment: Environment {
+            began: "2026-01-31T12:00:00Z".to_owned(),
+            command: "logdyno run flights.toml".to_owned(),
+            version: "0.1.0".to_owned(),
+            commit: "0123456789ab".to_owned(),
+            build: "release".to_owned(),
+            kernel: "6.18.0".to_owned(),
+            processor: "a processor".to_owned(),
+            cores: 2,
+            memory_mib: 4096,
+            file_system: "ext4 on /dev/vda (rw)".to_owned(),
+        },
+        trials: outcomes.into_iter().map(trial).collect(),
+    }
+}
+
+#[test]
+fn a_report_as_it_is_printed() {
+    let outcomes = vec![
+        ("buffered", Outcome::Measured(Box::new(measured(1000)))),
+        ("uring", Outcome::Refused { reason: "io_uring is switched off".to_owned() }),
+    ];
+    insta::assert_snapshot!(render(&result(outcomes)));
+}
+
+/// 300 batches support no p99, whatever the number of records; 40,000 support p99.99.
+#[test]
+fn a_quantile_needs_enough_batches() {
+    let row = |batches: u64| {
+        let text = render(&result(vec![("buffered", Outcome::Measured(Box::new(measured(batches))))]));
+        let line = text.lines().find(|line| line.contains(" ack ") && line.contains("buffered")).unwrap().to_owned();
+        line.matches('–').count()
+    };
+    assert_eq!([300, 400, 4_000, 40_000].map(row), [3, 2, 1, 0]);
+}
+
+/// A growing backlog has no latency: any number would be the run's length.
+#[test]
+fn a_backlogged_run_prints_no_latency() {
+    let mut backlogged = measured(4_000);
+    let reason = "it grew".to_owned();
+    backlogged.verdicts.push(Verdict { kind: VerdictKind::Backlogged, reason });
+    let text = render(&result(vec![("buffered", Outcome::Measured(Box::new(backlogged)))]));
+    assert!(text.contains("buffered: BACKLOGGED: it grew") && !text.contains("verified:"), "{text}");
+    let latency = text.split("Latency").nth(1).unwrap().split("Batches").next().unwrap();
+    assert!(!latency.contains(" ms") && !latency.contains(" µs"), "{latency}");
+}
