@@ -32,7 +32,7 @@ pub(super) fn measured(
     let measured_ns = end.0.saturating_sub(driven.begin.0);
     let seconds = measured_ns as f64 / 1e9;
     let backlog = backlog(schedule, settings, &driven, end);
-    let achieved_per_second = acknowledged_within(schedule, &driven, end) as f64 / seconds.max(1e-9);
+    let achieved_per_second = achieved_per_second(&driven, end, backlog.as_ref());
     let config = producer_config(trial.plan, "127.0.0.1:9092");
     let durability = durability(trial, &settings.path, replicas(trial.plan, config.acks));
     let counts = storage_counts(&driven);
@@ -80,14 +80,12 @@ fn end(schedule: &Schedule, bounds: Bounds, settings: &JoinSettings, driven: &Dr
     }
 }
 
-/// Records that were acknowledged within the measured part: in an open loop of those that were due in it, so that the
-/// working off of an earlier backlog does not count; in a closed loop of all, since some are always under way.
-fn acknowledged_within(schedule: &Schedule, driven: &Driven, end: Nanos) -> u64 {
-    let joined = &driven.joined;
-    match schedule {
-        Schedule::Closed { .. } => joined.acknowledged.until(end) - joined.acknowledged.until(driven.begin),
-        Schedule::Rate(_) | Schedule::Times { .. } => joined.acknowledged_measured.until(end),
-    }
+/// Records a second that were acknowledged within the measured part, also those of before: under overload none of its own
+/// may be. Working off what was due before is not throughput, so it is at most what was offered.
+fn achieved_per_second(driven: &Driven, end: Nanos, backlog: Option<&Backlog>) -> f64 {
+    let acknowledged = driven.joined.acknowledged.until(end) - driven.joined.acknowledged.until(driven.begin);
+    let counted = backlog.map_or(acknowledged, |backlog| acknowledged.min(backlog.offered));
+    counted as f64 / (end.0.saturating_sub(driven.begin.0) as f64 / 1e9).max(1e-9)
 }
 
 /// How far acknowledgements were behind the schedule; `None` in a closed loop, which waits for them.

@@ -21,8 +21,6 @@ pub struct Joined {
     pub panel: BatchPanel,
     /// All records that were acknowledged, over time.
     pub acknowledged: Series,
-    /// Those of them that are measured.
-    pub acknowledged_measured: Series,
     /// How many records were acknowledged in all.
     pub acknowledged_count: u64,
     /// How many were delivered in all, each once.
@@ -43,7 +41,6 @@ impl Joined {
             service: Distribution::new(),
             panel: BatchPanel::default(),
             acknowledged: Series::starting_at(start),
-            acknowledged_measured: Series::starting_at(start),
             acknowledged_count: 0,
             delivered_count: 0,
             failed: (0, None),

@@ -187,7 +187,7 @@ impl Join {
         let partition = &mut self.partitions[index];
         let moments = partition.moments(batch, Offset(partition.next + count as i64 - 1));
         let (mut acknowledged, mut delivered) = (Shared::default(), Shared::default());
-        let mut measured = 0;
+        let mut is_measured = false;
         for _ in 0..count {
             let partition = &mut self.partitions[index];
             let offset = partition.next;
@@ -203,7 +203,7 @@ impl Join {
             if self.begin.is_none_or(|begin| ticket.intended < begin) {
                 continue;
             }
-            measured += 1;
+            is_measured = true;
             let joined = &mut self.joined;
             let times = to_acknowledgement(&self.settings.path, &moments, &record);
             joined.to_acknowledgement.record(&times, index as i32, offset);
@@ -217,9 +217,8 @@ impl Join {
         }
         acknowledged.flush(&mut self.joined.to_acknowledgement);
         delivered.flush(&mut self.joined.to_delivery);
-        if measured > 0 {
+        if is_measured {
             self.joined.panel.add(batch);
-            self.joined.acknowledged_measured.add(batch.acknowledged, measured);
         }
         let partition = &mut self.partitions[index];
         partition.marks.forget_before(Offset(partition.next));
