@@ -18,7 +18,7 @@ pub enum LogError {
         /// What happened.
         source: StorageError,
     },
-    /// The device has not kept up for too long; nothing was appended.
+    /// The device does not keep up; nothing was appended.
     #[error("{partition}: the device cannot keep up with the appends; try again later")]
     Full {
         /// The log.
@@ -146,6 +146,7 @@ impl LogError {
             LogError::Batch { .. } | LogError::NotContinuous { .. } => 87,
             LogError::OutOfRange { .. } => 1,
             LogError::Gone { .. } => 6,
+            LogError::Full { .. } => 7,
             _ => 56,
         }
     }

@@ -34,6 +34,7 @@ pub(super) struct Shared {
     logs: Arc<[Arc<Log>]>,
     arrivals: Arc<Arrivals>,
     acks: Acks,
+    delivery_timeout: Duration,
     batches: AtomicU64,
     memory_waits: AtomicU64,
     /// Where time comes from.
@@ -68,6 +69,7 @@ impl LogSink {
             logs: Arc::clone(logs),
             arrivals: Arc::clone(arrivals),
             acks: config.acks,
+            delivery_timeout: config.delivery_timeout,
             batches: AtomicU64::new(0),
             memory_waits: AtomicU64::new(0),
             clock: Arc::clone(&setup.clock),
@@ -210,7 +212,7 @@ impl Shared {
         let compressed = self.clock.now();
         self.probe.requested(1, built.size() as u64);
         self.batches.fetch_add(1, Ordering::Relaxed);
-        let appended = match log.append_as_leader(&built, EPOCH) {
+        let appended = match log.append_with_patience(&built, EPOCH, self.delivery_timeout) {
             Ok(appended) => appended,
             Err(error) => return self.fail(&tickets, charged_bytes, &error.to_string()),
         };

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use logdyno_controller::image::MetadataImage;
 use logdyno_record::{BrokerId, LeaderEpoch, Offset, TopicId, TopicPartition, batches};
 use logdyno_replication::{EpochEnd, FetchPosition, ReplicaError};
+use logdyno_segment_log::LogError;
 use logdyno_wire::channel::{Channel, ChannelConfig, ChannelError};
 use logdyno_wire::messages::fetch_request::{FetchPartition, FetchTopic, ReplicaState};
 use logdyno_wire::messages::fetch_response::PartitionData;
@@ -20,7 +21,7 @@ use tokio::time::Instant;
 use crate::config::{BrokerConfig, millis};
 use crate::counters::Counters;
 use crate::handlers::endpoint;
-use crate::partitions::{Hosted, Partitions};
+use crate::partitions::{Hosted, Partitions, room};
 
 /// The version that brokers speak with each other: topic ids, and the follower's incarnation.
 const FETCH_VERSION: i16 = 16;
@@ -192,7 +193,15 @@ impl Fetcher {
                 Some(answer) if answer.error_code == ErrorCode::OffsetOutOfRange.code() => {
                     self.start_over(channel, &hosted, &position).await?
                 }
-                Some(answer) => self.apply(&hosted, &position, answer),
+                Some(answer) => match self.apply(&hosted, &position, answer) {
+                    // What fitted is in the log; the next fetch asks for the rest.
+                    Err(Failed::Replica(ReplicaError::Log(LogError::Full { .. })))
+                        if room(&hosted, self.backoff()).await =>
+                    {
+                        Ok(())
+                    }
+                    other => other,
+                },
                 None => Err(Failed::Code(response.error_code)),
             };
             if let Err(error) = outcome {

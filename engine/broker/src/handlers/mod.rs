@@ -76,12 +76,13 @@ pub(crate) enum Unanswerable {
     Unacknowledged { code: i16 },
 }
 
-/// Takes a request. Appends are made here, in the order in which requests come.
-pub(crate) fn take(desk: &Arc<Desk>, frame: Bytes) -> Result<Pending, Unanswerable> {
+/// Takes a request. Appends are made here, in the order in which requests come: a log whose device does not keep up holds
+/// up the connection, not the thread.
+pub(crate) async fn take(desk: &Arc<Desk>, frame: Bytes) -> Result<Pending, Unanswerable> {
     let request = Request::parse(frame, api::BROKER)?;
     let desk = Arc::clone(desk);
     Ok(match request.api {
-        ApiKey::Produce => produce::take(&desk, request)?,
+        ApiKey::Produce => produce::take(&desk, request).await?,
         ApiKey::Fetch => Box::pin(async move { fetch::answer(&desk, &request).await }),
         ApiKey::ListOffsets => Box::pin(async move { list_offsets::answer(&desk, &request).await }),
         ApiKey::Metadata => Box::pin(async move { metadata::answer(&desk, &request).await }),

@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use logdyno_record::validate::only_batch;
 use logdyno_record::{Batch, Nanos, ProduceRules, patch, validate_for_produce};
-use logdyno_replication::{Acks, ReplicaError};
+use logdyno_replication::{Acks, AppendDone, ReplicaError};
 use logdyno_segment_log::Appended;
 use logdyno_wire::messages::produce_request::{PartitionProduceData, ProduceRequest, TopicProduceData};
 use logdyno_wire::messages::produce_response::{
@@ -19,7 +19,7 @@ use logdyno_wire::{ErrorCode, StrBytes};
 use tokio::sync::oneshot;
 
 use super::{Answer, Desk, Pending, Unanswerable, code, encode};
-use crate::partitions::Hosted;
+use crate::partitions::{Hosted, room};
 
 const NOT_IDEMPOTENT: &str =
     "idempotent and transactional producers are not served by this broker yet: set enable.idempotence=false";
@@ -51,14 +51,16 @@ struct Partition {
 }
 
 /// Appends now; the answer comes when `acks` are there.
-pub(super) fn take(desk: &Arc<Desk>, request: Request) -> Result<Pending, Unanswerable> {
+pub(super) async fn take(desk: &Arc<Desk>, request: Request) -> Result<Pending, Unanswerable> {
     let asked: ProduceRequest = request.decode()?;
     let acks = asked.acks;
     let timeout = Duration::from_millis(u64::try_from(asked.timeout_ms).unwrap_or(0));
     let producing = Producing { desk, version: request.version, acks, deadline: desk.clock.now().after(timeout) };
     let all_or_nothing = producing.refusal(&asked);
-    let topics: Vec<(TopicName, Vec<Partition>)> =
-        asked.topic_data.into_iter().map(|topic| producing.topic(topic, all_or_nothing.as_ref())).collect();
+    let mut topics = Vec::with_capacity(asked.topic_data.len());
+    for topic in asked.topic_data {
+        topics.push(producing.topic(topic, all_or_nothing.as_ref()).await);
+    }
     let desk = Arc::clone(desk);
     Ok(Box::pin(async move {
         if acks == 0 {
@@ -112,12 +114,13 @@ impl Producing<'_> {
         transactional.then(|| refused(ErrorCode::UnsupportedForMessageFormat, NOT_IDEMPOTENT.to_owned()))
     }
 
-    fn topic(&self, topic: TopicProduceData, refusal: Option<&Refused>) -> (TopicName, Vec<Partition>) {
+    async fn topic(&self, topic: TopicProduceData, refusal: Option<&Refused>) -> (TopicName, Vec<Partition>) {
         let mut seen = BTreeMap::new();
         for data in &topic.partition_data {
             *seen.entry(data.index).or_insert(0) += 1;
         }
-        let partitions = topic.partition_data.into_iter().map(|data| {
+        let mut partitions = Vec::with_capacity(topic.partition_data.len());
+        for data in topic.partition_data {
             let index = data.index;
             let outcome = match refusal {
                 Some(Refused { code, message, .. }) => {
@@ -127,26 +130,31 @@ impl Producing<'_> {
                     ErrorCode::InvalidRequest,
                     format!("the request names partition {index} more than once"),
                 )),
-                None => self.append(&topic.name, data).unwrap_or_else(Outcome::Refused),
+                None => self.append(&topic.name, data).await.unwrap_or_else(Outcome::Refused),
             };
-            Partition { index, outcome }
-        });
-        let partitions = partitions.collect();
+            partitions.push(Partition { index, outcome });
+        }
         (topic.name, partitions)
     }
 
-    fn append(&self, topic: &str, data: PartitionProduceData) -> Result<Outcome, Refused> {
+    async fn append(&self, topic: &str, data: PartitionProduceData) -> Result<Outcome, Refused> {
         let led = self.desk.partitions.leading(&self.desk.metadata.borrow(), topic, data.index);
         let hosted = led.map_err(|code| Refused { code, ..Refused::default() })?;
         let batch = self.checked(&hosted, data.records.unwrap_or_default())?;
         let acks = if self.acks == -1 { Acks::All } else { Acks::Leader };
         let (done, told) = oneshot::channel();
         self.desk.counters.produced_bytes.add(batch.bytes().len() as u64);
-        let done = Box::new(move |result| {
+        let mut unserved: Option<AppendDone> = Some(Box::new(move |result| {
             // Nobody listens where acks=0, or where the connection has ended.
             drop(done.send(result));
-        });
-        hosted.replica.append(&batch, acks, None, self.deadline, done);
+        }));
+        while let Some(done) = unserved.take() {
+            unserved = hosted.replica.append(&batch, acks, None, self.deadline, done);
+            if unserved.is_some() && !room(&hosted, self.deadline.since(self.desk.clock.now())).await {
+                let message = "the disk does not keep up with the appends: nothing was appended; try again".to_owned();
+                return Err(refused(ErrorCode::RequestTimedOut, message));
+            }
+        }
         Ok(Outcome::Waiting(told))
     }
 

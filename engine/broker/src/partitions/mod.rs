@@ -5,6 +5,7 @@ mod upkeep;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 
 use logdyno_controller::image::{MetadataImage, Topic};
 use logdyno_controller::record::PartitionState;
@@ -12,6 +13,7 @@ use logdyno_record::{BrokerId, Clock, LeaderEpoch, Offset, Probe, TopicId, Topic
 use logdyno_replication::{IsrChanges, LeaderAndIsr, Replica, ReplicaError};
 use logdyno_segment_log::{LogDirectory, LogError};
 use logdyno_wire::ErrorCode;
+use tokio::sync::oneshot;
 
 use crate::config::BrokerConfig;
 pub(crate) use settings::TopicSettings;
@@ -170,6 +172,14 @@ impl Partitions {
         self.around.directory.write_checkpoints(&self.high_watermarks())?;
         self.around.directory.close_clean()
     }
+}
+
+/// Waits until an append that found no room is worth trying again; `false` if that is not so within `patience`.
+pub(crate) async fn room(hosted: &Hosted, patience: Duration) -> bool {
+    let (waker, room) = oneshot::channel();
+    // A waker that is dropped says so too: its segment has closed.
+    hosted.replica.when_room(Box::new(move || waker.send(()).unwrap_or_default()));
+    tokio::time::timeout(patience, room).await.is_ok()
 }
 
 fn state<'a>(image: &'a MetadataImage, topic: &str, partition: i32) -> Option<&'a PartitionState> {

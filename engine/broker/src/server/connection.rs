@@ -110,7 +110,7 @@ impl Connection {
             // Neither the semaphore nor the queue closes while this connection runs; if one did, the connection would be at its end.
             let Ok(bytes) = Arc::clone(&room).acquire_many_owned(wanted).await else { return Ok(()) };
             let Ok(place) = queue.reserve().await else { return Ok(()) };
-            let pending = handlers::take(&self.desk, frame)?;
+            let pending = handlers::take(&self.desk, frame).await?;
             waiting.fetch_add(1, Ordering::Relaxed);
             place.send(Taken { pending, _bytes: bytes });
         }

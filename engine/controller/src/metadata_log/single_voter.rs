@@ -3,6 +3,7 @@
 use std::ops::Range;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, mpsc};
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use logdyno_record::{BatchBuilder, BatchOptions, Clock, Codec, Compression, LeaderEpoch, Offset};
@@ -11,6 +12,9 @@ use logdyno_segment_log::{Level, Log};
 use super::{Listener, MetadataLog, values};
 use crate::error::ControllerError;
 use crate::record::MetadataRecord;
+
+/// How long a change of the metadata waits for a device that does not keep up.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// One voter: what is durable here is committed.
 ///
@@ -60,7 +64,7 @@ impl MetadataLog for SingleVoter {
         }
         let batch = builder.build(&BatchOptions::default())?;
         let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
-        let appended = self.log.append_as_leader(&batch, self.epoch)?;
+        let appended = self.log.append_with_patience(&batch, self.epoch, PATIENCE)?;
         let end = appended.last.next();
         self.sync(end)?;
         self.committed_end.store(end.0, Ordering::Release);

@@ -30,6 +30,9 @@ impl Replica {
     /// [`ReplicaError::NotEnoughReplicasAfterAppend`] and [`ReplicaError::TimedOut`] the batch is in the
     /// log and may become visible; after every other error it is not, except that leadership lost while
     /// waiting leaves it to the next leader.
+    ///
+    /// Gives `done` back, with nothing appended, if the device does not keep up: [`Replica::when_room`] tells when to try again.
+    #[must_use = "without room nothing was appended, and nobody has been told"]
     pub fn append(
         &self,
         batch: &Batch,
@@ -37,15 +40,17 @@ impl Replica {
         current_epoch: Option<LeaderEpoch>,
         deadline: Nanos,
         done: AppendDone,
-    ) {
+    ) -> Option<AppendDone> {
         // No role change between the check and the end of the append.
         let transition = self.transitions.read().unwrap_or_else(PoisonError::into_inner);
         let appended = self.admit(acks, current_epoch).and_then(|epoch| Ok(self.log.append_as_leader(batch, epoch)?));
         let appended = match appended {
             Ok(appended) => appended,
+            Err(ReplicaError::Log(LogError::Full { .. })) => return Some(done),
             Err(error) => {
                 drop(transition);
-                return done(Err(error));
+                done(Err(error));
+                return None;
             }
         };
         let (parked, waiting) = match acks {
@@ -56,6 +61,12 @@ impl Replica {
         drop(transition);
         calls.run(self);
         self.bring_to_ack_level(appended, waiting);
+        None
+    }
+
+    /// Calls `waker` once when an append that found no room is worth trying again, or drops it: see [`Log::when_room`](logdyno_segment_log::Log::when_room).
+    pub fn when_room(&self, waker: Box<dyn FnOnce() + Send>) {
+        self.log.when_room(waker);
     }
 
     /// Whether an append may be taken, and in which epoch.

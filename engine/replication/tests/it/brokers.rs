@@ -152,7 +152,8 @@ impl Brokers {
         let (sender, receiver) = mpsc::channel();
         let done = Box::new(move |outcome| drop(sender.send(outcome)));
         let deadline = self.clock.now().after(TIMEOUT);
-        self.replicas[&id].append(&batch(records, id), acks, epoch.map(LeaderEpoch), deadline, done);
+        let refused = self.replicas[&id].append(&batch(records, id), acks, epoch.map(LeaderEpoch), deadline, done);
+        assert!(refused.is_none(), "the disk has room");
         receiver
     }
 

@@ -17,9 +17,6 @@ use crate::error::LogError;
 use crate::names::{self, Kind};
 use crate::segment::{Contents, Segment};
 
-/// How long an append waits for room in a backend whose device does not keep up: back-pressure, not an error.
-const ROOM_WAIT_MAX: Duration = Duration::from_secs(10);
-
 /// Where an append went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Appended {
@@ -38,6 +35,9 @@ impl Log {
     ///
     /// The batch's bytes are copied once, by the backend: what is patched is a copy of its first 16 bytes. Where the
     /// topic says LogAppendTime the batch is copied once more, since its checksum changes.
+    ///
+    /// Never waits for the device: [`LogError::Full`] says that nothing was appended because the device does not keep
+    /// up, and [`Log::when_room`] tells when to try again.
     pub fn append_as_leader(&self, batch: &Batch, epoch: LeaderEpoch) -> Result<Appended> {
         self.check_size(batch.size())?;
         let mut writing = self.writing();
@@ -92,6 +92,36 @@ impl Log {
         Ok(Appended { first, last, log_append_time: -1, log_start: self.start_offset() })
     }
 
+    /// As [`Log::append_as_leader`], but waits on this thread for room, up to `patience` each time there is none.
+    pub fn append_with_patience(&self, batch: &Batch, epoch: LeaderEpoch, patience: Duration) -> Result<Appended> {
+        loop {
+            match self.append_as_leader(batch, epoch) {
+                Err(LogError::Full { .. }) if self.room_within(patience) => {}
+                other => return other,
+            }
+        }
+    }
+
+    fn room_within(&self, patience: Duration) -> bool {
+        let (room, wait) = mpsc::sync_channel(1);
+        self.when_room(Box::new(move || {
+            // Nobody listens any more when patience has ended.
+            room.try_send(()).unwrap_or_default();
+        }));
+        wait.recv_timeout(patience).is_ok()
+    }
+
+    /// Calls `waker` once when an append that was refused with [`LogError::Full`] is worth trying again; drops it if
+    /// the segment closes first, which is as good a moment. It runs on any thread, also before this returns, and must not call the log.
+    pub fn when_room(&self, waker: Box<dyn FnOnce() + Send>) {
+        let mut writing = self.writing();
+        match writing.writer.as_mut() {
+            Some(writer) => writer.when_room(waker),
+            // The next attempt finds out that the log is closed.
+            None => drop(waker),
+        }
+    }
+
     fn with_append_time(&self, batch: &Batch, now_ms: i64) -> Result<Batch> {
         let mut bytes = batch.bytes().to_vec();
         patch::log_append_time(&mut bytes, now_ms);
@@ -132,20 +162,9 @@ impl Log {
     fn write(&self, writing: &mut Writing, parts: &[IoSlice<'_>]) -> Result<()> {
         let closed = || LogError::Gone { partition: self.partition.clone(), offset: self.end_offset() };
         let writer = writing.writer.as_mut().ok_or_else(closed)?;
-        loop {
-            match writer.append(parts).map_err(|source| self.storage_error(source))? {
-                Append::At(_) => return Ok(()),
-                Append::Full => {
-                    let (room, wait) = mpsc::sync_channel(1);
-                    writer.when_room(Box::new(move || {
-                        // Nobody listens any more after a timeout.
-                        room.try_send(()).unwrap_or_default();
-                    }));
-                    if wait.recv_timeout(ROOM_WAIT_MAX).is_err() {
-                        return Err(LogError::Full { partition: self.partition.clone() });
-                    }
-                }
-            }
+        match writer.append(parts).map_err(|source| self.storage_error(source))? {
+            Append::At(_) => Ok(()),
+            Append::Full => Err(LogError::Full { partition: self.partition.clone() }),
         }
     }
 

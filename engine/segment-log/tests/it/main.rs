@@ -1,5 +1,6 @@
 //! The log over every backend, on real files and on the simulated disk.
 
+mod back_pressure;
 mod commits;
 mod directory;
 mod dump;
