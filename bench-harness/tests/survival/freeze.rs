@@ -1,6 +1,6 @@
 //! SIGSTOP of one or two of three brokers.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use logdyno_engine::client::{ClientError, SendFuture};
 use logdyno_engine::record::Offset;
@@ -13,11 +13,12 @@ use crate::clients::{
 use crate::process::{Served, serve};
 use crate::{backends, eventually};
 
-const CONFIG: &str = "replica.lag.time.max.ms=2000\n";
-
 /// Three brokers, and a partition that broker 1 leads: it is the controller too, and never frozen.
-fn three(backend: &str, data: &TempDir) -> (Served, i32) {
-    let served = serve(backend, data.path(), 3, CONFIG);
+///
+/// Sessions outlast the test, so that nothing but its lag takes a follower out of the ISR.
+fn three(backend: &str, data: &TempDir, lag_max: Duration) -> (Served, i32) {
+    let config = format!("replica.lag.time.max.ms={}\nbroker.session.timeout.ms=300000\n", lag_max.as_millis());
+    let served = serve(backend, data.path(), 3, &config);
     create(&served.addresses[0], 3, 3, &[("min.insync.replicas", "2")]);
     let partitions = describe(&served.addresses[0]).expect("a topic");
     let led = partitions.iter().find(|partition| partition.leader == Some(1)).expect("leaders are spread");
@@ -37,12 +38,13 @@ fn outcome(mut sent: SendFuture) -> Result<Offset, ErrorCode> {
     }
 }
 
-/// The record cannot be acknowledged while the frozen follower is in sync: it never fetches it.
+/// The record cannot be acknowledged while the frozen follower is in sync: it never fetches it. That lasts for the lag
+/// time after its last fetch, which was at most a long poll (500 ms) and a busy machine's hiccup before the freeze.
 #[test]
 fn acks_all_waits_for_a_frozen_follower_until_it_leaves_the_isr() {
     backends::on_each(|backend| {
         let data = TempDir::new().expect("a directory");
-        let (served, partition) = three(backend, &data);
+        let (served, partition) = three(backend, &data, Duration::from_secs(4));
         let address = &served.addresses[0];
         let producer = producer(address, "all");
         for n in 0..20 {
@@ -50,6 +52,7 @@ fn acks_all_waits_for_a_frozen_follower_until_it_leaves_the_isr() {
         }
         wait_for_isr(address, partition as usize, &[1, 2, 3]);
         served.broker(3).freeze();
+        let frozen = Instant::now();
         let mut consumer = consumer(address, partition);
         read_to(&mut consumer, Offset(20), |_, _| {});
 
@@ -65,6 +68,7 @@ fn acks_all_waits_for_a_frozen_follower_until_it_leaves_the_isr() {
             answer
         });
         assert_eq!(acknowledged.expect("acknowledged").offset, Offset(20));
+        assert!(frozen.elapsed() > Duration::from_secs(2), "acknowledged after {:?}", frozen.elapsed());
         for n in 21..40 {
             assert_eq!(outcome(producer.send(record(partition, n))), Ok(Offset(n.cast_signed())));
         }
@@ -84,7 +88,7 @@ fn acks_all_waits_for_a_frozen_follower_until_it_leaves_the_isr() {
 fn two_frozen_followers_leave_nothing_acknowledged_and_nothing_visible() {
     backends::on_each(|backend| {
         let data = TempDir::new().expect("a directory");
-        let (served, partition) = three(backend, &data);
+        let (served, partition) = three(backend, &data, Duration::from_secs(2));
         let address = &served.addresses[0];
         let producer = producer(address, "all");
         for n in 0..20 {
