@@ -59,18 +59,28 @@ impl Fetcher {
 
     /// Runs for ever. A broken connection is made anew after `replica.fetch.backoff.ms`.
     pub(super) async fn run(mut self) {
-        let mut told = false;
+        let mut failures = 0_u32;
         loop {
             self.some_to_follow().await;
             match self.follow().await {
-                Ok(()) => told = false,
+                Ok(()) => failures = 0,
                 Err(error) => {
-                    if !std::mem::replace(&mut told, true) {
-                        tracing::warn!(leader = %self.leader, "cannot fetch from this leader for now: {error}");
-                    }
+                    failures = failures.saturating_add(1);
+                    self.report(failures, &error);
                     tokio::time::sleep(self.backoff()).await;
                 }
             }
+        }
+    }
+
+    /// A leader that stops takes its connections with it, and its goodbye comes by the metadata: only one that fails
+    /// again while it should be in service is worth a warning, once.
+    fn report(&self, failures: u32, error: &ChannelError) {
+        let in_service = self.shared.metadata.borrow().live_epoch(self.leader).is_some();
+        if failures == 2 && in_service {
+            tracing::warn!(leader = %self.leader, "cannot fetch from this leader for now: {error}");
+        } else {
+            tracing::debug!(leader = %self.leader, failures, in_service, "a fetch from the leader failed: {error}");
         }
     }
 

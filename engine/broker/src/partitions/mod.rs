@@ -1,5 +1,6 @@
 //! The partitions that this broker has a replica of.
 
+mod recovered;
 mod settings;
 mod upkeep;
 
@@ -16,6 +17,7 @@ use logdyno_wire::ErrorCode;
 use tokio::sync::oneshot;
 
 use crate::config::BrokerConfig;
+pub(crate) use recovered::tell_recovery;
 pub(crate) use settings::TopicSettings;
 pub(crate) use upkeep::{checkpoint, flush, tick};
 
@@ -124,7 +126,8 @@ impl Partitions {
     fn open(&self, topic: &Topic, partition: &TopicPartition) -> Result<Hosted, LogError> {
         let Surroundings { config, directory, clock, probe, isr_changes } = &self.around;
         let settings = Arc::new(TopicSettings::new(config, &topic.configs));
-        let (log, _) = directory.open_log(partition, topic.id, settings.log.clone())?;
+        let (log, report) = directory.open_log(partition, topic.id, settings.log.clone())?;
+        tell_recovery(&log, &report);
         let high_watermark = directory.high_watermark(partition);
         let (clock, probe) = (Arc::clone(clock), Arc::clone(probe));
         let isr_changes = Arc::clone(isr_changes);

@@ -1,0 +1,115 @@
+//! A broker's tasks: how they are put together, and how they end.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use logdyno_controller::Controller;
+use logdyno_controller::image::MetadataImage;
+use logdyno_wire::transport::Listener;
+use tokio::sync::{Mutex, watch};
+use tokio::task::JoinHandle;
+
+use super::foundation::Foundation;
+use crate::config::millis;
+use crate::error::{StartError, StopError};
+use crate::following::{Fetchers, IsrLine, propose_changes};
+use crate::handlers::Desk;
+use crate::membership::{Member, act_on};
+use crate::partitions::{Partitions, Surroundings, checkpoint, flush, tick};
+use crate::server::serve;
+
+/// A broker's tasks, and what they share.
+pub(super) struct Running {
+    pub(super) member: Member,
+    pub(super) metadata: watch::Receiver<Arc<MetadataImage>>,
+    partitions: Arc<Partitions>,
+    fetchers: Arc<Mutex<Option<Fetchers>>>,
+    pub(super) controller: Option<Controller>,
+    stopping: watch::Sender<bool>,
+    serving: JoinHandle<()>,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+impl Foundation {
+    pub(super) fn run(&self, member: Member, listener: Listener, controller: Option<Controller>) -> Running {
+        let config = Arc::clone(&self.config);
+        let (news, fresh) = watch::channel(Arc::new(MetadataImage::default()));
+        let (acted_on, metadata) = watch::channel(Arc::new(MetadataImage::default()));
+        let isr_line = Arc::new(IsrLine::new(metadata.clone()));
+        let queue = isr_line.take_queue();
+        let partitions = Arc::new(Partitions::new(Surroundings {
+            config: Arc::clone(&config),
+            directory: Arc::clone(&self.directory),
+            clock: Arc::clone(&self.clock),
+            probe: Arc::clone(&self.probe),
+            isr_changes: isr_line,
+        }));
+        let fetchers = Fetchers::new(
+            Arc::clone(&config),
+            Arc::clone(&partitions),
+            metadata.clone(),
+            Arc::clone(&self.counters),
+            member.epoch,
+        );
+        let fetchers = Arc::new(Mutex::new(Some(fetchers)));
+        let desk = Arc::new(Desk {
+            config: Arc::clone(&config),
+            partitions: Arc::clone(&partitions),
+            metadata: metadata.clone(),
+            controller: Arc::clone(&member.controller),
+            counters: Arc::clone(&self.counters),
+            clock: Arc::clone(&self.clock),
+        });
+        let (stopping, stop) = watch::channel(false);
+        let high_watermarks = millis(config.replica_high_watermark_checkpoint_interval_ms);
+        let recovery_points = millis(config.log_flush_offset_checkpoint_interval_ms);
+        let mut tasks = vec![
+            tokio::spawn(member.clone().follow_metadata(news)),
+            tokio::spawn(act_on(fresh, acted_on, Arc::clone(&partitions), Arc::clone(&fetchers), member.clone())),
+            tokio::spawn(member.clone().beat_on(metadata.clone(), millis(config.broker_heartbeat_interval_ms))),
+            tokio::spawn(tick(Arc::clone(&partitions))),
+            tokio::spawn(checkpoint(Arc::clone(&partitions), high_watermarks)),
+            tokio::spawn(flush(Arc::clone(&partitions), recovery_points)),
+        ];
+        let proposing = |queue| {
+            let controller = Arc::clone(&member.controller);
+            tokio::spawn(propose_changes(queue, controller, Arc::clone(&partitions), config, member.epoch))
+        };
+        tasks.extend(queue.map(proposing));
+        let serving = tokio::spawn(serve(listener, desk, stop));
+        Running { member, metadata, partitions, fetchers, controller, stopping, serving, tasks }
+    }
+}
+
+impl Running {
+    pub(super) async fn in_service(&self, patience: Duration) -> Result<(), StartError> {
+        let mut metadata = self.metadata.clone();
+        let in_service = metadata.wait_for(|image| image.live_epoch(self.member.id) == Some(self.member.epoch));
+        match tokio::time::timeout(patience, in_service).await {
+            Ok(Ok(_)) => Ok(()),
+            _ => Err(StartError::NotInService { seconds: patience.as_secs() }),
+        }
+    }
+
+    pub(super) async fn stop(self) -> Result<(), StopError> {
+        self.stopping.send_replace(true);
+        self.member.leave(&self.metadata).await;
+        // Connections end by themselves: they have been told.
+        drop(self.serving.await);
+        for task in self.tasks {
+            task.abort();
+            // What comes back is that it was aborted.
+            drop(task.await);
+        }
+        if let Some(fetchers) = self.fetchers.lock().await.take() {
+            fetchers.stop().await;
+        }
+        if let Some(controller) = self.controller {
+            controller.stop().await;
+        }
+        let partitions = self.partitions;
+        let closed = tokio::task::spawn_blocking(move || partitions.close()).await;
+        closed.unwrap_or_else(|failed| std::panic::resume_unwind(failed.into_panic()))?;
+        Ok(())
+    }
+}
