@@ -44,6 +44,7 @@ fn a_data_directory_that_cannot_be_made_is_named() {
     let below = file.join("data");
     let said = refused("127.0.0.1:0", &below, &[]);
     assert!(said.contains(below.to_str().expect("text")) && said.contains("Not a directory"), "{said}");
+    assert!(!said.contains("backend"), "the path is wrong, not the backend: {said}");
     let said = refused("127.0.0.1:0", &below, &["--brokers", "3"]);
     assert!(said.contains(below.to_str().expect("text")) && said.contains("Not a directory"), "{said}");
 }

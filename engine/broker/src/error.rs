@@ -21,6 +21,14 @@ pub enum StartError {
         /// The system's words.
         reason: String,
     },
+    /// The data directory is not there and cannot be made.
+    #[error("the data directory {dir} cannot be made ({reason}): choose another in log.dirs")]
+    Unmakeable {
+        /// `log.dirs`.
+        dir: String,
+        /// The system's words.
+        reason: String,
+    },
     /// A backend that nobody has registered.
     #[error("there is no storage backend '{name}' (logdyno.backend); there are {known}")]
     UnknownBackend {

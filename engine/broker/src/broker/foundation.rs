@@ -1,6 +1,7 @@
 //! What exists before the first task runs, and the start.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 
 use logdyno_record::{Clock, Probe};
@@ -34,6 +35,7 @@ impl Foundation {
         clock: Arc<dyn Clock>,
         probe: Arc<dyn Probe>,
     ) -> Result<Foundation, StartError> {
+        make_directory(&config.log_dirs)?;
         let backend = start_backend(&config, kinds)?;
         let directory =
             LogDirectory::open(&config.log_dirs, Arc::clone(&backend), Arc::clone(&clock), Arc::clone(&probe))?;
@@ -88,6 +90,12 @@ impl Foundation {
         }
         Ok(())
     }
+}
+
+/// Before a backend looks at it, so that a wrong path is not the backend's fault.
+fn make_directory(dir: &Path) -> Result<(), StartError> {
+    std::fs::create_dir_all(dir)
+        .map_err(|error| StartError::Unmakeable { dir: dir.display().to_string(), reason: error.to_string() })
 }
 
 fn start_backend(config: &BrokerConfig, kinds: &[Kind]) -> Result<Arc<dyn Backend>, StartError> {
