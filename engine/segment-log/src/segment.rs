@@ -61,6 +61,8 @@ pub(crate) struct Contents {
     /// The first batch's greatest timestamp: the segment's age counts from it.
     pub(crate) first_timestamp: Option<i64>,
     bytes_since_entry: u64,
+    /// What the file was made for: it holds no more, whatever `segment_bytes` says by now.
+    pub(crate) capacity: u64,
     jitter_ms: u64,
     created_ms: i64,
 }
@@ -77,6 +79,7 @@ impl Contents {
             max_timestamp: None,
             first_timestamp: None,
             bytes_since_entry: 0,
+            capacity: config.segment_bytes,
             jitter_ms: (chance % (u128::from(config.segment_jitter_ms) + 1)) as u64,
             created_ms,
         }
@@ -128,7 +131,7 @@ impl Contents {
 
     /// Whether a segment with this content is to be rolled before a batch of `size` bytes (Kafka's shouldRoll).
     pub(crate) fn is_full_for(&self, batch: &BatchHeader, last: Offset, config: &LogConfig, now_ms: i64) -> bool {
-        let size_over = self.size + batch.size() as u64 > config.segment_bytes;
+        let size_over = self.size + batch.size() as u64 > config.segment_bytes.min(self.capacity);
         let waited_ms = match self.first_timestamp {
             Some(first) => batch.max_timestamp.saturating_sub(first),
             None => now_ms - self.created_ms,

@@ -177,6 +177,13 @@ impl LeaderState {
         Effects { high_watermark: self.advance(now), ..Effects::default() }
     }
 
+    /// Other settings hold from here on.
+    #[must_use = "a high watermark that nobody hears of acknowledges nothing"]
+    pub fn reconfigure(&mut self, settings: ReplicaSettings, now: Nanos) -> Effects {
+        self.settings = settings;
+        Effects { high_watermark: self.advance(now), ..Effects::default() }
+    }
+
     /// A follower has fetched: its log agrees with ours up to there. `None` for a broker that has no replica here.
     #[must_use = "a high watermark that nobody hears of acknowledges nothing"]
     pub fn on_fetched(&mut self, fetched: FollowerFetched, now: Nanos) -> Option<Effects> {

@@ -59,7 +59,6 @@ pub struct Replica {
     me: BrokerId,
     partition: TopicPartition,
     log: Arc<Log>,
-    settings: ReplicaSettings,
     clock: Arc<dyn Clock>,
     probe: Arc<dyn Probe>,
     controller: Arc<dyn IsrChanges>,
@@ -71,6 +70,7 @@ pub struct Replica {
 
 struct State {
     role: Role,
+    settings: ReplicaSettings,
     acks: Purgatory<ParkedAck>,
     at_high_watermark: Purgatory<Wake>,
     at_log_end: Purgatory<Wake>,
@@ -126,13 +126,13 @@ impl Replica {
             me,
             partition: log.partition().clone(),
             log,
-            settings,
             clock,
             probe,
             controller,
             transitions: RwLock::new(()),
             state: Mutex::new(State {
                 role: Role::Offline { high_watermark },
+                settings,
                 acks: Purgatory::default(),
                 at_high_watermark: Purgatory::default(),
                 at_log_end: Purgatory::default(),
@@ -180,6 +180,22 @@ impl Replica {
             Role::Leader(leader) => Some(leader.isr()),
             _ => None,
         }
+    }
+
+    /// Obeys other settings from here on; whom a smaller `min.insync.replicas` serves, it serves at once.
+    pub fn reconfigure(&self, settings: ReplicaSettings) {
+        let now = self.clock.now();
+        let mut state = self.state();
+        state.settings = settings;
+        let calls = match &mut state.role {
+            Role::Leader(leader) => {
+                let effects = leader.reconfigure(settings, now);
+                self.carry_out(&mut state, effects, now)
+            }
+            _ => Calls::default(),
+        };
+        drop(state);
+        calls.run(self);
     }
 
     /// Time has passed: checks the ISR for members that lag, and fails acks whose time is over.

@@ -96,7 +96,7 @@ impl Replica {
         let now = self.clock.now();
         let mut state = self.state();
         let known: Offset = state.role.high_watermark();
-        let (leader, effects) = LeaderState::new(self.me, news, own, known, self.settings, now);
+        let (leader, effects) = LeaderState::new(self.me, news, own, known, state.settings, now);
         let changed = self.change_role(&mut state, Role::Leader(leader));
         let calls = self.carry_out(&mut state, effects, now);
         drop(state);

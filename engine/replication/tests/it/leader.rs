@@ -68,6 +68,21 @@ pub(crate) fn ids(ids: &[i32]) -> Vec<BrokerId> {
     ids.iter().map(|id| BrokerId(*id)).collect()
 }
 
+/// Another `min.insync.replicas` decides about appends from then on, and lets the high watermark go where it rested.
+#[test]
+fn a_smaller_min_isr_serves_at_once_who_waited() {
+    let mut scene = Scene::with(&[0], 2);
+    assert!(scene.leader.check_before_append().is_err());
+    assert_eq!((scene.grow(20).high_watermark, scene.high_watermark()), (None, 7));
+    let settings = ReplicaSettings { lag_time_max: LAG, min_insync_replicas: 1 };
+    assert_eq!(scene.leader.reconfigure(settings, scene.now).high_watermark, Some(Offset(7)..Offset(20)));
+    assert!(scene.leader.check_before_append().is_ok());
+    let stricter = ReplicaSettings { min_insync_replicas: 3, ..settings };
+    assert_eq!(scene.leader.reconfigure(stricter, scene.now).high_watermark, None);
+    assert!(scene.leader.check_before_append().is_err());
+    assert_eq!(scene.high_watermark(), 20, "what was committed stays so");
+}
+
 /// Row 64.
 #[test]
 fn the_high_watermark_waits_for_the_slowest_of_the_isr() {

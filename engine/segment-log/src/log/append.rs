@@ -43,7 +43,7 @@ impl Log {
         let mut writing = self.writing();
         let base = self.end_offset();
         let stamped;
-        let (batch, log_append_time) = match self.config.timestamp_type {
+        let (batch, log_append_time) = match self.config().timestamp_type {
             TimestampType::CreateTime => (batch, -1),
             TimestampType::LogAppendTime => {
                 let now = self.clock.wall_ms();
@@ -129,12 +129,12 @@ impl Log {
     }
 
     fn check_size(&self, size: usize) -> Result<()> {
-        let partition = || self.partition.clone();
-        if size > self.config.max_message_bytes {
-            return Err(LogError::TooLarge { partition: partition(), size, max: self.config.max_message_bytes });
+        let (partition, config) = (|| self.partition.clone(), self.config());
+        if size > config.max_message_bytes {
+            return Err(LogError::TooLarge { partition: partition(), size, max: config.max_message_bytes });
         }
-        if size as u64 > self.config.segment_bytes {
-            return Err(LogError::OverSegment { partition: partition(), size, max: self.config.segment_bytes });
+        if size as u64 > config.segment_bytes {
+            return Err(LogError::OverSegment { partition: partition(), size, max: config.segment_bytes });
         }
         Ok(())
     }
@@ -147,13 +147,13 @@ impl Log {
         if writing.writer.is_none() {
             return Err(LogError::Gone { partition: self.partition.clone(), offset: self.end_offset() });
         }
-        let mut segment = self.active();
-        let full = segment.contents().is_full_for(header, header.last_offset(), &self.config, self.clock.wall_ms());
+        let (mut segment, config) = (self.active(), self.config());
+        let full = segment.contents().is_full_for(header, header.last_offset(), &config, self.clock.wall_ms());
         if full {
             segment = self.roll(writing)?;
         }
         self.write(writing, parts)?;
-        segment.contents_mut().note(header, self.config.index_interval_bytes);
+        segment.contents_mut().note(header, config.index_interval_bytes);
         writing.records_since_flush += u64::from(header.count.unsigned_abs());
         self.end.store(header.next_offset().0, Ordering::Release);
         Ok(())
@@ -173,15 +173,15 @@ impl Log {
     /// The old one's last bytes are on their way to the disk as an ordinary sync; cutting its file to its length
     /// happens on a thread of its own, so that the append that rolls does not wait for it.
     pub(super) fn roll(&self, writing: &mut Writing) -> Result<Arc<Segment>> {
-        let (old, base) = (self.active(), self.end_offset());
+        let (old, base, config) = (self.active(), self.end_offset(), self.config());
         // Both levels: a later segment's sync must not speak for this one's tail.
         self.begin_sync(writing, Level::Written)?;
         self.begin_sync(writing, Level::Durable)?;
         let name = names::file(base, Kind::Log);
         let error = |source| self.storage_error(source);
-        let writer = self.storage.create(&name, self.config.segment_bytes).map_err(error)?;
+        let writer = self.storage.create(&name, config.segment_bytes).map_err(error)?;
         let reader = self.storage.reader(&name).map_err(error)?;
-        let contents = Contents::new(base, &self.config, self.clock.wall_ms());
+        let contents = Contents::new(base, &config, self.clock.wall_ms());
         let segment = Arc::new(Segment::new(base, reader, contents));
         self.segments.write().unwrap_or_else(std::sync::PoisonError::into_inner).push(Arc::clone(&segment));
         if let Some(rolled) = writing.writer.replace(writer) {
@@ -219,12 +219,13 @@ impl Log {
 
     /// `flush.messages`: starts a sync once that many records have come.
     fn flush_if_due(&self) {
-        if self.config.flush_interval_messages == u64::MAX {
+        let interval = self.config().flush_interval_messages;
+        if interval == u64::MAX {
             return;
         }
         let due = {
             let mut writing = self.writing();
-            let due = writing.records_since_flush >= self.config.flush_interval_messages;
+            let due = writing.records_since_flush >= interval;
             if due {
                 writing.records_since_flush = 0;
             }

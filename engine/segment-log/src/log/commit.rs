@@ -107,14 +107,18 @@ impl Commits {
         if level == Level::Durable { &mut self.durable } else { &mut self.written }
     }
 
+    fn ack_end(&mut self) -> Offset {
+        self.of(self.ack_level).end
+    }
+
     /// What is durable is written, too.
     fn raise(&mut self, level: Level, end: Offset) -> Reached {
-        let before = self.of(self.ack_level).end;
+        let before = self.ack_end();
         let mut waiters = self.written.raise(end);
         if level == Level::Durable {
             waiters.extend(self.durable.raise(end));
         }
-        let after = self.of(self.ack_level).end;
+        let after = self.ack_end();
         Reached { waiters, ack_end: (after > before).then_some(after) }
     }
 }
@@ -130,7 +134,7 @@ impl Log {
 
     /// The first offset that has not reached the ack level: what the high watermark and fetch offsets are made of.
     pub fn ack_end(&self) -> Offset {
-        self.level_end(self.config.ack_level)
+        self.level_end(self.ack_level())
     }
 
     /// Tells a listener whenever the ack end rises.
@@ -185,7 +189,7 @@ impl Log {
         for level in [Level::Written, Level::Durable] {
             let wanted = {
                 let mut commits = self.commits();
-                let in_flight_max = self.config.commits_in_flight.max(1);
+                let in_flight_max = self.config().commits_in_flight.max(1);
                 let progress = commits.of(level);
                 progress.running.len() < in_flight_max && progress.wanted().is_some()
             };
@@ -309,7 +313,7 @@ impl Log {
     pub(super) fn reset_commits(&self, end: Offset) {
         let mut commits = self.commits();
         commits.generation += 1;
-        let before = commits.of(self.config.ack_level).end;
+        let before = commits.ack_end();
         let listener = commits.listener.clone();
         let mut gone = Vec::new();
         for level in [Level::Written, Level::Durable] {
@@ -325,6 +329,31 @@ impl Log {
             let partition = self.partition.clone();
             waiter(if offset <= end { Ok(()) } else { Err(LogError::Gone { partition, offset }) });
         }
+    }
+
+    /// Acknowledgements promise another level from here on. What was acknowledged stays so; what has been appended gets to
+    /// the new level without waiting for another append.
+    pub(super) fn set_ack_level(&self, level: Level) {
+        let mut commits = self.commits();
+        if commits.ack_level == level {
+            return;
+        }
+        let before = commits.ack_end();
+        commits.ack_level = level;
+        let after = if level == Level::Visible { self.end_offset() } else { commits.ack_end() };
+        let listener = commits.listener.clone();
+        drop(commits);
+        self.tell(Reached { waiters: Vec::new(), ack_end: (after > before).then_some(after) }, listener);
+        let partition = self.partition.clone();
+        self.when(
+            level,
+            self.end_offset(),
+            Box::new(move |reached| {
+                if let Err(error) = reached {
+                    tracing::error!(%partition, "what was appended does not get to the new logdyno.ack.level: {error}");
+                }
+            }),
+        );
     }
 
     fn commits(&self) -> MutexGuard<'_, Commits> {

@@ -8,6 +8,7 @@ mod append;
 mod commit;
 mod lookup;
 mod read;
+mod settings;
 mod truncate;
 pub(crate) mod walk;
 
@@ -42,7 +43,7 @@ pub(crate) type Result<T> = std::result::Result<T, LogError>;
 pub struct Log {
     partition: TopicPartition,
     storage: Arc<dyn Storage>,
-    config: LogConfig,
+    config: RwLock<Arc<LogConfig>>,
     clock: Arc<dyn Clock>,
     probe: Arc<dyn Probe>,
     itself: Weak<Log>,
@@ -100,7 +101,7 @@ impl Log {
             segments: RwLock::new(recovered.segments),
             epochs: Mutex::new(recovered.epochs),
             commits: Mutex::new(Commits::new(end, config.ack_level)),
-            config,
+            config: RwLock::new(Arc::new(config)),
             start: AtomicI64::new(start.0),
             end: AtomicI64::new(end.0),
             leading: AtomicBool::new(false),
@@ -129,9 +130,14 @@ impl Log {
         Offset(self.end.load(Ordering::Acquire))
     }
 
+    /// The settings that the log obeys now. An operation reads them once and keeps to what it has read.
+    pub fn config(&self) -> Arc<LogConfig> {
+        Arc::clone(&self.config.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
     /// What an acknowledgement of this log promises.
     pub fn ack_level(&self) -> Level {
-        self.config.ack_level
+        self.config().ack_level
     }
 
     /// Bytes of all segments.

@@ -135,7 +135,7 @@ impl Log {
 
     /// Up to this many bytes lie between an index entry and the batch that is looked for, large batches apart.
     fn scan_slack(&self) -> usize {
-        usize::try_from(self.config.index_interval_bytes.saturating_mul(2)).unwrap_or(usize::MAX).min(1 << 20)
+        usize::try_from(self.config().index_interval_bytes.saturating_mul(2)).unwrap_or(usize::MAX).min(1 << 20)
     }
 
     /// The bytes of a place if none of them needs the device.

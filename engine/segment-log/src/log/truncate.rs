@@ -47,7 +47,7 @@ impl Log {
     }
 
     /// After a truncation that failed half-way the log's end is not known before the next start.
-    fn all_or_broken(&self, writing: &mut Writing, done: Result<()>) -> Result<()> {
+    pub(super) fn all_or_broken(&self, writing: &mut Writing, done: Result<()>) -> Result<()> {
         if let Err(error) = &done
             && writing.writer.is_none()
         {
@@ -71,7 +71,7 @@ impl Log {
         let Kept { contents, base } = kept;
         let end = contents.next;
         let (writer, segment) =
-            reopen(&*self.storage, base, contents, &self.config).map_err(|source| self.storage_error(source))?;
+            reopen(&*self.storage, base, contents, &self.config()).map_err(|source| self.storage_error(source))?;
         writing.writer = Some(writer);
         self.segments.write().unwrap_or_else(PoisonError::into_inner).push(segment);
         self.end.store(end.0, Ordering::Release);
@@ -81,14 +81,14 @@ impl Log {
 
     /// The contents of a segment's batches that end before or at `offset`.
     fn keep(&self, segment: &Segment, offset: Offset) -> Result<Kept> {
-        let mut contents = Contents::new(segment.base, &self.config, self.clock.wall_ms());
+        let mut contents = Contents::new(segment.base, &self.config(), self.clock.wall_ms());
         let mut walk = self.walk(segment, segment.base);
         while let Some(batch) = walk.next() {
             let batch = batch.map_err(|error| self.walk_error(segment, error))?;
             if batch.header().next_offset() > offset {
                 break;
             }
-            contents.note(batch.header(), self.config.index_interval_bytes);
+            contents.note(batch.header(), self.config().index_interval_bytes);
         }
         Ok(Kept { contents, base: segment.base })
     }
@@ -104,9 +104,9 @@ impl Log {
         drop(segments);
         let name = names::file(offset, Kind::Log);
         let error = |source| self.storage_error(source);
-        writing.writer = Some(self.storage.create(&name, self.config.segment_bytes).map_err(error)?);
+        writing.writer = Some(self.storage.create(&name, self.config().segment_bytes).map_err(error)?);
         let reader = self.storage.reader(&name).map_err(error)?;
-        let contents = Contents::new(offset, &self.config, self.clock.wall_ms());
+        let contents = Contents::new(offset, &self.config(), self.clock.wall_ms());
         self.set_segments(vec![Arc::new(Segment::new(offset, reader, contents))]);
         self.start.store(offset.0, Ordering::Release);
         self.end.store(offset.0, Ordering::Release);
@@ -123,7 +123,7 @@ impl Log {
     }
 
     /// Lets go of the active segment's writer once the kernel has its bytes, and waits for those rolled before.
-    fn end_writing(&self, writing: &mut Writing) -> Result<()> {
+    pub(super) fn end_writing(&self, writing: &mut Writing) -> Result<()> {
         self.join_closing(writing)?;
         let Some(mut writer) = writing.writer.take() else { return Ok(()) };
         let marks = writer.marks();
@@ -138,7 +138,7 @@ impl Log {
     }
 
     /// Readers of old segments keep what they hold; for a moment there may be no segment.
-    fn set_segments(&self, segments: Vec<Arc<Segment>>) {
+    pub(super) fn set_segments(&self, segments: Vec<Arc<Segment>>) {
         *self.segments.write().unwrap_or_else(PoisonError::into_inner) = segments;
     }
 }

@@ -12,5 +12,6 @@ mod power_loss;
 mod reading;
 mod recovery;
 mod rolling;
+mod settings;
 mod truncation;
 mod world;
