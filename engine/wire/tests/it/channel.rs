@@ -133,3 +133,22 @@ fn an_answer_out_of_order_is_not_believed() {
         assert!(matches!(sent.answer().await, Err(ChannelError::Closed { .. })));
     });
 }
+
+/// Reserving what the peer claims, before it has sent it, would end this process.
+#[test]
+fn an_answer_that_claims_two_billion_brokers_is_refused() {
+    run(async {
+        let (channel, mut server) = pair(ChannelConfig::default()).await;
+        let sent = channel.send(MetadataRequest::default(), None).await.expect("sent");
+        let request = server.take().await;
+        let mut lie = BytesMut::new();
+        lie.put_i32(4 + 4 + 4);
+        lie.put_i32(request.correlation_id);
+        // Metadata 5: throttle_time_ms, then the list of brokers.
+        lie.put_i32(0);
+        lie.put_i32(i32::MAX);
+        server.send(vec![lie.freeze()]).await;
+        assert!(matches!(sent.answer().await, Err(ChannelError::Protocol { .. })));
+        assert!(channel.is_closed());
+    });
+}
