@@ -1,0 +1,66 @@
+//! LogDyno's storage against the device (fio) and against other logs, as ratios of one run.
+//!
+//! Each round measures every cell once, in a shuffled order, each in a process of its own, on memory that was touched
+//! just before; a row divides two cells of the same round. `storage-peers table` prints the rows in Markdown.
+
+mod cells;
+mod machine;
+mod rows;
+mod table;
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(about = "Measures LogDyno's storage beside fio, raft-engine, commitlog and walrus")]
+struct Arguments {
+    /// Where files are written: on the device that is to be measured.
+    #[arg(long, default_value = ".", global = true)]
+    dir: PathBuf,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Measures all rows and prints them as a Markdown table.
+    Table {
+        /// Rounds; a figure is the median of as many ratios.
+        #[arg(long, default_value_t = 5)]
+        rounds: u32,
+        /// Only these rows, by number.
+        #[arg(long, value_delimiter = ',')]
+        rows: Vec<u32>,
+        /// The seed of the cells' order.
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+    },
+    /// Measures one cell and prints its figures as JSON.
+    Cell {
+        /// As `table` prints it.
+        name: String,
+    },
+    /// Touches and frees this many MiB of memory.
+    Warm {
+        /// How many.
+        mib: usize,
+    },
+}
+
+fn main() -> Result<()> {
+    let arguments = Arguments::parse();
+    match arguments.command {
+        Command::Table { rounds, rows, seed } => table::run(&arguments.dir, rounds, &rows, seed),
+        Command::Cell { name } => {
+            let figures = cells::measure(&name, &arguments.dir)?;
+            println!("{}", serde_json::to_string(&figures)?);
+            Ok(())
+        }
+        Command::Warm { mib } => {
+            machine::touch(mib);
+            Ok(())
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! The rounds, and the table that comes out of them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+
+use crate::cells::Figures;
+use crate::rows::{Figure, ROWS, Row};
+
+/// As much as the largest cell writes, twice.
+const WARM_MIB: usize = 3072;
+
+/// One round: what each cell measured.
+type Round = BTreeMap<&'static str, Figures>;
+
+/// Measures `rounds` rounds of the rows with these numbers (none: all) and prints the table.
+pub fn run(dir: &Path, rounds: u32, numbers: &[u32], seed: u64) -> Result<()> {
+    let rows: Vec<&Row> = ROWS.iter().filter(|row| numbers.is_empty() || numbers.contains(&row.number)).collect();
+    if rows.is_empty() {
+        bail!("there is no row with these numbers");
+    }
+    let cells: BTreeSet<&'static str> = rows.iter().flat_map(|row| [row.cell, row.against]).collect();
+    let mut measured: Vec<Round> = Vec::new();
+    let mut order: Vec<&'static str> = cells.into_iter().collect();
+    let mut random = seed;
+    for round in 1..=rounds {
+        shuffle(&mut order, &mut random);
+        eprintln!("round {round} of {rounds}: {} cells", order.len());
+        let mut figures = Round::new();
+        for cell in &order {
+            match measure(cell, dir) {
+                Ok(found) => drop(figures.insert(*cell, found)),
+                Err(error) => eprintln!("  {cell}: {error:#}"),
+            }
+        }
+        measured.push(figures);
+    }
+    print(&rows, &measured);
+    Ok(())
+}
+
+fn measure(cell: &str, dir: &Path) -> Result<Figures> {
+    let program = std::env::current_exe()?;
+    let dir = dir.to_str().context("the directory's name is not text")?;
+    Command::new(&program).args(["warm", &WARM_MIB.to_string()]).status()?;
+    let output = Command::new(&program).args(["--dir", dir, "cell", cell]).output()?;
+    if !output.status.success() {
+        bail!("{}", String::from_utf8_lossy(&output.stderr).trim());
+    }
+    // Peers print, too: the figures are the last line.
+    let printed = String::from_utf8_lossy(&output.stdout);
+    let figures: Figures = serde_json::from_str(printed.lines().last().unwrap_or_default())?;
+    eprintln!("  {cell}: {figures}");
+    Ok(figures)
+}
+
+/// Fisher and Yates, with Steele's splitmix64.
+fn shuffle(order: &mut [&'static str], state: &mut u64) {
+    for at in (1..order.len()).rev() {
+        *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = (*state ^ (*state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        order.swap(at, ((mixed ^ (mixed >> 31)) % (at as u64 + 1)) as usize);
+    }
+}
+
+fn print(rows: &[&Row], rounds: &[Round]) {
+    println!("| # | what | target | median | spread | met |");
+    println!("|--:|---|--:|--:|--:|---|");
+    for row in rows {
+        let mut ratios: Vec<f64> = rounds.iter().filter_map(|round| ratio(row, round)).collect();
+        ratios.sort_by(f64::total_cmp);
+        let sign = if row.figure.more_is_better() { "≥" } else { "≤" };
+        let target = format!("{sign} {:.2}", row.target);
+        let Some(median) = median(&ratios) else {
+            println!("| {} | {} | {target} | – | – | not measured |", row.number, row.what);
+            continue;
+        };
+        let met = if row.figure.more_is_better() { median >= row.target } else { median <= row.target };
+        let (least, most) = (ratios[0], ratios[ratios.len() - 1]);
+        println!(
+            "| {} | {} | {target} | {median:.2} | {least:.2}–{most:.2} (n={}) | {} |",
+            row.number,
+            row.what,
+            ratios.len(),
+            if met { "yes" } else { "**no**" }
+        );
+    }
+}
+
+fn ratio(row: &Row, round: &Round) -> Option<f64> {
+    let of = |figures: &Figures| match row.figure {
+        Figure::Rate => Some(figures.mb_per_s),
+        Figure::Processor => Some(figures.processor_s_per_gb),
+        Figure::Median => figures.median_us,
+        Figure::Appends => figures.appends_per_s,
+    };
+    let (ours, theirs) = (of(round.get(row.cell)?)?, of(round.get(row.against)?)?);
+    (theirs > 0.0).then(|| ours / theirs)
+}
+
+fn median(sorted: &[f64]) -> Option<f64> {
+    let middle = sorted.len() / 2;
+    match sorted.len() {
+        0 => None,
+        odd if odd % 2 == 1 => Some(sorted[middle]),
+        _ => Some((sorted[middle - 1] + sorted[middle]) / 2.0),
+    }
+}
