@@ -10,6 +10,7 @@ use logdyno_record::{BrokerId, Clock, Offset, batches};
 use uuid::Uuid;
 
 use crate::decide::Refusal;
+use crate::decide::alter_configs::{Alteration, alter_configs};
 use crate::decide::alter_partition::{IsrChange, alter_partition};
 use crate::decide::create_topics::{CreatedTopic, NewTopic, TopicDefaults, create_topic};
 use crate::decide::delete_topics::{TopicRef, delete_topic};
@@ -160,6 +161,20 @@ impl Active {
             tracing::info!(topic = topic.name, %id, partitions = created.partitions, "a topic was created");
         }
         Ok(Ok(created))
+    }
+
+    /// Gives a topic other settings; with `validate_only` only says whether it might have them.
+    pub(crate) fn alter_configs(&self, topic: &str, alteration: &Alteration, validate_only: bool) -> Decided<()> {
+        let _deciding = self.deciding();
+        let records = match alter_configs(&self.image(), topic, alteration) {
+            Ok(records) => records,
+            Err(refusal) => return Ok(Err(refusal)),
+        };
+        if !validate_only && !records.is_empty() {
+            self.commit(&records)?;
+            tracing::info!(topic, changes = records.len(), "the topic's settings were altered");
+        }
+        Ok(Ok(()))
     }
 
     /// Deletes a topic.

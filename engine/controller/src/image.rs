@@ -157,6 +157,9 @@ impl MetadataImage {
             MetadataRecord::TopicConfig { topic, name, value } => self.topic_mut(*topic).map(|topic| {
                 topic.configs.insert(name.clone(), value.clone());
             }),
+            MetadataRecord::TopicConfigRemoved { topic, name } => self.topic_mut(*topic).map(|topic| {
+                topic.configs.remove(name);
+            }),
             MetadataRecord::Partition { topic, partition, state } => self.set_partition(*topic, *partition, state),
             MetadataRecord::TopicRemoved { id } => self.remove_topic(*id),
         };

@@ -32,8 +32,6 @@ const NOT_BUILT: &[&str] = &[
     "log.flush.interval.ms",
     "log.flush.scheduler",
     "log.local.",
-    "log.message.timestamp.after",
-    "log.message.timestamp.before",
     "log.preallocate",
     "log.retention.",
     "log.segment.delete",

@@ -2,11 +2,13 @@
 //!
 //! Everything that is accepted is obeyed. What Kafka knows and LogDyno has not built is refused by name, and so is what nobody knows.
 
+mod entries;
 mod known;
 mod properties;
 mod settings;
 mod values;
 
+pub(crate) use entries::Entry;
 pub use properties::ConfigError;
 pub use settings::BrokerConfig;
 pub(crate) use settings::millis;

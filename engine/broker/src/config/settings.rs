@@ -3,16 +3,26 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use logdyno_controller::decide::topic_config::ValueType;
 use logdyno_record::{BrokerId, TimestampType};
 use logdyno_storage::Level;
 
 use super::values::{AckLevel, Endpoints, ListenerAddress, Roles, TimestampSetting, Value, Voters, within};
 
+/// A setting as it is told.
+pub(crate) struct Described {
+    pub(crate) name: &'static str,
+    pub(crate) value: String,
+    pub(crate) default: String,
+    pub(crate) value_type: ValueType,
+    pub(crate) documentation: &'static str,
+}
+
 macro_rules! settings {
-    ($($(#[$doc:meta])* $name:literal $field:ident: $kind:ty = $default:expr $(, in $bounds:expr)?;)+) => {
+    ($($(#[doc = $doc:literal])* $name:literal $field:ident: $kind:ty = $default:expr $(, in $bounds:expr)?;)+) => {
         /// A broker's configuration. Each field is the setting that its text names.
         #[derive(Clone, Debug, PartialEq)]
-        pub struct BrokerConfig { $(#[doc = concat!("`", $name, "`: ")] $(#[$doc])* pub $field: $kind,)+ }
+        pub struct BrokerConfig { $(#[doc = concat!("`", $name, "`: ")] $(#[doc = $doc])* pub $field: $kind,)+ }
 
         impl Default for BrokerConfig {
             fn default() -> BrokerConfig { BrokerConfig { $($field: $default,)+ } }
@@ -37,6 +47,18 @@ macro_rules! settings {
             /// Names and values.
             pub(super) fn pairs(&self) -> Vec<(&'static str, String)> {
                 vec![$(($name, self.$field.print())),+]
+            }
+
+            /// All settings, for those who ask.
+            pub(crate) fn described(&self) -> Vec<Described> {
+                let default = BrokerConfig::default();
+                vec![$(Described {
+                    name: $name,
+                    value: self.$field.print(),
+                    default: default.$field.print(),
+                    value_type: <$kind as Value>::TYPE,
+                    documentation: concat!($($doc),*),
+                }),+]
             }
         }
     };
@@ -105,6 +127,10 @@ settings! {
     "log.flush.interval.messages" log_flush_interval_messages: i64 = i64::MAX, in 1..=i64::MAX;
     /// whose time a record has (`message.timestamp.type`).
     "log.message.timestamp.type" log_message_timestamp_type: TimestampSetting = TimestampSetting(TimestampType::CreateTime);
+    /// how far a producer's timestamp may be behind the broker's clock (`message.timestamp.before.max.ms`).
+    "log.message.timestamp.before.max.ms" log_message_timestamp_before_max_ms: i64 = i64::MAX, in 0..=i64::MAX;
+    /// how far a producer's timestamp may be ahead of the broker's clock (`message.timestamp.after.max.ms`).
+    "log.message.timestamp.after.max.ms" log_message_timestamp_after_max_ms: i64 = 3_600_000, in 0..=i64::MAX;
     /// the largest batch (`max.message.bytes`).
     "message.max.bytes" message_max_bytes: i32 = 1_048_588, in 0..=i32::MAX;
     /// the most bytes a fetch may ask for.

@@ -5,18 +5,24 @@ use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use logdyno_controller::decide::topic_config::ValueType;
 use logdyno_record::{BrokerId, TimestampType};
 use logdyno_storage::Level;
 
 /// Text that is a value.
 pub(super) trait Value: Sized {
+    /// How Kafka's tools are told to take it.
+    const TYPE: ValueType;
+
     fn parse(text: &str) -> Result<Self, String>;
     fn print(&self) -> String;
 }
 
 macro_rules! numbers {
-    ($($number:ty),+) => { $(
+    ($($number:ty: $kind:ident),+) => { $(
         impl Value for $number {
+            const TYPE: ValueType = ValueType::$kind;
+
             fn parse(text: &str) -> Result<$number, String> {
                 text.parse().map_err(|_| format!("it is a whole number from {} to {}", <$number>::MIN, <$number>::MAX))
             }
@@ -26,9 +32,11 @@ macro_rules! numbers {
         }
     )+ };
 }
-numbers!(i16, i32, i64);
+numbers!(i16: Short, i32: Int, i64: Long);
 
 impl Value for bool {
+    const TYPE: ValueType = ValueType::Boolean;
+
     fn parse(text: &str) -> Result<bool, String> {
         match text.to_ascii_lowercase().as_str() {
             "true" => Ok(true),
@@ -42,6 +50,8 @@ impl Value for bool {
 }
 
 impl Value for String {
+    const TYPE: ValueType = ValueType::String;
+
     fn parse(text: &str) -> Result<String, String> {
         Ok(text.to_owned())
     }
@@ -51,6 +61,8 @@ impl Value for String {
 }
 
 impl Value for PathBuf {
+    const TYPE: ValueType = ValueType::String;
+
     fn parse(text: &str) -> Result<PathBuf, String> {
         if text.contains(',') {
             return Err("one directory is supported; run a broker per device".to_owned());
@@ -78,6 +90,8 @@ pub struct Roles {
 }
 
 impl Value for Roles {
+    const TYPE: ValueType = ValueType::List;
+
     fn parse(text: &str) -> Result<Roles, String> {
         let mut roles: Vec<&str> = text.split(',').map(str::trim).collect();
         roles.sort_unstable();
@@ -135,6 +149,8 @@ impl Endpoints {
 }
 
 impl Value for Endpoints {
+    const TYPE: ValueType = ValueType::List;
+
     fn parse(text: &str) -> Result<Endpoints, String> {
         let listeners = text.split(',').map(str::trim).filter(|listener| !listener.is_empty());
         listeners.map(str::parse).collect::<Result<Vec<_>, _>>().map(Endpoints)
@@ -151,6 +167,8 @@ impl Value for Endpoints {
 pub struct Voters(pub Vec<(BrokerId, String)>);
 
 impl Value for Voters {
+    const TYPE: ValueType = ValueType::List;
+
     fn parse(text: &str) -> Result<Voters, String> {
         let voter = |text: &str| {
             let form = || format!("'{text}' is not of the form ID@HOST:PORT");
@@ -179,6 +197,8 @@ impl Value for Voters {
 pub struct AckLevel(pub Level);
 
 impl Value for AckLevel {
+    const TYPE: ValueType = ValueType::String;
+
     fn parse(text: &str) -> Result<AckLevel, String> {
         match text {
             "visible" => Ok(AckLevel(Level::Visible)),
@@ -202,6 +222,8 @@ impl Value for AckLevel {
 pub struct TimestampSetting(pub TimestampType);
 
 impl Value for TimestampSetting {
+    const TYPE: ValueType = ValueType::String;
+
     fn parse(text: &str) -> Result<TimestampSetting, String> {
         match text {
             "CreateTime" => Ok(TimestampSetting(TimestampType::CreateTime)),

@@ -1,9 +1,12 @@
 //! CreateTopics (19): the controller decides.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
+use logdyno_controller::decide::topic_config;
 use logdyno_wire::ErrorCode;
-use logdyno_wire::messages::create_topics_response::CreatableTopicResult;
+use logdyno_wire::messages::create_topics_request::CreatableTopic;
+use logdyno_wire::messages::create_topics_response::{CreatableTopicConfigs, CreatableTopicResult};
 use logdyno_wire::messages::{CreateTopicsRequest, CreateTopicsResponse};
 use logdyno_wire::request::Request;
 
@@ -15,7 +18,8 @@ pub(super) async fn answer(desk: &Desk, request: &Request) -> Result<Answer, Una
     let names: Vec<_> = asked.topics.iter().map(|topic| topic.name.clone()).collect();
     let patience = Duration::from_millis(u64::try_from(asked.timeout_ms).unwrap_or(0));
     let validate_only = asked.validate_only;
-    let response = match desk.controller.create_topics(asked).await {
+    let configs: HashMap<_, _> = asked.topics.iter().map(|topic| (topic.name.clone(), settings(desk, topic))).collect();
+    let mut response = match desk.controller.create_topics(asked).await {
         Ok(response) => response,
         Err(error) => {
             let failed = names.into_iter().map(|name| {
@@ -30,7 +34,24 @@ pub(super) async fn answer(desk: &Desk, request: &Request) -> Result<Answer, Una
     if !validate_only {
         wait_for(desk, &response, patience).await;
     }
+    for created in response.topics.iter_mut().filter(|topic| topic.error_code == 0) {
+        created.configs = configs.get(&created.name).cloned();
+    }
     encode(request, &response)
+}
+
+/// The settings that a topic has, or would have, if the controller takes it.
+fn settings(desk: &Desk, topic: &CreatableTopic) -> Vec<CreatableTopicConfigs> {
+    let given = topic.configs.iter().map(|config| (config.name.as_str(), config.value.as_deref()));
+    let entries = desk.config.topic_entries(&topic_config::check_all(given).unwrap_or_default());
+    let told = entries.into_iter().map(|entry| {
+        CreatableTopicConfigs::default()
+            .with_name(text(entry.name))
+            .with_value(Some(text(&entry.value)))
+            .with_read_only(entry.read_only)
+            .with_config_source(entry.source as i8)
+    });
+    told.collect()
 }
 
 /// What was created is known here too when the client is told, if that takes no longer than it wants to wait.

@@ -1,19 +1,23 @@
 //! What is answered to each request: a file per API.
 
+mod alter_configs;
 mod api_versions;
 mod create_topics;
 mod delete_topics;
 mod describe_cluster;
+mod describe_configs;
 mod fetch;
 mod find_coordinator;
 mod list_offsets;
 mod metadata;
 mod offset_for_leader_epoch;
 mod produce;
+mod resource;
 
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use logdyno_controller::client::Client;
@@ -48,10 +52,32 @@ impl Desk {
         Arc::clone(&self.metadata.borrow())
     }
 
+    /// Waits until what the controller has committed by now is known and acted on here, so that who is told that
+    /// something was changed finds it changed. It is changed in any case: without news in time the answer leaves too.
+    async fn catch_up(&self) {
+        let known = self.metadata.borrow().next_offset();
+        let caught_up = async {
+            match self.controller.committed_end(known).await {
+                Ok(end) => drop(self.metadata.clone().wait_for(|image| image.next_offset() >= end).await),
+                Err(error) => tracing::debug!("the controller did not tell how far the metadata are: {error}"),
+            }
+        };
+        drop(tokio::time::timeout(CATCH_UP_TIME, caught_up).await);
+    }
+
     /// The listener that clients came in by, by which brokers are advertised to them.
     fn listener(&self) -> &str {
         self.config.client_listener().map_or("PLAINTEXT", |listener| listener.name.as_str())
     }
+}
+
+/// How long an answer waits for this broker to know of the change that it tells.
+const CATCH_UP_TIME: Duration = Duration::from_secs(5);
+
+/// A part of a request that is refused.
+struct Refused {
+    code: i16,
+    message: Option<String>,
 }
 
 /// What goes back.
@@ -90,6 +116,11 @@ pub(crate) async fn take(desk: &Arc<Desk>, frame: Bytes) -> Result<Pending, Unan
         ApiKey::DeleteTopics => Box::pin(async move { delete_topics::answer(&desk, &request).await }),
         ApiKey::OffsetForLeaderEpoch => Box::pin(async move { offset_for_leader_epoch::answer(&desk, &request) }),
         ApiKey::DescribeCluster => Box::pin(async move { describe_cluster::answer(&desk, &request) }),
+        ApiKey::DescribeConfigs => Box::pin(async move { describe_configs::answer(&desk, &request) }),
+        ApiKey::AlterConfigs => Box::pin(async move { alter_configs::answer(&desk, &request).await }),
+        ApiKey::IncrementalAlterConfigs => {
+            Box::pin(async move { alter_configs::answer_incremental(&desk, &request).await })
+        }
         ApiKey::FindCoordinator => Box::pin(async move { find_coordinator::answer(&request) }),
         ApiKey::ApiVersions => Box::pin(async move { api_versions::answer(&request) }),
         other => return Err(RequestError::UnknownApi { api: other as i16 }.into()),

@@ -174,10 +174,11 @@ impl Producing<'_> {
         if batch.header().has_producer_id() {
             return Err(refused(ErrorCode::UnsupportedForMessageFormat, NOT_IDEMPOTENT.to_owned()));
         }
+        let (timestamp_min, timestamp_max) = hosted.settings.timestamps.around(self.desk.clock.wall_ms());
         let rules = ProduceRules {
             timestamp_type: hosted.settings.log.timestamp_type,
-            // Kafka's default of message.timestamp.after.max.ms.
-            timestamp_max: self.desk.clock.wall_ms().saturating_add(3_600_000),
+            timestamp_min,
+            timestamp_max,
             zstd_allowed: self.version >= ZSTD,
             ..ProduceRules::default()
         };

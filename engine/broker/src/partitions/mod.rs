@@ -101,7 +101,8 @@ impl Partitions {
 
     fn apply_one(&self, topic: &Topic, partition: &TopicPartition, state: &PartitionState) -> Result<(), ReplicaError> {
         let hosted = match self.get(&partition.topic, partition.partition) {
-            Some(hosted) => hosted,
+            Some(hosted) if hosted.settings.are_of(&topic.configs) => hosted,
+            Some(hosted) => self.reconfigure(hosted, topic)?,
             None => self.open(topic, partition)?,
         };
         let Some(leader) = state.leader else {
@@ -123,6 +124,22 @@ impl Partitions {
         }
     }
 
+    /// Has a log and a replica obey the topic's new settings; who takes the replica from now on finds them with it.
+    fn reconfigure(&self, mut hosted: Hosted, topic: &Topic) -> Result<Hosted, LogError> {
+        let settings = Arc::new(TopicSettings::new(&self.around.config, &topic.configs));
+        hosted.replica.log().reconfigure(settings.log.clone())?;
+        hosted.replica.reconfigure(settings.replica);
+        hosted.settings = settings;
+        self.host(hosted.clone());
+        Ok(hosted)
+    }
+
+    fn host(&self, hosted: Hosted) {
+        let partition = hosted.replica.partition().clone();
+        let mut topics = self.topics.write().unwrap_or_else(PoisonError::into_inner);
+        topics.entry(partition.topic).or_default().insert(partition.partition, hosted);
+    }
+
     fn open(&self, topic: &Topic, partition: &TopicPartition) -> Result<Hosted, LogError> {
         let Surroundings { config, directory, clock, probe, isr_changes } = &self.around;
         let settings = Arc::new(TopicSettings::new(config, &topic.configs));
@@ -133,8 +150,7 @@ impl Partitions {
         let isr_changes = Arc::clone(isr_changes);
         let replica = Replica::new(config.id(), log, high_watermark, settings.replica, clock, probe, isr_changes);
         let hosted = Hosted { replica, topic: topic.id, settings };
-        let mut topics = self.topics.write().unwrap_or_else(PoisonError::into_inner);
-        topics.entry(Arc::clone(&partition.topic)).or_default().insert(partition.partition, hosted.clone());
+        self.host(hosted.clone());
         Ok(hosted)
     }
 

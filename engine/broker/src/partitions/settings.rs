@@ -12,6 +12,24 @@ use crate::config::{BrokerConfig, millis, parse_ack_level, parse_timestamp_type}
 pub(crate) struct TopicSettings {
     pub(crate) log: LogConfig,
     pub(crate) replica: ReplicaSettings,
+    /// How far a producer's timestamps may be off the clock.
+    pub(crate) timestamps: TimestampBounds,
+    /// What they were made from.
+    overrides: BTreeMap<String, String>,
+}
+
+/// `message.timestamp.before.max.ms` and `message.timestamp.after.max.ms`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct TimestampBounds {
+    before_max_ms: i64,
+    after_max_ms: i64,
+}
+
+impl TimestampBounds {
+    /// The earliest and the latest timestamp that is taken now.
+    pub(crate) fn around(self, now_ms: i64) -> (i64, i64) {
+        (now_ms.saturating_sub(self.before_max_ms), now_ms.saturating_add(self.after_max_ms))
+    }
 }
 
 impl TopicSettings {
@@ -20,7 +38,17 @@ impl TopicSettings {
         let required = number(overrides, "min.insync.replicas", i64::from(config.min_insync_replicas));
         let replica =
             ReplicaSettings { lag_time_max: millis(config.replica_lag_time_max_ms), min_insync_replicas: to(required) };
-        TopicSettings { log: config.log_config(overrides), replica }
+        let bound = |name: &str, default| number(overrides, name, default);
+        let timestamps = TimestampBounds {
+            before_max_ms: bound("message.timestamp.before.max.ms", config.log_message_timestamp_before_max_ms),
+            after_max_ms: bound("message.timestamp.after.max.ms", config.log_message_timestamp_after_max_ms),
+        };
+        TopicSettings { log: config.log_config(overrides), replica, timestamps, overrides: overrides.clone() }
+    }
+
+    /// Whether they are still what the topic says.
+    pub(crate) fn are_of(&self, overrides: &BTreeMap<String, String>) -> bool {
+        self.overrides == *overrides
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod cluster;
 mod config;
+mod configs;
 mod connections;
 mod kcat;
 mod metadata;

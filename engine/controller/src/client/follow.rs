@@ -11,7 +11,7 @@ use logdyno_wire::messages::fetch_request::{FetchPartition, FetchTopic};
 use logdyno_wire::messages::{self, FetchRequest, TopicName};
 
 use super::registration::refuse;
-use super::{Client, ClientError};
+use super::{Client, ClientError, Line};
 use crate::ControllerError;
 use crate::image::MetadataImage;
 use crate::metadata_log::{METADATA_TOPIC, records_of};
@@ -32,6 +32,16 @@ pub struct MetadataDelta {
 impl Client {
     /// Records from `from` on; waits for some, at most `wait_max`. Not retried.
     pub async fn fetch_metadata(&self, from: Offset, wait_max: Duration) -> Result<MetadataDelta, ClientError> {
+        self.fetch(&self.following, from, wait_max).await
+    }
+
+    /// The end of what the controller has committed by now; `known` is how far the asker is. Does not wait behind
+    /// whoever follows.
+    pub async fn committed_end(&self, known: Offset) -> Result<Offset, ClientError> {
+        Ok(self.fetch(&self.requests, known, Duration::ZERO).await?.committed_end)
+    }
+
+    async fn fetch(&self, line: &Line, from: Offset, wait_max: Duration) -> Result<MetadataDelta, ClientError> {
         let partition =
             FetchPartition::default().with_partition(0).with_fetch_offset(from.0).with_partition_max_bytes(BYTES_MAX);
         let topic = FetchTopic::default()
@@ -43,7 +53,7 @@ impl Client {
             .with_min_bytes(1)
             .with_max_bytes(BYTES_MAX)
             .with_topics(vec![topic]);
-        let response = self.call(&self.following, request, 12).await?;
+        let response = self.call(line, request, 12).await?;
         refuse("to tell the metadata", response.error_code)?;
         let answer = response.responses.into_iter().flat_map(|topic| topic.partitions).next();
         let answer = answer.ok_or(ClientError::Unanswered { reason: "the answer holds no partition".to_owned() })?;

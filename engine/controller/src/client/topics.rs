@@ -1,6 +1,9 @@
-//! CreateTopics and DeleteTopics, forwarded as a client sent them.
+//! What concerns topics, forwarded as a client sent it, and how to learn when it is known here.
 
-use logdyno_wire::messages::{CreateTopicsRequest, CreateTopicsResponse, DeleteTopicsRequest, DeleteTopicsResponse};
+use logdyno_wire::messages::{
+    AlterConfigsRequest, AlterConfigsResponse, CreateTopicsRequest, CreateTopicsResponse, DeleteTopicsRequest,
+    DeleteTopicsResponse, IncrementalAlterConfigsRequest, IncrementalAlterConfigsResponse,
+};
 
 use super::{Client, ClientError};
 
@@ -13,5 +16,18 @@ impl Client {
     /// Has topics deleted; the request names them in the way of version 6. Not retried, as creation is not.
     pub async fn delete_topics(&self, request: DeleteTopicsRequest) -> Result<DeleteTopicsResponse, ClientError> {
         self.call(&self.requests, request, 6).await
+    }
+
+    /// Has topics' settings replaced. May be sent again after a failure.
+    pub async fn alter_configs(&self, request: AlterConfigsRequest) -> Result<AlterConfigsResponse, ClientError> {
+        self.call(&self.requests, request, 2).await
+    }
+
+    /// Has topics' settings changed. Not retried: what is appended to a list might be subtracted again meanwhile.
+    pub async fn incremental_alter_configs(
+        &self,
+        request: IncrementalAlterConfigsRequest,
+    ) -> Result<IncrementalAlterConfigsResponse, ClientError> {
+        self.call(&self.requests, request, 1).await
     }
 }

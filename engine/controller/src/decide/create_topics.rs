@@ -1,5 +1,7 @@
 //! CreateTopics: Kafka's rules of `ReplicationControlManager.createTopic`.
 
+use std::collections::BTreeMap;
+
 use logdyno_record::{BrokerId, LeaderEpoch, TopicId};
 
 use super::{Refusal, topic_config, topic_name};
@@ -54,9 +56,7 @@ pub fn create_topic(
     seed: u64,
 ) -> Result<(CreatedTopic, Vec<MetadataRecord>), Refusal> {
     topic_name::check(&topic.name, image)?;
-    for (name, value) in &topic.configs {
-        topic_config::check(name, value.as_deref())?;
-    }
+    let configs = topic_config::check_all(topic.configs.iter().map(|(name, value)| (name.as_str(), value.as_deref())))?;
     let assignment =
         if topic.assignment.is_empty() { placed(image, defaults, topic, seed)? } else { assigned(image, topic)? };
     let created = CreatedTopic {
@@ -64,20 +64,18 @@ pub fn create_topic(
         partitions: i32::try_from(assignment.len()).unwrap_or(i32::MAX),
         replication_factor: assignment.first().map_or(0, |replicas| i16::try_from(replicas.len()).unwrap_or(i16::MAX)),
     };
-    Ok((created, records(image, topic, id, assignment)))
+    Ok((created, records(image, topic, id, configs, assignment)))
 }
 
 fn records(
     image: &MetadataImage,
     topic: &NewTopic,
     id: TopicId,
+    configs: BTreeMap<String, String>,
     assignment: Vec<Vec<BrokerId>>,
 ) -> Vec<MetadataRecord> {
     let mut records = vec![MetadataRecord::Topic { id, name: topic.name.clone() }];
-    records.extend(topic.configs.iter().filter_map(|(name, value)| {
-        let (name, value) = (name.clone(), value.clone()?);
-        Some(MetadataRecord::TopicConfig { topic: id, name, value })
-    }));
+    records.extend(configs.into_iter().map(|(name, value)| MetadataRecord::TopicConfig { topic: id, name, value }));
     records.extend((0..).zip(assignment).map(|(partition, replicas)| {
         let isr: Vec<_> = replicas.iter().copied().filter(|id| image.live_epoch(*id).is_some()).collect();
         let leader = isr.first().copied();

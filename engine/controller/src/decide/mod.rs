@@ -3,6 +3,7 @@
 //! Nothing here writes, sends or waits. A decision is made on the newest image, its records are made
 //! durable, and only then is the answer given.
 
+pub mod alter_configs;
 pub mod alter_partition;
 pub mod create_topics;
 pub mod delete_topics;

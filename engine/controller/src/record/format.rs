@@ -22,6 +22,7 @@ const TOPIC: u8 = 3;
 const TOPIC_CONFIG: u8 = 4;
 const PARTITION: u8 = 5;
 const TOPIC_REMOVED: u8 = 6;
+const TOPIC_CONFIG_REMOVED: u8 = 7;
 
 /// Why bytes are no metadata record.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -68,6 +69,7 @@ pub fn encode(record: &MetadataRecord) -> Vec<u8> {
         MetadataRecord::TopicConfig { topic, name, value } => {
             to.kind(TOPIC_CONFIG).uuid(*topic).string(name).string(value)
         }
+        MetadataRecord::TopicConfigRemoved { topic, name } => to.kind(TOPIC_CONFIG_REMOVED).uuid(*topic).string(name),
         MetadataRecord::Partition { topic, partition, state } => {
             to.kind(PARTITION).uuid(*topic).raw(&partition.to_be_bytes()).state(state)
         }
@@ -99,6 +101,9 @@ pub fn decode(bytes: &[u8]) -> Result<MetadataRecord, FormatError> {
             name: from.string("setting")?,
             value: from.string("value")?,
         },
+        (FORMAT, TOPIC_CONFIG_REMOVED) => {
+            MetadataRecord::TopicConfigRemoved { topic: from.uuid("topic id")?, name: from.string("setting")? }
+        }
         (FORMAT, PARTITION) => MetadataRecord::Partition {
             topic: from.uuid("topic id")?,
             partition: i32::from_be_bytes(from.array("partition")?),

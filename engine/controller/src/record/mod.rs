@@ -78,6 +78,13 @@ pub enum MetadataRecord {
         /// As given.
         value: String,
     },
+    /// A topic setting has its default again.
+    TopicConfigRemoved {
+        /// Of which topic.
+        topic: TopicId,
+        /// Kafka's name.
+        name: String,
+    },
     /// A partition's state: a new partition, or its next state.
     Partition {
         /// Of which topic.

@@ -48,6 +48,7 @@ fn record() -> impl Strategy<Value = MetadataRecord> {
             name,
             value
         }),
+        (uuid(), ".{0,9}").prop_map(|(topic, name)| MetadataRecord::TopicConfigRemoved { topic, name }),
         (uuid(), any::<i32>(), state()).prop_map(|(topic, partition, state)| MetadataRecord::Partition {
             topic,
             partition,

@@ -1,5 +1,6 @@
 //! The controller: its decisions as tables, its log across restarts, and the service over loopback.
 
+mod alter_configs;
 mod alter_partition;
 mod cluster;
 mod format;
