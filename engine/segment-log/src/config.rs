@@ -5,7 +5,7 @@ use logdyno_record::batch::TimestampType;
 use logdyno_storage::Level;
 
 /// A topic's settings as far as its logs obey them. Defaults are Kafka 4.x's.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct LogConfig {
     /// A segment file holds at most this many bytes. Default 1 GiB.
     pub segment_bytes: u64,
@@ -27,6 +27,30 @@ pub struct LogConfig {
     pub flush_interval_messages: u64,
     /// How many syncs of one level may run at once; what is asked for meanwhile goes with the next. Default 2.
     pub commits_in_flight: usize,
+    /// What becomes of old records. Default they are deleted.
+    pub cleanup_policy: CleanupPolicy,
+    /// A segment whose youngest record is older than this is deleted; `None` (Kafka's -1) keeps all. Default 7 days.
+    pub retention_ms: Option<u64>,
+    /// The oldest segments are deleted as long as this much is left; `None` (Kafka's -1) keeps all. Default `None`.
+    pub retention_bytes: Option<u64>,
+    /// How long the files of a deleted segment stay, renamed, for those who still read them. Default 60 s.
+    pub file_delete_delay_ms: u64,
+}
+
+/// `cleanup.policy`: one, both, or neither.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CleanupPolicy {
+    /// `retention.ms` and `retention.bytes` count.
+    pub delete: bool,
+    /// Of each key, only the latest record is kept.
+    pub compact: bool,
+}
+
+impl CleanupPolicy {
+    /// `delete`.
+    pub const DELETE: CleanupPolicy = CleanupPolicy { delete: true, compact: false };
+    /// `compact`.
+    pub const COMPACT: CleanupPolicy = CleanupPolicy { delete: false, compact: true };
 }
 
 impl Default for LogConfig {
@@ -42,15 +66,21 @@ impl Default for LogConfig {
             ack_level: Level::Written,
             flush_interval_messages: u64::MAX,
             commits_in_flight: 2,
+            cleanup_policy: CleanupPolicy::DELETE,
+            retention_ms: Some(7 * 24 * 3600 * 1000),
+            retention_bytes: None,
+            file_delete_delay_ms: 60_000,
         }
     }
 }
 
 /// What the data directory knows of a log that is opened.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Recovery {
     /// The last stop was clean: the files end where the log ends.
     pub clean_shutdown: bool,
     /// Everything before it was durable: a bad batch there is damage, not a torn tail.
     pub recovery_point: Offset,
+    /// Nothing before it is the log's any more, whatever the files hold (DeleteRecords).
+    pub log_start: Offset,
 }

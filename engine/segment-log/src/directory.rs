@@ -6,14 +6,14 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use logdyno_record::{Clock, Offset, Probe, TopicId, TopicPartition};
-use logdyno_storage::{Backend, Storage, StorageError};
+use logdyno_storage::{Backend, Storage};
 
-use crate::checkpoint;
 use crate::config::{LogConfig, Recovery};
 use crate::error::LogError;
 use crate::log::Log;
 use crate::meta::{self, Meta};
 use crate::names;
+use crate::offsets_file::{OffsetsFile, PartitionCheckpoints, failed as storage};
 use crate::recovery::RecoveryReport;
 
 type Result<T> = std::result::Result<T, LogError>;
@@ -26,9 +26,9 @@ pub struct LogDirectory {
     probe: Arc<dyn Probe>,
     root: Arc<dyn Storage>,
     clean_shutdown: bool,
-    recovery_points: Arc<RecoveryPoints>,
-    /// As found at the start.
-    high_watermarks: Mutex<BTreeMap<TopicPartition, Offset>>,
+    recovery_points: Arc<OffsetsFile>,
+    log_starts: Arc<OffsetsFile>,
+    high_watermarks: OffsetsFile,
     logs: Mutex<BTreeMap<TopicPartition, Arc<Log>>>,
     _lock: File,
 }
@@ -46,21 +46,13 @@ impl LogDirectory {
         fs::create_dir_all(path).map_err(|source| at(path, source))?;
         let lock = lock(path)?;
         let root = backend.open(path).map_err(|source| storage(path, source))?;
-        let load = |name: &str| -> Result<BTreeMap<TopicPartition, Offset>> {
-            let content = root.load(name).map_err(|source| storage(path, source))?;
-            let entries = content.map(|content| checkpoint::decode_offsets(&content, &path.join(name))).transpose()?;
-            Ok(entries.unwrap_or_default().into_iter().collect())
-        };
-        let (recovery_points, high_watermarks) = (load(names::RECOVERY_POINTS)?, load(names::HIGH_WATERMARKS)?);
+        let load = |name| OffsetsFile::load(path, name, &root);
+        let (recovery_points, log_starts) = (load(names::RECOVERY_POINTS)?, load(names::LOG_STARTS)?);
+        let high_watermarks = load(names::HIGH_WATERMARKS)?;
         let clean = root.load(names::CLEAN_SHUTDOWN).map_err(|source| storage(path, source))?.is_some();
         if clean {
             root.remove(names::CLEAN_SHUTDOWN).map_err(|source| storage(path, source))?;
         }
-        let recovery_points = Arc::new(RecoveryPoints {
-            path: path.to_owned(),
-            root: Arc::clone(&root),
-            known: Mutex::new(recovery_points),
-        });
         let directory = LogDirectory {
             path: path.to_owned(),
             backend,
@@ -68,8 +60,9 @@ impl LogDirectory {
             probe,
             root,
             clean_shutdown: clean,
-            recovery_points,
-            high_watermarks: Mutex::new(high_watermarks),
+            recovery_points: Arc::new(recovery_points),
+            log_starts: Arc::new(log_starts),
+            high_watermarks,
             logs: Mutex::default(),
             _lock: lock,
         };
@@ -120,12 +113,16 @@ impl LogDirectory {
         check_topic_id(&*storage, partition, topic_id, &folder)?;
         let recovery = Recovery {
             clean_shutdown: self.clean_shutdown,
-            recovery_point: lock_map(&self.recovery_points.known).get(partition).copied().unwrap_or_default(),
+            recovery_point: self.recovery_points.get(partition).unwrap_or_default(),
+            log_start: self.log_starts.get(partition).unwrap_or_default(),
         };
         let (clock, probe) = (Arc::clone(&self.clock), Arc::clone(&self.probe));
         let (log, report) = Log::open(storage, partition.clone(), config, recovery, clock, probe)?;
-        let (points, cut) = (Arc::clone(&self.recovery_points), partition.clone());
-        log.set_before_cut(Box::new(move |end| points.lower(&cut, end)));
+        log.set_checkpoints(PartitionCheckpoints {
+            partition: partition.clone(),
+            recovery_points: Arc::clone(&self.recovery_points),
+            log_starts: Arc::clone(&self.log_starts),
+        });
         logs.insert(partition.clone(), Arc::clone(&log));
         Ok((log, report))
     }
@@ -141,8 +138,9 @@ impl LogDirectory {
             tracing::warn!(%partition, "closing a log that is deleted: {error}");
         }
         // A log of the same name starts anew.
-        self.recovery_points.lower(partition, Offset::ZERO)?;
-        lock_map(&self.high_watermarks).remove(partition);
+        self.recovery_points.forget(partition)?;
+        self.log_starts.forget(partition)?;
+        self.high_watermarks.forget(partition)?;
         let folder = self.folder(partition);
         if !folder.exists() {
             return Ok(());
@@ -157,23 +155,22 @@ impl LogDirectory {
         spawned.map(drop).map_err(|source| at(&self.path, source))
     }
 
-    /// Writes high watermarks and recovery points, as they are now.
+    /// Writes high watermarks, recovery points and log starts, as they are now.
     pub fn write_checkpoints(&self, high_watermarks: &[(TopicPartition, Offset)]) -> Result<()> {
-        let content = checkpoint::encode_offsets(high_watermarks.iter().map(|(partition, offset)| (partition, offset)));
-        self.root.replace(names::HIGH_WATERMARKS, &content).map_err(|source| storage(&self.path, source))?;
-        self.write_recovery_points()
+        self.high_watermarks.update(|known| known.extend(high_watermarks.iter().cloned()))?;
+        self.write_log_offsets()
     }
 
-    /// A partition's high watermark in the checkpoint that was found at the start; 0 if there is none.
+    /// A partition's high watermark as last written down; 0 if it never was.
     pub fn high_watermark(&self, partition: &TopicPartition) -> Offset {
-        lock_map(&self.high_watermarks).get(partition).copied().unwrap_or_default()
+        self.high_watermarks.get(partition).unwrap_or_default()
     }
 
     /// Closes all logs and, if all closed well, leaves the mark that spares the next start its recovery.
     pub fn close_clean(&self) -> Result<()> {
         let logs: Vec<Arc<Log>> = self.logs().values().cloned().collect();
         let closed: Vec<Result<()>> = logs.iter().map(|log| log.close()).collect();
-        self.write_recovery_points()?;
+        self.write_log_offsets()?;
         closed.into_iter().collect::<Result<()>>()?;
         let unseen = self.existing().into_iter().any(|(partition, _)| !self.logs().contains_key(&partition));
         if unseen && !self.clean_shutdown {
@@ -184,11 +181,20 @@ impl LogDirectory {
         self.root.replace(names::CLEAN_SHUTDOWN, mark).map_err(|source| storage(&self.path, source))
     }
 
-    fn write_recovery_points(&self) -> Result<()> {
+    /// Writes what the logs say of themselves. A log start is written only where the files do not tell it.
+    fn write_log_offsets(&self) -> Result<()> {
         let logs = self.logs();
-        let mut known = lock_map(&self.recovery_points.known);
-        known.extend(logs.iter().map(|(partition, log)| (partition.clone(), log.recovery_point())));
-        self.recovery_points.write(&known)
+        let points = logs.iter().map(|(partition, log)| (partition.clone(), log.recovery_point()));
+        self.recovery_points.update(|known| known.extend(points))?;
+        self.log_starts.update(|known| {
+            for (partition, log) in logs.iter() {
+                if let Some(start) = log.start_within_segment() {
+                    known.insert(partition.clone(), start);
+                } else {
+                    known.remove(partition);
+                }
+            }
+        })
     }
 
     fn folder(&self, partition: &TopicPartition) -> PathBuf {
@@ -219,34 +225,6 @@ impl LogDirectory {
     }
 }
 
-/// The recovery points in the checkpoint. Its lock is held from asking a log until the file is written, so that a
-/// truncation's lower point is never written over with what was true before.
-struct RecoveryPoints {
-    path: PathBuf,
-    root: Arc<dyn Storage>,
-    known: Mutex<BTreeMap<TopicPartition, Offset>>,
-}
-
-impl RecoveryPoints {
-    fn lower(&self, partition: &TopicPartition, end: Offset) -> Result<()> {
-        let mut known = lock_map(&self.known);
-        match known.get_mut(partition) {
-            Some(point) if *point > end => *point = end,
-            _ => return Ok(()),
-        }
-        self.write(&known)
-    }
-
-    fn write(&self, points: &BTreeMap<TopicPartition, Offset>) -> Result<()> {
-        let content = checkpoint::encode_offsets(points.iter());
-        self.root.replace(names::RECOVERY_POINTS, &content).map_err(|source| storage(&self.path, source))
-    }
-}
-
-fn lock_map<T>(map: &Mutex<T>) -> MutexGuard<'_, T> {
-    map.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 /// Checks, or writes before any data, which topic the folder belongs to.
 fn check_topic_id(folder: &dyn Storage, partition: &TopicPartition, wanted: TopicId, path: &Path) -> Result<()> {
     let content = folder.load(names::PARTITION_METADATA).map_err(|source| storage(path, source))?;
@@ -271,8 +249,4 @@ fn lock(directory: &Path) -> Result<File> {
 
 fn at(path: &Path, source: std::io::Error) -> LogError {
     LogError::Directory { path: path.to_owned(), source: Arc::new(source) }
-}
-
-fn storage(path: &Path, source: StorageError) -> LogError {
-    at(path, std::io::Error::other(source))
 }

@@ -70,6 +70,19 @@ impl Epochs {
         self.entries.len() != before
     }
 
+    /// Drops epochs that end at or before `start`, and has the one that goes on there start there (Kafka's
+    /// truncateFromStart); true if anything changed.
+    pub(crate) fn truncate_front(&mut self, start: Offset) -> bool {
+        let behind = self.entries.partition_point(|(_, at)| *at <= start);
+        let Some(last) = behind.checked_sub(1) else { return false };
+        if last == 0 && self.entries[0].1 == start {
+            return false;
+        }
+        self.entries.drain(..last);
+        self.entries[0].1 = start;
+        true
+    }
+
     pub(crate) fn clear(&mut self) {
         self.entries.clear();
     }
@@ -109,6 +122,24 @@ mod tests {
         assert!(known.assign(LeaderEpoch(2), Offset(10)));
         assert_eq!(known, epochs(&[(0, 0), (2, 10)]));
         assert!(!known.assign(LeaderEpoch(2), Offset(15)), "known already");
+    }
+
+    /// Kafka's LeaderEpochFileCacheTest: the epoch that goes on across the new start is kept, with that start.
+    #[test]
+    fn a_cut_at_the_front_keeps_the_epoch_that_goes_on() {
+        for (start, changed, left) in [
+            (0, false, vec![(2, 6), (3, 8), (4, 11)]),
+            (6, false, vec![(2, 6), (3, 8), (4, 11)]),
+            (7, true, vec![(2, 7), (3, 8), (4, 11)]),
+            (8, true, vec![(3, 8), (4, 11)]),
+            (10, true, vec![(3, 10), (4, 11)]),
+            (15, true, vec![(4, 15)]),
+        ] {
+            let mut known = epochs(&[(2, 6), (3, 8), (4, 11)]);
+            assert_eq!(known.truncate_front(Offset(start)), changed, "start {start}");
+            assert_eq!(known, epochs(&left), "start {start}");
+        }
+        assert!(!Epochs::default().truncate_front(Offset(5)));
     }
 
     #[test]

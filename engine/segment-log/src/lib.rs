@@ -17,11 +17,13 @@ mod index;
 mod log;
 mod meta;
 mod names;
+mod offsets_file;
 mod recovery;
+mod retention;
 mod rope;
 mod segment;
 
-pub use config::{LogConfig, Recovery};
+pub use config::{CleanupPolicy, LogConfig, Recovery};
 pub use directory::LogDirectory;
 pub use epochs::EpochEnd;
 pub use error::LogError;
@@ -29,3 +31,4 @@ pub use log::{AckEndListener, Appended, Log, LogRead, PendingRead, Slice, Timest
 pub use logdyno_storage::{Level, Storage, StorageError};
 pub use meta::Meta;
 pub use recovery::RecoveryReport;
+pub use retention::RetentionPlan;

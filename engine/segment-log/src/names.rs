@@ -8,9 +8,13 @@ pub(crate) const META: &str = "meta.properties";
 pub(crate) const CLEAN_SHUTDOWN: &str = ".kafka_cleanshutdown";
 pub(crate) const RECOVERY_POINTS: &str = "recovery-point-offset-checkpoint";
 pub(crate) const HIGH_WATERMARKS: &str = "replication-offset-checkpoint";
+pub(crate) const LOG_STARTS: &str = "log-start-offset-checkpoint";
 pub(crate) const LOCK: &str = ".lock";
 /// Ends the name of a folder that waits for its removal.
 pub(crate) const DELETED_FOLDER: &str = "-delete";
+
+/// Ends the name of a file that waits for its removal.
+const DELETED: &str = ".deleted";
 
 /// The files of a segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,6 +25,8 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
+    pub(crate) const ALL: [Kind; 3] = [Kind::Log, Kind::OffsetIndex, Kind::TimeIndex];
+
     fn suffix(self) -> &'static str {
         match self {
             Kind::Log => "log",
@@ -38,16 +44,21 @@ pub(crate) fn file(base: Offset, kind: Kind) -> String {
 /// The segment and kind that a file's name speaks of.
 pub(crate) fn parse_file(name: &str) -> Option<(Offset, Kind)> {
     let (digits, suffix) = name.split_once('.')?;
-    let kind = [Kind::Log, Kind::OffsetIndex, Kind::TimeIndex].into_iter().find(|kind| kind.suffix() == suffix)?;
+    let kind = Kind::ALL.into_iter().find(|kind| kind.suffix() == suffix)?;
     if digits.len() != 20 || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;
     }
     Some((Offset(digits.parse().ok()?), kind))
 }
 
+/// What a file is called from its deletion until its removal.
+pub(crate) fn deleted(name: &str) -> String {
+    format!("{name}{DELETED}")
+}
+
 /// What an interrupted deletion or compaction leaves behind.
 pub(crate) fn is_leftover(name: &str) -> bool {
-    name.ends_with(".deleted") || name.ends_with(".cleaned")
+    name.ends_with(DELETED) || name.ends_with(".cleaned")
 }
 
 /// The partition of a folder named `topic-partition`; a topic's name may hold dashes.

@@ -40,6 +40,7 @@ pub(crate) struct Recovered {
     pub(crate) segments: Vec<Arc<Segment>>,
     pub(crate) writer: Box<dyn Writer>,
     pub(crate) epochs: Epochs,
+    pub(crate) start: Offset,
     pub(crate) end: Offset,
     pub(crate) report: RecoveryReport,
 }
@@ -287,6 +288,15 @@ impl Loader<'_> {
     fn finish(mut self, mut contents: Vec<Contents>) -> Result<Recovered, LogError> {
         let error = |source| LogError::Storage { partition: self.partition.clone(), source };
         let Some(active) = contents.pop() else { return self.empty() };
+        if active.next < self.recovery.log_start {
+            // A power loss took what had been appended behind what was deleted.
+            let bases: Vec<Offset> = contents.iter().map(|sealed| sealed.base).chain([active.base]).collect();
+            let (end, start) = (active.next, self.recovery.log_start);
+            self.report.cut = Some(format!("it ended at {end}, before its start {start}: it starts over there"));
+            self.remove_from(&bases)?;
+            return self.empty();
+        }
+        let start = self.recovery.log_start.max(contents.first().map_or(active.base, |first| first.base));
         let mut segments = Vec::with_capacity(contents.len() + 1);
         for sealed in contents {
             let reader = self.storage.reader(&names::file(sealed.base, Kind::Log)).map_err(error)?;
@@ -296,11 +306,12 @@ impl Loader<'_> {
         let (writer, active) = reopen(&**self.storage, active.base, active, self.config).map_err(error)?;
         segments.push(active);
         self.epochs.truncate(end);
-        Ok(Recovered { segments, writer, epochs: self.epochs, end, report: self.report })
+        self.epochs.truncate_front(start);
+        Ok(Recovered { segments, writer, epochs: self.epochs, start, end, report: self.report })
     }
 
     fn empty(mut self) -> Result<Recovered, LogError> {
-        let base = Offset::ZERO;
+        let base = self.recovery.log_start;
         let error = |source| LogError::Storage { partition: self.partition.clone(), source };
         let name = names::file(base, Kind::Log);
         let writer = self.storage.create(&name, self.config.segment_bytes).map_err(error)?;
@@ -308,7 +319,7 @@ impl Loader<'_> {
         let contents = Contents::new(base, self.config, self.now_ms);
         self.epochs.clear();
         let segments = vec![Arc::new(Segment::new(base, reader, contents))];
-        Ok(Recovered { segments, writer, epochs: self.epochs, end: base, report: self.report })
+        Ok(Recovered { segments, writer, epochs: self.epochs, start: base, end: base, report: self.report })
     }
 
     fn remove(&self, name: &str) -> Result<(), LogError> {
@@ -325,7 +336,7 @@ impl Loader<'_> {
 ///
 /// Whoever removes several segments starts with the last, so that no crash leaves a hole.
 pub(crate) fn remove_files(storage: &dyn Storage, base: Offset) -> logdyno_storage::Result<()> {
-    remove_kinds(storage, base, &[Kind::Log, Kind::OffsetIndex, Kind::TimeIndex])
+    remove_kinds(storage, base, &Kind::ALL)
 }
 
 /// Removes a segment's indexes, before the segment is cut.

@@ -1,5 +1,6 @@
 //! One segment: a file of batches, and what is known of its content.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use logdyno_record::Offset;
@@ -15,11 +16,21 @@ pub(crate) struct Segment {
     pub(crate) base: Offset,
     pub(crate) reader: Arc<dyn Reader>,
     contents: RwLock<Contents>,
+    retired: AtomicBool,
 }
 
 impl Segment {
     pub(crate) fn new(base: Offset, reader: Arc<dyn Reader>, contents: Contents) -> Segment {
-        Segment { base, reader, contents: RwLock::new(contents) }
+        Segment { base, reader, contents: RwLock::new(contents), retired: AtomicBool::new(false) }
+    }
+
+    /// It left the log by retention or compaction. Its bytes stay what they are: who reads it may finish.
+    pub(crate) fn retire(&self) {
+        self.retired.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn is_retired(&self) -> bool {
+        self.retired.load(Ordering::Acquire)
     }
 
     pub(crate) fn file(&self) -> String {
@@ -120,6 +131,15 @@ impl Contents {
     fn encode_indexes(&mut self) -> (Vec<u8>, Vec<u8>) {
         self.enter_max_timestamp();
         (self.offsets.encode(), self.times.encode())
+    }
+
+    /// The age of a segment counts from it. Kafka takes the file's time where no record has a timestamp; this is when
+    /// this process first saw the file, which is later: such a segment is kept longer, never shorter.
+    pub(crate) fn largest_timestamp_ms(&self) -> i64 {
+        self.max_timestamp
+            .map(|(timestamp, _)| timestamp)
+            .filter(|timestamp| *timestamp >= 0)
+            .unwrap_or(self.created_ms)
     }
 
     /// Enters the greatest timestamp into the time index if it is not there.

@@ -20,7 +20,7 @@ fn buffered() -> Kind {
 fn open(backend: &dyn Backend, dir: &Path) -> (Arc<Log>, SingleVoter) {
     let storage = backend.open(&dir.join(format!("{METADATA_TOPIC}-0"))).expect("a directory");
     let partition = TopicPartition::new(METADATA_TOPIC, 0);
-    let recovery = Recovery { clean_shutdown: false, recovery_point: Offset::ZERO };
+    let recovery = Recovery::default();
     let opened =
         Log::open(storage, partition, LogConfig::default(), recovery, Arc::new(SystemClock), Arc::new(NoProbe));
     let (log, _) = opened.expect("a log");

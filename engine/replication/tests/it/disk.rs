@@ -26,7 +26,7 @@ impl Disk {
         let folder = self.dir.path().join(format!("broker-{broker}")).join("t-0");
         let storage = self.backend.open(&folder).expect("a folder");
         let config = LogConfig { ack_level: Level::Written, ..LogConfig::default() };
-        let recovery = Recovery { clean_shutdown: false, recovery_point: Offset::ZERO };
+        let recovery = Recovery::default();
         let (clock, probe) = (Arc::new(SystemClock), Arc::new(NoProbe));
         let opened = Log::open(storage, TopicPartition::new("t", 0), config, recovery, clock, probe);
         let (log, _) = opened.expect("a log");

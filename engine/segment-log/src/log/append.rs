@@ -10,7 +10,7 @@ use bytes::Bytes;
 use logdyno_record::batch::patch;
 use logdyno_record::batch::{Batch, BatchHeader, TimestampType, batches};
 use logdyno_record::{LeaderEpoch, Offset, Stage};
-use logdyno_storage::{Append, Level};
+use logdyno_storage::{Append, Level, StorageError};
 
 use super::{Log, Result, Writing};
 use crate::error::LogError;
@@ -204,7 +204,11 @@ impl Log {
         let storage = Arc::clone(&self.storage);
         let thread = std::thread::Builder::new().name("segment-close".into());
         let spawned = thread.spawn(move || {
-            segment.write_indexes(&*storage)?;
+            match segment.write_indexes(&*storage) {
+                // They are rebuilt at the next start; until then they are in memory.
+                Err(StorageError::NoSpace { path }) => tracing::warn!("no space for the index {}", path.display()),
+                written => written?,
+            }
             writer.close()
         });
         match spawned {

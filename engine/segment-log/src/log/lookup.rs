@@ -28,6 +28,7 @@ impl Log {
                 continue;
             }
             let from = segment.contents().times.floor(segment.base, timestamp).unwrap_or(segment.base);
+            let from = from.max(self.start_offset());
             if let Some(found) = self.first_in(&segment, from, up_to, |time| time >= timestamp)? {
                 return Ok(Some(found));
             }
@@ -45,26 +46,44 @@ impl Log {
             }
         }
         match youngest {
-            Some((max, segment)) => self.first_in(&segment, segment.base, up_to, |time| time == max),
+            Some((max, segment)) => {
+                let from = segment.base.max(self.start_offset());
+                self.first_in(&segment, from, up_to, |time| time == max)
+            }
             None => Ok(None),
         }
     }
 
     /// The greatest timestamp of a segment's batches before `up_to`.
     fn max_timestamp(&self, segment: &Segment, up_to: Offset) -> Result<Option<i64>> {
-        let (next, max) = (segment.contents().next, segment.contents().max_timestamp);
-        if next <= up_to {
+        let (next, max, start) = (segment.contents().next, segment.contents().max_timestamp, self.start_offset());
+        if next <= up_to && segment.base >= start {
             return Ok(max.map(|(timestamp, _)| timestamp));
         }
         let mut greatest = None;
-        let mut walk = self.walk(segment, segment.base);
+        let mut walk = self.walk(segment, start.max(segment.base));
         while let Some(batch) = walk.next() {
             let batch = batch.map_err(|error| self.walk_error(segment, error))?;
             if batch.header().next_offset() > up_to {
                 break;
             }
-            greatest = greatest.max(Some(batch.header().max_timestamp));
+            if batch.header().last_offset() < start {
+                continue;
+            }
+            let whole = batch.header().base_offset >= start;
+            let within = if whole { Some(batch.header().max_timestamp) } else { self.max_in(&batch, start)? };
+            greatest = greatest.max(within);
         }
+        Ok(greatest)
+    }
+
+    /// The greatest timestamp of a batch's records from `start` on.
+    fn max_in(&self, batch: &Batch, start: Offset) -> Result<Option<i64>> {
+        let mut greatest = None;
+        self.first_record(batch, start, &mut |time| {
+            greatest = greatest.max(Some(time));
+            false
+        })?;
         Ok(greatest)
     }
 
@@ -74,7 +93,7 @@ impl Log {
         segment: &Segment,
         from: Offset,
         up_to: Offset,
-        wanted: impl Fn(i64) -> bool,
+        mut wanted: impl FnMut(i64) -> bool,
     ) -> Result<Option<TimestampOffset>> {
         let mut walk = self.walk(segment, from);
         while let Some(batch) = walk.next() {
@@ -85,24 +104,30 @@ impl Log {
             if batch.header().last_offset() < from || batch.header().is_control() {
                 continue;
             }
-            if let Some(found) = self.first_record(&batch, &wanted)?.filter(|found| found.offset < up_to) {
+            if let Some(found) = self.first_record(&batch, from, &mut wanted)?.filter(|found| found.offset < up_to) {
                 return Ok(Some(found));
             }
         }
         Ok(None)
     }
 
-    fn first_record(&self, batch: &Batch, wanted: &impl Fn(i64) -> bool) -> Result<Option<TimestampOffset>> {
+    /// The first record of a batch at or behind `from` whose time is `wanted`.
+    fn first_record(
+        &self,
+        batch: &Batch,
+        from: Offset,
+        wanted: &mut impl FnMut(i64) -> bool,
+    ) -> Result<Option<TimestampOffset>> {
         let header = batch.header();
         if header.timestamp_type() == TimestampType::LogAppendTime {
-            let (timestamp, offset) = (header.max_timestamp, header.base_offset);
+            let (timestamp, offset) = (header.max_timestamp, header.base_offset.max(from));
             return Ok(wanted(timestamp).then_some(TimestampOffset { timestamp, offset }));
         }
         let bad = |source| LogError::Batch { partition: self.partition.clone(), source };
         let records = batch.records().map_err(bad)?;
         for record in &records {
             let record = record.map_err(bad)?;
-            if wanted(record.timestamp) {
+            if record.offset >= from && wanted(record.timestamp) {
                 return Ok(Some(TimestampOffset { timestamp: record.timestamp, offset: record.offset }));
             }
         }

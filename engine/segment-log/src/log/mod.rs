@@ -6,6 +6,7 @@
 
 mod append;
 mod commit;
+mod deletion;
 mod lookup;
 mod read;
 mod settings;
@@ -26,6 +27,7 @@ use crate::config::{LogConfig, Recovery};
 use crate::epochs::{EpochEnd, Epochs};
 use crate::error::LogError;
 use crate::names;
+use crate::offsets_file::PartitionCheckpoints;
 use crate::recovery::{self, RecoveryReport};
 use crate::segment::Segment;
 
@@ -35,6 +37,7 @@ pub use lookup::TimestampOffset;
 pub use read::{LogRead, PendingRead, Slice};
 
 use commit::Commits;
+use deletion::Doomed;
 
 /// What the log's operations return.
 pub(crate) type Result<T> = std::result::Result<T, LogError>;
@@ -56,11 +59,11 @@ pub struct Log {
     start: AtomicI64,
     end: AtomicI64,
     leading: AtomicBool,
-    before_cut: OnceLock<BeforeCut>,
+    /// One at a time takes segments away; held before `writing`.
+    upkeep: Mutex<()>,
+    doomed: Mutex<Doomed>,
+    checkpoints: OnceLock<PartitionCheckpoints>,
 }
-
-/// Told, before a truncation, where the log will end at least: no recovery point may be beyond it then.
-pub(crate) type BeforeCut = Box<dyn Fn(Offset) -> Result<()> + Send + Sync>;
 
 /// What only the holder of the `writing` lock touches.
 struct Writing {
@@ -84,7 +87,7 @@ impl Log {
         probe: Arc<dyn Probe>,
     ) -> Result<(Arc<Log>, RecoveryReport)> {
         let recovered = recovery::recover(&storage, &partition, &config, recovery, clock.wall_ms())?;
-        let (start, end) = (recovered.segments[0].base, recovered.end);
+        let (start, end) = (recovered.start, recovered.end);
         let log = Arc::new_cyclic(|itself| Log {
             partition,
             storage,
@@ -105,14 +108,16 @@ impl Log {
             start: AtomicI64::new(start.0),
             end: AtomicI64::new(end.0),
             leading: AtomicBool::new(false),
-            before_cut: OnceLock::new(),
+            upkeep: Mutex::default(),
+            doomed: Mutex::default(),
+            checkpoints: OnceLock::new(),
         });
         Ok((log, recovered.report))
     }
 
-    /// Lets the data directory lower its checkpoint before a truncation. Once, before the log is used.
-    pub(crate) fn set_before_cut(&self, before_cut: BeforeCut) {
-        self.before_cut.get_or_init(|| before_cut);
+    /// Where to write down what must be durable before it is done. Once, before the log is used.
+    pub(crate) fn set_checkpoints(&self, checkpoints: PartitionCheckpoints) {
+        self.checkpoints.get_or_init(|| checkpoints);
     }
 
     /// Whose log it is.
@@ -123,6 +128,12 @@ impl Log {
     /// The first offset.
     pub fn start_offset(&self) -> Offset {
         Offset(self.start.load(Ordering::Acquire))
+    }
+
+    /// The first offset where no file is called by it: DeleteRecords has moved it into a segment.
+    pub(crate) fn start_within_segment(&self) -> Option<Offset> {
+        let start = self.start_offset();
+        self.segment_bases().first().is_some_and(|base| *base < start).then_some(start)
     }
 
     /// The log end offset: the next to be written.
@@ -188,6 +199,7 @@ impl Log {
 
     /// Ends the log cleanly: files are as long as the log, indexes are written, all is durable. Appends fail then.
     pub fn close(&self) -> Result<()> {
+        let _upkeep = self.upkeep();
         let closed = {
             let mut writing = self.writing();
             let joined = self.join_closing(&mut writing);
@@ -221,9 +233,13 @@ impl Log {
 
     /// A rolled segment that did not close well may lack its tail: nothing goes behind it.
     fn join_one(&self, writing: &mut Writing, handle: JoinHandle<std::result::Result<(), StorageError>>) {
-        if let Err(source) = handle.join().unwrap_or(Err(StorageError::Stopped)) {
-            self.break_off(writing, self.storage_error(source));
+        if let Err(error) = self.joined(handle) {
+            self.break_off(writing, error);
         }
+    }
+
+    fn joined(&self, handle: JoinHandle<std::result::Result<(), StorageError>>) -> Result<()> {
+        handle.join().unwrap_or(Err(StorageError::Stopped)).map_err(|source| self.storage_error(source))
     }
 
     fn break_off(&self, writing: &mut Writing, error: LogError) {

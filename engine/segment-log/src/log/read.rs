@@ -118,6 +118,8 @@ impl Log {
 
     /// Where to start looking; `None` if there is nothing to return.
     fn place(&self, limits: &Limits) -> Result<Option<Place>> {
+        // The list before the start: a deletion moves the start first, so a list that lacks what is asked for is noticed.
+        let segments = self.segments();
         let (start, end) = (self.start_offset(), self.end_offset());
         if limits.from < start || limits.from > end {
             return Err(LogError::OutOfRange { partition: self.partition.clone(), offset: limits.from, start, end });
@@ -125,7 +127,6 @@ impl Log {
         if limits.from >= limits.up_to || (limits.max_bytes == 0 && !limits.at_least_one) {
             return Ok(None);
         }
-        let segments = self.segments();
         let at = segments.partition_point(|segment| segment.base <= limits.from).saturating_sub(1);
         let Some(segment) = segments.get(at).cloned() else { return Ok(None) };
         let position = segment.contents().offsets.floor(segment.base, limits.from);
@@ -187,6 +188,9 @@ impl Log {
 
     /// Whether a truncation has put another in this segment's place, or nothing.
     fn is_replaced(&self, segment: &Arc<Segment>) -> bool {
+        if segment.is_retired() {
+            return false;
+        }
         let segments = self.segments.read().unwrap_or_else(PoisonError::into_inner);
         !segments.iter().rev().any(|current| Arc::ptr_eq(current, segment))
     }

@@ -14,6 +14,7 @@ impl Log {
     /// batch if it is too large by now, and at the size that its file was made for if it might be larger by now.
     pub fn reconfigure(&self, config: LogConfig) -> Result<()> {
         let level = config.ack_level;
+        let _upkeep = self.upkeep();
         // No append sees half of it.
         let mut writing = self.writing();
         *self.config.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(config);

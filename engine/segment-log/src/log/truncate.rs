@@ -26,6 +26,7 @@ impl Log {
     /// Drops everything from `offset` on, durably; of a batch that holds it, all. Epochs that start there go, too,
     /// also if they wrote nothing.
     pub fn truncate_to(&self, offset: Offset) -> Result<()> {
+        let _upkeep = self.upkeep();
         let mut writing = self.writing();
         if offset < self.end_offset() {
             if offset <= self.start_offset() {
@@ -41,6 +42,7 @@ impl Log {
 
     /// Drops everything and goes on at `offset`: what a follower does whose leader no longer has what comes next.
     pub fn truncate_fully_and_start_at(&self, offset: Offset) -> Result<()> {
+        let _upkeep = self.upkeep();
         let mut writing = self.writing();
         let done = self.start_over(&mut writing, offset);
         self.all_or_broken(&mut writing, done)
@@ -116,10 +118,10 @@ impl Log {
         self.write_epochs(&epochs)
     }
 
-    /// Lowers the recovery point, here and in the checkpoint: else a crash after the truncation looked like damage.
+    /// Lowers the recovery point, here and in the checkpoint: else a crash after the truncation looked like damage. So is the log start.
     fn before_cut(&self, end: Offset) -> Result<()> {
         self.lower_durable(end);
-        self.before_cut.get().map_or(Ok(()), |lower| lower(end))
+        self.checkpoints.get().map_or(Ok(()), |checkpoints| checkpoints.before_cut(end))
     }
 
     /// Lets go of the active segment's writer once the kernel has its bytes, and waits for those rolled before.

@@ -2,6 +2,7 @@
 
 mod back_pressure;
 mod commits;
+mod deletion;
 mod directory;
 mod dump;
 mod epochs;
@@ -11,6 +12,7 @@ mod model;
 mod power_loss;
 mod reading;
 mod recovery;
+mod retention;
 mod rolling;
 mod settings;
 mod truncation;

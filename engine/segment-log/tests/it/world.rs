@@ -3,10 +3,12 @@
 use std::cell::Cell;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use logdyno_record::batch::{Batch, batches};
 use logdyno_record::{
-    BatchBuilder, BatchOptions, Codec, Compression, LeaderEpoch, NoProbe, Offset, SystemClock, TopicPartition,
+    BatchBuilder, BatchOptions, Clock, Codec, Compression, LeaderEpoch, Nanos, NoProbe, Offset, SystemClock,
+    TopicPartition,
 };
 use logdyno_segment_log::{Appended, Level, Log, LogConfig, LogError, Recovery, RecoveryReport, Storage};
 use logdyno_storage::{Backend, Kind, kinds};
@@ -41,8 +43,7 @@ impl World {
 
     /// Segments of this size, with an index entry for nearly each batch.
     pub(crate) fn with_segments(mut self, segment_bytes: u64) -> World {
-        self.config.segment_bytes = segment_bytes;
-        self.config.index_interval_bytes = 100;
+        self.config = with_segments(segment_bytes);
         self
     }
 
@@ -104,6 +105,12 @@ impl World {
     }
 }
 
+/// Settings for segments of this size, with an index entry for nearly each batch.
+pub(crate) fn with_segments(segment_bytes: u64) -> LogConfig {
+    // The records of most tests are of 1970.
+    LogConfig { segment_bytes, index_interval_bytes: 100, retention_ms: None, ..LogConfig::default() }
+}
+
 pub(crate) fn open(
     storage: Arc<dyn Storage>,
     config: &LogConfig,
@@ -113,12 +120,43 @@ pub(crate) fn open(
     Log::open(storage, partition, config.clone(), recovery, Arc::new(SystemClock), Arc::new(NoProbe))
 }
 
+/// As [`open`], with a clock that only the test moves.
+pub(crate) fn open_at(
+    storage: Arc<dyn Storage>,
+    config: &LogConfig,
+    recovery: Recovery,
+    clock: &Arc<ManualClock>,
+) -> Result<(Arc<Log>, RecoveryReport), LogError> {
+    let (partition, clock) = (TopicPartition::new("t", 0), Arc::clone(clock));
+    Log::open(storage, partition, config.clone(), recovery, clock, Arc::new(NoProbe))
+}
+
+/// Milliseconds that stand still until they are moved.
+#[derive(Default)]
+pub(crate) struct ManualClock(AtomicI64);
+
+impl ManualClock {
+    pub(crate) fn set_ms(&self, ms: i64) {
+        self.0.store(ms, Ordering::SeqCst);
+    }
+}
+
+impl Clock for ManualClock {
+    fn now(&self) -> Nanos {
+        Nanos(self.0.load(Ordering::SeqCst).unsigned_abs() * 1_000_000)
+    }
+
+    fn wall_ms(&self) -> i64 {
+        self.0.load(Ordering::SeqCst)
+    }
+}
+
 pub(crate) fn unclean(recovery_point: i64) -> Recovery {
-    Recovery { clean_shutdown: false, recovery_point: Offset(recovery_point) }
+    Recovery { clean_shutdown: false, recovery_point: Offset(recovery_point), log_start: Offset::ZERO }
 }
 
 pub(crate) fn clean(recovery_point: i64) -> Recovery {
-    Recovery { clean_shutdown: true, recovery_point: Offset(recovery_point) }
+    Recovery { clean_shutdown: true, recovery_point: Offset(recovery_point), log_start: Offset::ZERO }
 }
 
 /// A batch of records with these timestamps, all with a value of `len` bytes.
@@ -169,5 +207,10 @@ pub(crate) fn content(log: &Log) -> Vec<(i64, i64)> {
 
 /// What [`content`] is of a log of dense batches of three.
 pub(crate) fn threes(end: i64) -> Vec<(i64, i64)> {
-    (0..end / 3).map(|at| (at * 3, at * 3 + 2)).collect()
+    threes_from(0, end)
+}
+
+/// As [`threes`], from the batch that starts at `start`.
+pub(crate) fn threes_from(start: i64, end: i64) -> Vec<(i64, i64)> {
+    (start / 3..end / 3).map(|at| (at * 3, at * 3 + 2)).collect()
 }

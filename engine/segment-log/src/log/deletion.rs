@@ -1,0 +1,159 @@
+//! The log's front: what retention and DeleteRecords take away.
+//!
+//! A segment leaves the list under the `writing` lock, and what waits for the disk comes after: its files are renamed,
+//! and removed once `file.delete.delay.ms` has passed. Its readers keep what they have open. `upkeep` is held all the
+//! while, so that no truncation makes a file anew whose old one still waits for its rename.
+
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use logdyno_record::{Nanos, Offset};
+
+use super::{Log, Result, Writing};
+use crate::error::LogError;
+use crate::names::{self, Kind};
+use crate::retention::{RetentionMoment, RetentionPlan, SegmentFacts, plan_retention};
+use crate::segment::Segment;
+
+/// Files that wait for their removal.
+#[derive(Default)]
+pub(super) struct Doomed {
+    files: Vec<(Nanos, String)>,
+}
+
+impl Log {
+    /// Moves the log's start up to `offset` (DeleteRecords), durably where the log lies in a data directory; returns
+    /// the start then. Whole segments below it go with the next [`Log::enforce_retention`].
+    ///
+    /// # Errors
+    /// [`LogError::OutOfRange`] above `high_watermark`: what is not committed cannot be deleted.
+    pub fn delete_records_before(&self, offset: Offset, high_watermark: Offset) -> Result<Offset> {
+        let (start, end) = (self.start_offset(), self.end_offset().min(high_watermark));
+        if offset > end {
+            return Err(LogError::OutOfRange { partition: self.partition.clone(), offset, start, end });
+        }
+        if offset <= start {
+            return Ok(start);
+        }
+        let _upkeep = self.upkeep();
+        if offset > self.start_offset() {
+            if let Some(checkpoints) = self.checkpoints.get() {
+                checkpoints.start_raised(offset)?;
+            }
+            self.start.fetch_max(offset.0, Ordering::AcqRel);
+            self.cut_epochs_front();
+        }
+        Ok(self.start_offset())
+    }
+
+    /// Deletes the segments that the settings and the log's start give up, and says which reasons it had.
+    ///
+    /// Waits for the disk, but no append waits with it.
+    pub fn enforce_retention(&self, high_watermark: Offset) -> Result<RetentionPlan> {
+        let _upkeep = self.upkeep();
+        let (plan, deleted, closing) = {
+            let mut writing = self.writing();
+            let Some(plan) = self.retention_due(&writing, high_watermark) else {
+                return Ok(RetentionPlan::default());
+            };
+            let deleted = self.take_front(&mut writing, plan.segments());
+            (plan, deleted, std::mem::take(&mut writing.closing))
+        };
+        for handle in closing {
+            // A rolled segment's file is still being cut to its length, and its indexes written.
+            if let Err(error) = self.joined(handle) {
+                self.break_off(&mut self.writing(), error);
+            }
+        }
+        deleted.iter().try_for_each(|segment| self.doom(segment))?;
+        self.cut_epochs_front();
+        Ok(plan)
+    }
+
+    /// Removes the files of deleted segments whose `file.delete.delay.ms` is over; returns how many.
+    pub fn remove_deleted(&self) -> Result<usize> {
+        let now = self.clock.now();
+        let due: Vec<String> = {
+            let mut doomed = self.doomed();
+            doomed.files.extract_if(.., |(at, _)| *at <= now).map(|(_, name)| name).collect()
+        };
+        for name in &due {
+            self.storage.remove(name).map_err(|source| self.storage_error(source))?;
+        }
+        Ok(due.len())
+    }
+
+    fn retention_due(&self, writing: &Writing, high_watermark: Offset) -> Option<RetentionPlan> {
+        if writing.writer.is_none() || writing.broken.is_some() {
+            return None;
+        }
+        let now_ms = self.clock.wall_ms();
+        let moment = RetentionMoment { now_ms, high_watermark, log_start: self.start_offset() };
+        let plan = plan_retention(&self.segment_facts(), &self.config(), moment);
+        (plan.segments() > 0).then_some(plan)
+    }
+
+    fn segment_facts(&self) -> Vec<SegmentFacts> {
+        let (segments, end) = (self.segments(), self.end_offset());
+        let ends = segments.iter().skip(1).map(|next| next.base).chain([end]);
+        let facts = segments.iter().zip(ends).map(|(segment, end)| {
+            let contents = segment.contents();
+            let largest_timestamp_ms = contents.largest_timestamp_ms();
+            SegmentFacts { base: segment.base, end, bytes: contents.size, largest_timestamp_ms }
+        });
+        facts.collect()
+    }
+
+    /// Takes the first `count` segments out of the list. The start goes first: whoever sees the new list sees the new start.
+    fn take_front(&self, writing: &mut Writing, count: usize) -> Vec<Arc<Segment>> {
+        let mut count = count;
+        if count == self.segments().len()
+            && let Err(error) = self.roll(writing)
+        {
+            // A full disk must not keep retention from freeing it.
+            tracing::warn!(partition = %self.partition, "the active segment cannot be rolled for its deletion, and stays: {error}");
+            count -= 1;
+        }
+        let segments = self.segments();
+        self.start.fetch_max(segments[count].base.0, Ordering::AcqRel);
+        segments[..count].iter().for_each(|segment| segment.retire());
+        self.set_segments(segments[count..].to_vec());
+        segments[..count].to_vec()
+    }
+
+    /// Renames a segment's files; they are removed later.
+    fn doom(&self, segment: &Segment) -> Result<()> {
+        let delay = Duration::from_millis(self.config().file_delete_delay_ms);
+        let due = self.clock.now().after(delay);
+        let error = |source| self.storage_error(source);
+        let present = self.storage.list().map_err(error)?;
+        for name in Kind::ALL.map(|kind| names::file(segment.base, kind)) {
+            if present.iter().any(|(file, _)| *file == name) {
+                let deleted = names::deleted(&name);
+                self.storage.rename(&name, &deleted).map_err(error)?;
+                self.doomed().files.push((due, deleted));
+            }
+        }
+        Ok(())
+    }
+
+    /// The checkpoint may go on saying more than is true here: the next start cuts what it reads there.
+    fn cut_epochs_front(&self) {
+        let mut epochs = self.epochs();
+        if epochs.truncate_front(self.start_offset())
+            && let Err(error) = self.write_epochs(&epochs)
+        {
+            tracing::warn!(partition = %self.partition, "the epochs before the log's start are still written down: {error}");
+        }
+    }
+
+    /// Held by whatever takes segments away: deletions, truncations, swaps. Before `writing`, never after it.
+    pub(super) fn upkeep(&self) -> MutexGuard<'_, ()> {
+        self.upkeep.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn doomed(&self) -> MutexGuard<'_, Doomed> {
+        self.doomed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
