@@ -234,8 +234,8 @@ impl Fetcher {
         }
         let records = whole_batches(answer.records.unwrap_or_default())?;
         let bytes = records.len() as u64;
-        let high_watermark = Offset(answer.high_watermark);
-        if hosted.replica.apply_fetched(position.leader_epoch, position.offset, records, high_watermark)? {
+        let (high_watermark, log_start) = (Offset(answer.high_watermark), Offset(answer.log_start_offset));
+        if hosted.replica.apply_fetched(position.leader_epoch, position.offset, records, high_watermark, log_start)? {
             self.shared.counters.followed_bytes.add(bytes);
         }
         Ok(())

@@ -55,7 +55,7 @@ impl Replica {
         self.log.when(self.log.ack_level(), self.log.end_offset(), settled);
     }
 
-    /// Appends what the leader sent and takes over its high watermark as far as we have got.
+    /// Appends what the leader sent, and takes over its high watermark and its log start as far as we have got.
     ///
     /// `false` if the answer came too late to be of use: another leadership, or another end of the log.
     pub fn apply_fetched(
@@ -64,6 +64,7 @@ impl Replica {
         from: Offset,
         batches: Bytes,
         leader_high_watermark: Offset,
+        leader_log_start: Offset,
     ) -> Result<bool, ReplicaError> {
         let _transition = self.transitions.write().unwrap_or_else(PoisonError::into_inner);
         if !self.follows_in(leader_epoch) || self.log.end_offset() != from {
@@ -74,6 +75,7 @@ impl Replica {
         }
         let ack_end = self.log.ack_end();
         self.update_follower(|follower| follower.on_leader_high_watermark(leader_high_watermark, ack_end));
+        self.follow_leaders_start(leader_log_start)?;
         Ok(true)
     }
 

@@ -9,6 +9,7 @@
 
 mod acks;
 mod append;
+mod deletion;
 mod following;
 mod offsets;
 mod roles;

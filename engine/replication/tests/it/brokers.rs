@@ -176,7 +176,13 @@ impl Brokers {
                 let LogRead::Ready(read) = slice.read else { panic!("what was just written is at hand") };
                 let batches = read.batches.concat().into();
                 follower
-                    .apply_fetched(position.leader_epoch, position.offset, batches, slice.high_watermark)
+                    .apply_fetched(
+                        position.leader_epoch,
+                        position.offset,
+                        batches,
+                        slice.high_watermark,
+                        slice.log_start,
+                    )
                     .expect("what the leader has fits")
             }
             Ok(FollowerAnswer::Diverging(end)) => {

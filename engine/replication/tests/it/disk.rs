@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use logdyno_record::{NoProbe, Offset, SystemClock, TopicPartition};
+use logdyno_record::{NoProbe, SystemClock, TopicPartition};
 use logdyno_segment_log::{Log, LogConfig, Recovery};
 use logdyno_storage::{Backend, Level, kinds};
 

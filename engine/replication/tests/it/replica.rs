@@ -236,10 +236,10 @@ fn an_answer_from_an_earlier_leadership_is_ignored() {
     brokers.elect(0);
     brokers.announce();
     let follower = &brokers.replicas[&1];
-    let late = follower.apply_fetched(LeaderEpoch(0), Offset(0), bytes.clone().into(), Offset(2));
+    let late = follower.apply_fetched(LeaderEpoch(0), Offset(0), bytes.clone().into(), Offset(2), Offset(0));
     assert!(!late.expect("no error"));
     assert_eq!(brokers.end(1), 0);
-    let twice = follower.apply_fetched(LeaderEpoch(1), Offset(5), bytes.into(), Offset(2));
+    let twice = follower.apply_fetched(LeaderEpoch(1), Offset(5), bytes.into(), Offset(2), Offset(0));
     assert!(!twice.expect("no error"), "not the end of this log");
 }
 
@@ -341,4 +341,27 @@ fn offline_nobody_is_served_and_old_news_are_ignored() {
     brokers.replicas[&0].go_offline();
     assert!(matches!(waiting.recv().expect("an answer"), Err(ReplicaError::NotLeader { .. })));
     assert!(brokers.replicas[&0].fetch_as_consumer(Offset(0), 1, true, None).is_err());
+}
+
+/// Row 15. What the leader deletes, its followers delete once they know it to be committed; nobody deletes more.
+#[test]
+fn deleted_records_are_gone_on_all_replicas() {
+    let brokers = Brokers::of(3, 1);
+    for _ in 0..5 {
+        brokers.produce(0, 2, Acks::Leader).recv().expect("an answer").expect("appended");
+    }
+    brokers.catch_up(&[1, 2]);
+    let leader = &brokers.replicas[&0];
+    let refused = leader.delete_records_before(Some(Offset(11)), None).expect_err("beyond the high watermark");
+    assert_eq!(refused.code(), 1, "{refused}");
+    assert_eq!(leader.delete_records_before(Some(Offset(3)), None).expect("deleted"), Offset(3));
+    let follower = &brokers.replicas[&1];
+    assert_eq!(follower.delete_records_before(None, None).expect_err("a follower").code(), 6);
+    assert_eq!(follower.log().start_offset(), Offset(0), "not heard of yet");
+    brokers.catch_up(&[1, 2]);
+    for id in [1, 2] {
+        assert_eq!(brokers.replicas[&id].log().start_offset(), Offset(3), "broker {id}");
+    }
+    let leader = &brokers.replicas[&0];
+    assert_eq!(leader.delete_records_before(None, None).expect("all that is committed"), Offset(10));
 }
