@@ -15,7 +15,7 @@ use crate::error::{StartError, StopError};
 use crate::following::{Fetchers, IsrLine, propose_changes};
 use crate::handlers::Desk;
 use crate::membership::{Member, act_on};
-use crate::partitions::{Partitions, Surroundings, checkpoint, flush, tick};
+use crate::partitions::{Partitions, Surroundings, checkpoint, flush, remove_deleted, retain, tick};
 use crate::server::serve;
 
 /// A broker's tasks, and what they share.
@@ -63,6 +63,7 @@ impl Foundation {
         let (stopping, stop) = watch::channel(false);
         let high_watermarks = millis(config.replica_high_watermark_checkpoint_interval_ms);
         let recovery_points = millis(config.log_flush_offset_checkpoint_interval_ms);
+        let retention = millis(config.log_retention_check_interval_ms);
         let mut tasks = vec![
             tokio::spawn(member.clone().follow_metadata(news)),
             tokio::spawn(act_on(fresh, acted_on, Arc::clone(&partitions), Arc::clone(&fetchers), member.clone())),
@@ -70,6 +71,8 @@ impl Foundation {
             tokio::spawn(tick(Arc::clone(&partitions))),
             tokio::spawn(checkpoint(Arc::clone(&partitions), high_watermarks)),
             tokio::spawn(flush(Arc::clone(&partitions), recovery_points)),
+            tokio::spawn(retain(Arc::clone(&partitions), retention)),
+            tokio::spawn(remove_deleted(Arc::clone(&partitions))),
         ];
         let proposing = |queue| {
             let controller = Arc::clone(&member.controller);

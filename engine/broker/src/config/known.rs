@@ -33,8 +33,6 @@ const NOT_BUILT: &[&str] = &[
     "log.flush.scheduler",
     "log.local.",
     "log.preallocate",
-    "log.retention.",
-    "log.segment.delete",
     "max.connection.creation",
     "max.connections.per.ip",
     "max.incremental.fetch",

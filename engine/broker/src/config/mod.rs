@@ -2,6 +2,7 @@
 //!
 //! Everything that is accepted is obeyed. What Kafka knows and LogDyno has not built is refused by name, and so is what nobody knows.
 
+mod coarser;
 mod entries;
 mod known;
 mod properties;

@@ -1,5 +1,6 @@
 //! The text of a properties file: lines of `name=value`, comments, blank lines.
 
+use super::coarser::Coarser;
 use super::known::{is_known_to_kafka, suggestion};
 use super::settings::{BrokerConfig, NAMES};
 
@@ -62,6 +63,7 @@ impl BrokerConfig {
     pub fn from_properties(text: &str) -> Result<BrokerConfig, ConfigError> {
         let mut config = BrokerConfig::default();
         let mut seen = std::collections::BTreeSet::new();
+        let mut coarser = Coarser::default();
         for (line, text) in (1..).zip(text.lines()) {
             let text = text.trim();
             if text.is_empty() || text.starts_with(['#', '!']) {
@@ -70,7 +72,7 @@ impl BrokerConfig {
             let (name, value) =
                 text.split_once('=').ok_or_else(|| ConfigError::Form { line, text: text.to_owned() })?;
             let (name, value) = (name.trim(), value.trim());
-            match config.set(name, value) {
+            match coarser.take(name, value).or_else(|| config.set(name, value)) {
                 None => return Err(unknown(line, name)),
                 Some(Err(reason)) => {
                     let (name, value) = (name.to_owned(), value.to_owned());
@@ -81,6 +83,10 @@ impl BrokerConfig {
                 }
                 Some(Ok(())) => {}
             }
+        }
+        for (name, value) in coarser.in_ms().filter(|(name, _)| !seen.contains(*name)) {
+            let set = config.set(name, &value).unwrap_or(Ok(()));
+            set.map_err(|reason| ConfigError::Together(format!("{name}, in hours or minutes: {reason}")))?;
         }
         config.check().map_err(ConfigError::Together)?;
         Ok(config)

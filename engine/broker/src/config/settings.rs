@@ -119,6 +119,15 @@ settings! {
     "log.roll.ms" log_roll_ms: i64 = 7 * 24 * 3_600_000, in 1..=i64::MAX;
     /// how much of that age is left to chance, so that segments do not close all at once (`segment.jitter.ms`).
     "log.roll.jitter.ms" log_roll_jitter_ms: i64 = 0, in 0..=i64::MAX;
+    /// the age at which a segment is deleted, -1 for never (`retention.ms`); log.retention.minutes or log.retention.hours
+    /// stand for it where it is not given.
+    "log.retention.ms" log_retention_ms: i64 = 7 * 24 * 3_600_000, in -1..=i64::MAX;
+    /// the size above which a partition's oldest segments are deleted, -1 for none (`retention.bytes`).
+    "log.retention.bytes" log_retention_bytes: i64 = -1, in -1..=i64::MAX;
+    /// how often segments are looked through for what can be deleted.
+    "log.retention.check.interval.ms" log_retention_check_interval_ms: i64 = 300_000, in 1..=i64::MAX;
+    /// how long the files of a deleted segment stay, for those who still read them (`file.delete.delay.ms`).
+    "log.segment.delete.delay.ms" log_segment_delete_delay_ms: i64 = 60_000, in 0..=i64::MAX;
     /// bytes between entries of the indexes (`index.interval.bytes`).
     "log.index.interval.bytes" log_index_interval_bytes: i32 = 4096, in 0..=i32::MAX;
     /// the largest index (`segment.index.bytes`).

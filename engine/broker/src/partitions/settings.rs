@@ -69,6 +69,9 @@ impl BrokerConfig {
                 .and_then(parse_timestamp_type)
                 .unwrap_or(self.log_message_timestamp_type.0),
             ack_level: text("logdyno.ack.level").and_then(parse_ack_level).unwrap_or(self.ack_level.0),
+            retention_ms: limit(number("retention.ms", self.log_retention_ms)),
+            retention_bytes: limit(number("retention.bytes", self.log_retention_bytes)),
+            file_delete_delay_ms: to(number("file.delete.delay.ms", self.log_segment_delete_delay_ms)),
             ..LogConfig::default()
         }
     }
@@ -80,4 +83,9 @@ fn number(overrides: &BTreeMap<String, String>, name: &str, default: i64) -> i64
 
 fn to<T: TryFrom<i64> + Default>(number: i64) -> T {
     T::try_from(number).unwrap_or_default()
+}
+
+/// Kafka's -1 is no limit.
+fn limit(number: i64) -> Option<u64> {
+    u64::try_from(number).ok()
 }

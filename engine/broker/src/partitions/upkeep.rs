@@ -3,10 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::Partitions;
+use logdyno_segment_log::RetentionPlan;
+
+use super::{Hosted, Partitions};
 
 /// How late an expired acknowledgement may be noticed.
 const TICK: Duration = Duration::from_millis(100);
+
+/// How late a deleted file may be removed.
+const REMOVAL: Duration = Duration::from_secs(1);
 
 /// Lets replicas check their ISR and expire acknowledgements. Runs for ever.
 pub(crate) async fn tick(partitions: Arc<Partitions>) {
@@ -35,6 +40,38 @@ pub(crate) async fn flush(partitions: Arc<Partitions>, interval: Duration) {
         for hosted in partitions.all() {
             if let Err(error) = hosted.replica.log().flush() {
                 tracing::error!(partition = %hosted.replica.partition(), "the log could not be flushed: {error}");
+            }
+        }
+    })
+    .await;
+}
+
+/// Deletes the segments that retention gives up, of led and followed partitions alike, every `interval`. Runs for ever.
+pub(crate) async fn retain(partitions: Arc<Partitions>, interval: Duration) {
+    every(partitions, interval, |partitions| {
+        for Hosted { replica, .. } in partitions.all() {
+            let partition = replica.partition();
+            match replica.enforce_retention() {
+                Ok(plan) if plan.segments() > 0 => {
+                    let RetentionPlan { before_log_start, over_size, over_age } = plan;
+                    let start = replica.log().start_offset();
+                    tracing::info!(%partition, %start, before_log_start, over_size, over_age, "old segments were deleted");
+                }
+                Ok(_) => {}
+                Err(error) => tracing::error!(%partition, "old segments could not be deleted: {error}"),
+            }
+        }
+    })
+    .await;
+}
+
+/// Removes the files of deleted segments once their time is over. Runs for ever.
+pub(crate) async fn remove_deleted(partitions: Arc<Partitions>) {
+    every(partitions, REMOVAL, |partitions| {
+        for Hosted { replica, .. } in partitions.all() {
+            if let Err(error) = replica.log().remove_deleted() {
+                let partition = replica.partition();
+                tracing::error!(%partition, "a deleted file is removed at the next start only: {error}");
             }
         }
     })

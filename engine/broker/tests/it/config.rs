@@ -37,6 +37,24 @@ fn a_configuration_survives_being_written_and_read() {
     assert_eq!(BrokerConfig::from_properties(&config.to_properties()).expect("as good"), config);
 }
 
+/// Kafka's stock server.properties has log.retention.hours; a finer unit counts before a coarser one, in any order.
+#[test]
+fn hours_and_minutes_stand_for_milliseconds() {
+    let retention = |text: &str| BrokerConfig::from_properties(text).expect("a good configuration").log_retention_ms;
+    for (text, ms) in [
+        ("", 604_800_000),
+        ("log.retention.hours=2", 7_200_000),
+        ("log.retention.hours=-1", -1),
+        ("log.retention.minutes=3\nlog.retention.hours=2", 180_000),
+        ("log.retention.hours=2\nlog.retention.minutes=3", 180_000),
+        ("log.retention.ms=5\nlog.retention.minutes=3\nlog.retention.hours=2", 5),
+    ] {
+        assert_eq!(retention(text), ms, "{text:?}");
+    }
+    assert!(refusal("log.retention.hours=x").starts_with("line 1: log.retention.hours cannot be 'x'"));
+    assert!(refusal("log.roll.hours=0").contains("log.roll.ms"));
+}
+
 #[test]
 fn a_port_in_use_is_said_so() {
     let first = single("");

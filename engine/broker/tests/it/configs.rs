@@ -58,6 +58,11 @@ async fn alter(channel: &Channel, kind: i8, name: &str, changes: &[(&str, i8, Op
     answer.error_code
 }
 
+/// Sets one setting of a topic.
+pub(crate) async fn set(channel: &Channel, topic: &str, name: &str, value: &str) {
+    assert_eq!(alter(channel, TOPIC, topic, &[(name, SET, Some(value))], false).await, 0, "{name}={value}");
+}
+
 /// Error codes as Kafka 4.1 gave them to the same requests.
 #[test]
 fn alterations_and_their_refusals() {

@@ -8,3 +8,4 @@ mod kcat;
 mod metadata;
 mod produce_fetch;
 mod replication;
+mod retention;

@@ -102,7 +102,10 @@ fn settings_are_known_and_sound_or_refused() {
         ("logdyno.ack.level", Some("durable"), true),
         ("logdyno.ack.level", Some("sure"), false),
         ("retention.ms", Some("604800000"), true),
-        ("retention.ms", Some("1000"), false),
+        ("retention.ms", Some("-1"), true),
+        ("retention.ms", Some("-2"), false),
+        ("retention.bytes", Some("1000"), true),
+        ("file.delete.delay.ms", Some("0"), true),
         ("cleanup.policy", Some("compact"), false),
         ("segment.byte", Some("1048576"), false),
     ] {
