@@ -12,6 +12,7 @@ use uuid::Uuid;
 use crate::decide::Refusal;
 use crate::decide::alter_configs::{Alteration, alter_configs};
 use crate::decide::alter_partition::{IsrChange, alter_partition};
+use crate::decide::create_partitions::{MorePartitions, create_partitions};
 use crate::decide::create_topics::{CreatedTopic, NewTopic, TopicDefaults, create_topic};
 use crate::decide::delete_topics::{TopicRef, delete_topic};
 use crate::decide::registration::{self, Heartbeat, HeartbeatAnswer, Registration};
@@ -161,6 +162,21 @@ impl Active {
             tracing::info!(topic = topic.name, %id, partitions = created.partitions, "a topic was created");
         }
         Ok(Ok(created))
+    }
+
+    /// Gives a topic more partitions; with `validate_only` only says whether it can have them.
+    pub(crate) fn create_partitions(&self, more: &MorePartitions, validate_only: bool) -> Decided<()> {
+        let _deciding = self.deciding();
+        let (_, seed) = Uuid::new_v4().as_u64_pair();
+        let records = match create_partitions(&self.image(), more, seed) {
+            Ok(records) => records,
+            Err(refusal) => return Ok(Err(refusal)),
+        };
+        if !validate_only {
+            self.commit(&records)?;
+            tracing::info!(topic = more.topic, partitions = more.count, "a topic has got more partitions");
+        }
+        Ok(Ok(()))
     }
 
     /// Gives a topic other settings; with `validate_only` only says whether it might have them.

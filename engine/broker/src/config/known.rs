@@ -36,7 +36,6 @@ const NOT_BUILT: &[&str] = &[
     "max.connection.creation",
     "max.connections.per.ip",
     "max.incremental.fetch",
-    "max.request.partition",
     "metadata.",
     "metric",
     "num.recovery.threads",

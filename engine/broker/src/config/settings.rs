@@ -144,6 +144,8 @@ settings! {
     "message.max.bytes" message_max_bytes: i32 = 1_048_588, in 0..=i32::MAX;
     /// the most bytes a fetch may ask for.
     "fetch.max.bytes" fetch_max_bytes: i32 = 55 << 20, in 1024..=i32::MAX;
+    /// partitions in one answer to DescribeTopicPartitions.
+    "max.request.partition.size.limit" max_request_partition_size_limit: i32 = 2000, in 1..=i32::MAX;
     /// the largest request.
     "socket.request.max.bytes" socket_request_max_bytes: i32 = 100 << 20, in 1..=i32::MAX;
     /// how long a connection may be silent, between requests or within one, and how long a peer may take to read an answer.

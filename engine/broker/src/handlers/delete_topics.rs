@@ -32,5 +32,6 @@ pub(super) async fn answer(desk: &Desk, request: &Request) -> Result<Answer, Una
             DeleteTopicsResponse::default().with_responses(failed.collect())
         }
     };
+    desk.catch_up().await;
     encode(request, &response)
 }

@@ -5,11 +5,13 @@ use logdyno_wire::messages::describe_cluster_response::DescribeClusterBroker;
 use logdyno_wire::messages::{self, DescribeClusterRequest, DescribeClusterResponse};
 use logdyno_wire::request::Request;
 
-use super::metadata::{controller_id, endpoint, text};
+use super::metadata::{CLUSTER_OPERATIONS, controller_id, endpoint, text};
 use super::{Answer, Desk, Unanswerable, code, encode};
 
 /// `endpoint_type` of brokers; controllers (2) are asked at their own listener.
 const BROKERS: i8 = 1;
+/// Kafka's mark for operations that nobody asked for.
+const NOT_ASKED: i32 = i32::MIN;
 
 pub(super) fn answer(desk: &Desk, request: &Request) -> Result<Answer, Unanswerable> {
     let asked: DescribeClusterRequest = request.decode()?;
@@ -31,5 +33,7 @@ pub(super) fn answer(desk: &Desk, request: &Request) -> Result<Answer, Unanswera
         Some(described)
     });
     let brokers = brokers.collect();
+    let operations = if asked.include_cluster_authorized_operations { CLUSTER_OPERATIONS } else { NOT_ASKED };
+    let response = response.with_cluster_authorized_operations(operations);
     encode(request, &response.with_brokers(brokers))
 }

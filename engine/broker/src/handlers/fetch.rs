@@ -201,6 +201,7 @@ impl<'a> Fetching<'a> {
                 from,
                 last_fetched_epoch: LeaderEpoch(asked.last_fetched_epoch),
                 current_epoch: epoch,
+                log_start: (asked.log_start_offset >= 0).then_some(Offset(asked.log_start_offset)),
                 max_bytes,
                 at_least_one,
             }),

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use logdyno_controller::decide::topic_name as name_rules;
 use logdyno_controller::image::{Broker, MetadataImage, Topic};
 use logdyno_controller::record::{Endpoint, PartitionState};
 use logdyno_record::BrokerId;
@@ -15,6 +16,12 @@ use logdyno_wire::request::Request;
 use logdyno_wire::{ErrorCode, StrBytes};
 
 use super::{Answer, Desk, Unanswerable, code, encode};
+
+/// Operations on a topic, as bits (KIP-430): without an authorizer everybody may do all of them. Read, write, create, delete,
+/// alter, describe, describe configs, alter configs.
+pub(super) const TOPIC_OPERATIONS: i32 = 0b1101_1111_1000;
+/// Operations on the cluster: create, alter, describe, cluster action, describe configs, alter configs, idempotent write.
+pub(super) const CLUSTER_OPERATIONS: i32 = 0b1_1111_1010_0000;
 
 /// The first version in which topics can be asked for by id.
 const BY_ID: i16 = 10;
@@ -42,8 +49,23 @@ pub(super) async fn answer(desk: &Desk, request: &Request) -> Result<Answer, Una
         .with_brokers(brokers(desk, &image))
         .with_cluster_id(image.cluster_id().map(text))
         .with_controller_id(messages::BrokerId(controller_id(desk, &image)))
-        .with_topics(topics);
+        .with_topics(with_operations(topics, &asked));
+    let tells_cluster = (8..=10).contains(&request.version) && asked.include_cluster_authorized_operations;
+    let response =
+        if tells_cluster { response.with_cluster_authorized_operations(CLUSTER_OPERATIONS) } else { response };
     encode(request, &response)
+}
+
+/// Says what may be done with each topic, if that is asked for (KIP-430).
+fn with_operations(topics: Vec<MetadataResponseTopic>, asked: &MetadataRequest) -> Vec<MetadataResponseTopic> {
+    if !asked.include_topic_authorized_operations {
+        return topics;
+    }
+    let told = |topic: MetadataResponseTopic| match topic.error_code {
+        0 => topic.with_topic_authorized_operations(TOPIC_OPERATIONS),
+        _ => topic,
+    };
+    topics.into_iter().map(told).collect()
 }
 
 async fn one(
@@ -67,8 +89,15 @@ async fn one(
     match image.topic(&name) {
         Some(topic) => describe(desk, image, topic),
         None => {
-            let error = if create { create_topic(desk, &name).await } else { code(ErrorCode::UnknownTopicOrPartition) };
-            MetadataResponseTopic::default().with_name(Some(name)).with_error_code(error)
+            let error = if let Err(refusal) = name_rules::check_form(&name) {
+                refusal.code()
+            } else if create {
+                create_topic(desk, &name).await
+            } else {
+                code(ErrorCode::UnknownTopicOrPartition)
+            };
+            let is_internal = is_internal(&name);
+            MetadataResponseTopic::default().with_name(Some(name)).with_error_code(error).with_is_internal(is_internal)
         }
     }
 }
@@ -97,6 +126,7 @@ fn describe(desk: &Desk, image: &MetadataImage, topic: &Arc<Topic>) -> MetadataR
     MetadataResponseTopic::default()
         .with_name(Some(topic_name(&topic.name)))
         .with_topic_id(topic.id)
+        .with_is_internal(is_internal(&topic.name))
         .with_partitions(partitions.collect())
 }
 
@@ -104,8 +134,7 @@ fn describe(desk: &Desk, image: &MetadataImage, topic: &Arc<Topic>) -> MetadataR
 fn partition(desk: &Desk, image: &MetadataImage, index: i32, state: &PartitionState) -> MetadataResponsePartition {
     let leader = reachable_leader(image, state, desk.listener());
     let ids = |brokers: &[BrokerId]| brokers.iter().map(|id| messages::BrokerId(id.0)).collect();
-    let offline: Vec<BrokerId> =
-        state.replicas.iter().copied().filter(|replica| image.live_epoch(*replica).is_none()).collect();
+    let offline = offline_replicas(image, state);
     MetadataResponsePartition::default()
         .with_error_code(if leader.is_some() { 0 } else { code(ErrorCode::LeaderNotAvailable) })
         .with_partition_index(index)
@@ -116,7 +145,13 @@ fn partition(desk: &Desk, image: &MetadataImage, index: i32, state: &PartitionSt
         .with_offline_replicas(ids(&offline))
 }
 
-fn reachable_leader(image: &MetadataImage, state: &PartitionState, listener: &str) -> Option<BrokerId> {
+/// Replicas on brokers that are out of service.
+pub(super) fn offline_replicas(image: &MetadataImage, state: &PartitionState) -> Vec<BrokerId> {
+    state.replicas.iter().copied().filter(|replica| image.live_epoch(*replica).is_none()).collect()
+}
+
+/// The leader, if clients that came in by `listener` can reach it.
+pub(super) fn reachable_leader(image: &MetadataImage, state: &PartitionState, listener: &str) -> Option<BrokerId> {
     let leader = state.leader?;
     image.live_epoch(leader)?;
     endpoint(image.broker(leader)?, listener).map(|_| leader)
@@ -147,6 +182,11 @@ pub(super) fn controller_id(desk: &Desk, image: &MetadataImage) -> i32 {
 /// Where a broker is reached by those who came in by `listener`.
 pub(crate) fn endpoint<'a>(broker: &'a Broker, listener: &str) -> Option<&'a Endpoint> {
     broker.endpoints.iter().find(|endpoint| endpoint.listener == listener).or_else(|| broker.endpoints.first())
+}
+
+/// Topics that the brokers write for themselves (Kafka's `Topic.isInternal`).
+pub(super) fn is_internal(topic: &str) -> bool {
+    matches!(topic, "__consumer_offsets" | "__transaction_state")
 }
 
 pub(super) fn text(text: &str) -> StrBytes {

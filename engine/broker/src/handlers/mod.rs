@@ -2,10 +2,14 @@
 
 mod alter_configs;
 mod api_versions;
+mod create_partitions;
 mod create_topics;
+mod delete_records;
 mod delete_topics;
 mod describe_cluster;
 mod describe_configs;
+mod describe_log_dirs;
+mod describe_topic_partitions;
 mod fetch;
 mod find_coordinator;
 mod list_offsets;
@@ -116,6 +120,10 @@ pub(crate) async fn take(desk: &Arc<Desk>, frame: Bytes) -> Result<Pending, Unan
         ApiKey::DeleteTopics => Box::pin(async move { delete_topics::answer(&desk, &request).await }),
         ApiKey::OffsetForLeaderEpoch => Box::pin(async move { offset_for_leader_epoch::answer(&desk, &request) }),
         ApiKey::DescribeCluster => Box::pin(async move { describe_cluster::answer(&desk, &request) }),
+        ApiKey::CreatePartitions => Box::pin(async move { create_partitions::answer(&desk, &request).await }),
+        ApiKey::DeleteRecords => Box::pin(async move { delete_records::answer(&desk, &request).await }),
+        ApiKey::DescribeLogDirs => Box::pin(async move { describe_log_dirs::answer(&desk, &request).await }),
+        ApiKey::DescribeTopicPartitions => Box::pin(async move { describe_topic_partitions::answer(&desk, &request) }),
         ApiKey::DescribeConfigs => Box::pin(async move { describe_configs::answer(&desk, &request) }),
         ApiKey::AlterConfigs => Box::pin(async move { alter_configs::answer(&desk, &request).await }),
         ApiKey::IncrementalAlterConfigs => {

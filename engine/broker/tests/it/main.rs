@@ -1,5 +1,6 @@
 //! Brokers in this process, on loopback.
 
+mod admin;
 mod cluster;
 mod config;
 mod configs;

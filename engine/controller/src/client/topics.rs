@@ -1,8 +1,9 @@
 //! What concerns topics, forwarded as a client sent it, and how to learn when it is known here.
 
 use logdyno_wire::messages::{
-    AlterConfigsRequest, AlterConfigsResponse, CreateTopicsRequest, CreateTopicsResponse, DeleteTopicsRequest,
-    DeleteTopicsResponse, IncrementalAlterConfigsRequest, IncrementalAlterConfigsResponse,
+    AlterConfigsRequest, AlterConfigsResponse, CreatePartitionsRequest, CreatePartitionsResponse, CreateTopicsRequest,
+    CreateTopicsResponse, DeleteTopicsRequest, DeleteTopicsResponse, IncrementalAlterConfigsRequest,
+    IncrementalAlterConfigsResponse,
 };
 
 use super::{Client, ClientError};
@@ -16,6 +17,14 @@ impl Client {
     /// Has topics deleted; the request names them in the way of version 6. Not retried, as creation is not.
     pub async fn delete_topics(&self, request: DeleteTopicsRequest) -> Result<DeleteTopicsResponse, ClientError> {
         self.call(&self.requests, request, 6).await
+    }
+
+    /// Has topics given more partitions. Not retried, as creation is not.
+    pub async fn create_partitions(
+        &self,
+        request: CreatePartitionsRequest,
+    ) -> Result<CreatePartitionsResponse, ClientError> {
+        self.call(&self.requests, request, 3).await
     }
 
     /// Has topics' settings replaced. May be sent again after a failure.

@@ -45,7 +45,7 @@ pub struct CreatedTopic {
 }
 
 /// More partitions at once would not fit a batch of the metadata log.
-const PARTITIONS_MAX: i32 = 10_000;
+pub(super) const PARTITIONS_MAX: i32 = 10_000;
 
 /// The records that create `topic` under the id `id`; `seed` places its partitions.
 pub fn create_topic(
@@ -76,11 +76,10 @@ fn records(
 ) -> Vec<MetadataRecord> {
     let mut records = vec![MetadataRecord::Topic { id, name: topic.name.clone() }];
     records.extend(configs.into_iter().map(|(name, value)| MetadataRecord::TopicConfig { topic: id, name, value }));
-    records.extend((0..).zip(assignment).map(|(partition, replicas)| {
-        let isr: Vec<_> = replicas.iter().copied().filter(|id| image.live_epoch(*id).is_some()).collect();
-        let leader = isr.first().copied();
-        let state = PartitionState { replicas, isr, leader, leader_epoch: LeaderEpoch(0), partition_epoch: 0 };
-        MetadataRecord::Partition { topic: id, partition, state }
+    records.extend((0..).zip(assignment).map(|(partition, replicas)| MetadataRecord::Partition {
+        topic: id,
+        partition,
+        state: new_partition(image, replicas),
     }));
     records
 }
@@ -97,9 +96,7 @@ fn placed(
     }
     let replication_factor =
         if topic.replication_factor == -1 { defaults.replication_factor } else { topic.replication_factor };
-    let (fenced, live): (Vec<_>, Vec<_>) = image.brokers().iter().partition(|(_, broker)| broker.fenced);
-    let ids = |brokers: Vec<(&BrokerId, _)>| brokers.into_iter().map(|(id, _)| *id).collect::<Vec<_>>();
-    let (live, fenced) = (ids(live), ids(fenced));
+    let (live, fenced) = live_and_fenced(image);
     let possible = 1..=live.len() + fenced.len();
     match usize::try_from(replication_factor) {
         Ok(factor) if possible.contains(&factor) && !live.is_empty() => {
@@ -129,18 +126,42 @@ fn assigned(image: &MetadataImage, topic: &NewTopic) -> Result<Vec<Vec<BrokerId>
         if *partition != expected {
             return invalid("partitions are numbered from 0, each once".to_owned());
         }
-        if replicas.is_empty() || replicas.len() != factor {
-            return invalid("every partition has the same number of replicas, at least one".to_owned());
-        }
-        if let Some(unknown) = replicas.iter().find(|id| image.broker(**id).is_none()) {
-            return invalid(format!("broker {unknown} is not registered"));
-        }
-        if let Some(twice) = replicas.iter().enumerate().find(|(i, id)| replicas[..*i].contains(id)) {
-            return invalid(format!("broker {} is named twice", twice.1));
-        }
-        if replicas.iter().all(|id| image.live_epoch(*id).is_none()) {
-            return invalid("none of its brokers is in service".to_owned());
-        }
+        check_replicas(image, *partition, replicas, factor)?;
     }
     Ok(assignment.into_iter().map(|(_, replicas)| replicas).collect())
+}
+
+/// Whether a partition can have these replicas, `factor` like its neighbours (error 39).
+pub(super) fn check_replicas(
+    image: &MetadataImage,
+    partition: i32,
+    replicas: &[BrokerId],
+    factor: usize,
+) -> Result<(), Refusal> {
+    let invalid = |reason: String| Err(Refusal::InvalidAssignment { partition, reason });
+    if replicas.is_empty() || replicas.len() != factor {
+        return invalid("every partition has the same number of replicas, at least one".to_owned());
+    }
+    if let Some(unknown) = replicas.iter().find(|id| image.broker(**id).is_none()) {
+        return invalid(format!("broker {unknown} is not registered"));
+    }
+    if let Some(twice) = replicas.iter().enumerate().find(|(i, id)| replicas[..*i].contains(id)) {
+        return invalid(format!("broker {} is named twice", twice.1));
+    }
+    if replicas.iter().all(|id| image.live_epoch(*id).is_none()) {
+        return invalid("none of its brokers is in service".to_owned());
+    }
+    Ok(())
+}
+
+/// A partition at its beginning: who is in service is in sync, and the first of them leads.
+pub(super) fn new_partition(image: &MetadataImage, replicas: Vec<BrokerId>) -> PartitionState {
+    let isr: Vec<_> = replicas.iter().copied().filter(|id| image.live_epoch(*id).is_some()).collect();
+    let leader = isr.first().copied();
+    PartitionState { replicas, isr, leader, leader_epoch: LeaderEpoch(0), partition_epoch: 0 }
+}
+
+/// Brokers in service, and those that are registered only.
+pub(super) fn live_and_fenced(image: &MetadataImage) -> (Vec<BrokerId>, Vec<BrokerId>) {
+    image.brokers().keys().partition(|id| image.live_epoch(**id).is_some())
 }

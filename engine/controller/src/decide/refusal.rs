@@ -37,6 +37,18 @@ pub enum Refusal {
         /// As asked.
         partitions: i32,
     },
+    /// Not more partitions than there are, or too many more.
+    #[error(
+        "the topic has {present} partitions: it can get more, at most {more_max} at a time, but not {asked} in all"
+    )]
+    NoMorePartitions {
+        /// How many there are.
+        present: i32,
+        /// As asked.
+        asked: i32,
+        /// The most that are added at once.
+        more_max: i32,
+    },
     /// More replicas than brokers, or none.
     #[error(
         "replication factor {replication_factor} is not possible: {brokers} brokers are registered, {in_service} of them in service"
@@ -150,7 +162,7 @@ impl Refusal {
             Refusal::UnknownTopic { .. } => 3,
             Refusal::InvalidTopicName { .. } => 17,
             Refusal::TopicExists { .. } => 36,
-            Refusal::InvalidPartitions { .. } => 37,
+            Refusal::InvalidPartitions { .. } | Refusal::NoMorePartitions { .. } => 37,
             Refusal::InvalidReplicationFactor { .. } => 38,
             Refusal::InvalidAssignment { .. } => 39,
             Refusal::InvalidConfig { .. } => 40,

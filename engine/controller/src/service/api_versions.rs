@@ -14,6 +14,7 @@ pub(super) const SERVED: &[Api] = &[
     api(ApiKey::ApiVersions, 0, 3),
     api(ApiKey::CreateTopics, 2, 7),
     api(ApiKey::DeleteTopics, 1, 6),
+    api(ApiKey::CreatePartitions, 3, 3),
     api(ApiKey::AlterConfigs, 2, 2),
     api(ApiKey::IncrementalAlterConfigs, 1, 1),
     api(ApiKey::AlterPartition, 2, 3),

@@ -14,8 +14,8 @@ use tokio::sync::watch;
 
 use super::api_versions::SERVED;
 use super::{
-    OK, alter_configs, alter_partition, api_versions, blocking, broker_heartbeat, broker_registration, create_topics,
-    delete_topics, fetch,
+    OK, alter_configs, alter_partition, api_versions, blocking, broker_heartbeat, broker_registration,
+    create_partitions, create_topics, delete_topics, fetch,
 };
 use crate::active::Active;
 
@@ -64,6 +64,7 @@ fn decide(active: &Active, request: &Request) -> Result<Vec<Bytes>, Unanswered> 
     match request.api {
         ApiKey::CreateTopics => encode(request, &create_topics::answer(active, &request.decode()?)),
         ApiKey::DeleteTopics => encode(request, &delete_topics::answer(active, &request.decode()?, request.version)),
+        ApiKey::CreatePartitions => encode(request, &create_partitions::answer(active, &request.decode()?)),
         ApiKey::AlterConfigs => encode(request, &alter_configs::answer(active, &request.decode()?)),
         ApiKey::IncrementalAlterConfigs => {
             encode(request, &alter_configs::answer_incremental(active, &request.decode()?))

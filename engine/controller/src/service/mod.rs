@@ -8,6 +8,7 @@ mod alter_partition;
 mod api_versions;
 mod broker_heartbeat;
 mod broker_registration;
+mod create_partitions;
 mod create_topics;
 mod delete_topics;
 mod dispatch;

@@ -1,6 +1,7 @@
 //! CreateTopics and DeleteTopics.
 
 use logdyno_controller::decide::Refusal;
+use logdyno_controller::decide::create_partitions::{MorePartitions, create_partitions};
 use logdyno_controller::decide::create_topics::{NewTopic, create_topic};
 use logdyno_controller::decide::delete_topics::{TopicRef, delete_topic};
 use logdyno_controller::decide::registration::fence;
@@ -155,4 +156,48 @@ fn a_deleted_topic_is_gone_by_name_and_id() {
     let second = cluster.create(&topic("t", 1, 1));
     assert_ne!(first, second);
     assert!(cluster.image.topic_by_id(first).is_none());
+}
+
+/// Codes as Kafka 4.1 gave them to the same requests.
+#[test]
+fn more_partitions() {
+    let mut cluster = Cluster::of(3);
+    cluster.create(&topic("t", 2, 2));
+    let before: Vec<_> = (0..2).map(|index| cluster.state("t", index).clone()).collect();
+    let more = |count: i32, assignment: Option<&[&[i32]]>| MorePartitions {
+        topic: "t".to_owned(),
+        count,
+        assignment: assignment.map(|partitions| partitions.iter().map(|replicas| ids(replicas)).collect()),
+    };
+    for (count, assignment, code) in [
+        (2, None, 37),
+        (1, None, 37),
+        (0, None, 37),
+        (-1, None, 37),
+        (i32::MAX, None, 37),
+        (4, Some(&[&[0, 1][..]][..]), 39),
+        (3, Some(&[&[0, 9][..]][..]), 39),
+        (3, Some(&[&[0, 0][..]][..]), 39),
+        (3, Some(&[&[0][..]][..]), 39),
+        (3, Some(&[][..]), 39),
+    ] {
+        let refusal = create_partitions(&cluster.image, &more(count, assignment), 7).expect_err("a refusal");
+        assert_eq!(refusal.code(), code, "{count} {assignment:?}: {refusal}");
+    }
+    let unknown = MorePartitions { topic: "nope".to_owned(), count: 3, assignment: None };
+    assert_eq!(create_partitions(&cluster.image, &unknown, 7).expect_err("a refusal").code(), 3);
+    let placed = create_partitions(&cluster.image, &more(4, None), 7).expect("more");
+    cluster.apply(placed);
+    assert!((2..4).all(|index| cluster.state("t", index).replicas.len() == 2));
+    let placed = create_partitions(&cluster.image, &more(5, Some(&[&[2, 0]])), 7).expect("more");
+    cluster.apply(placed);
+    assert_eq!(
+        (cluster.state("t", 4).replicas.clone(), cluster.state("t", 4).leader),
+        (ids(&[2, 0]), Some(BrokerId(2)))
+    );
+    assert!((0..2).all(|index| *cluster.state("t", index) == before[index]), "the old ones stay as they are");
+    cluster.apply(fence(&cluster.image, BrokerId(0)));
+    cluster.apply(fence(&cluster.image, BrokerId(1)));
+    cluster.apply(fence(&cluster.image, BrokerId(2)));
+    assert_eq!(create_partitions(&cluster.image, &more(9, None), 7).expect_err("a refusal").code(), 38);
 }

@@ -57,6 +57,8 @@ pub struct FollowerFetched {
     pub eligible: bool,
     /// From where: everything before is at the ack level on the follower.
     pub offset: Offset,
+    /// Where its log starts; `None` if the request has no field for it.
+    pub log_start: Option<Offset>,
 }
 
 /// What came of an event, for the replica to carry out.
@@ -148,6 +150,14 @@ impl LeaderState {
         self.high_watermark
     }
 
+    /// The lowest start of all replicas' logs, the leader's own being `own_start`: what is before it is gone everywhere.
+    /// Replicas that are not `alive` are not waited for: they learn of it when they come back. `None` while one has not
+    /// said where it starts.
+    pub fn low_watermark(&self, own_start: Offset, alive: impl Fn(BrokerId) -> bool) -> Option<Offset> {
+        let living = self.followers.iter().filter(|(id, _)| alive(**id));
+        living.map(|(_, follower)| follower.log_start).try_fold(own_start, |low, start| Some(low.min(start?)))
+    }
+
     /// The committed ISR, ordered by broker.
     pub fn isr(&self) -> Vec<BrokerId> {
         self.isr.committed().iter().copied().collect()
@@ -191,6 +201,7 @@ impl LeaderState {
         let before = follower.end;
         follower.broker_epoch = fetched.broker_epoch;
         follower.eligible = fetched.eligible;
+        follower.log_start = fetched.log_start;
         follower.fetched(fetched.offset, self.own.end, now);
         let gained = before.unwrap_or(self.epoch_start.min(fetched.offset))..fetched.offset;
         Some(Effects {

@@ -10,6 +10,8 @@ pub(super) struct Progress {
     /// Its fetch offset: everything before is at the ack level on its disk. `None` until it has fetched
     /// in this leadership.
     pub(super) end: Option<Offset>,
+    /// Where its log starts, by its last fetch; `None` if it did not say.
+    pub(super) log_start: Option<Offset>,
     /// The incarnation that fetched last; -1 if it did not say.
     pub(super) broker_epoch: i64,
     /// Whether the metadata let it join the ISR when it fetched last: registered, not fenced, same incarnation.
@@ -30,6 +32,7 @@ impl Progress {
     pub(super) fn at_start(in_sync: bool, leader_end: Offset, now: Nanos) -> Progress {
         Progress {
             end: None,
+            log_start: None,
             broker_epoch: -1,
             eligible: false,
             last_caught_up: in_sync.then_some(now),

@@ -75,6 +75,7 @@ struct State {
     acks: Purgatory<ParkedAck>,
     at_high_watermark: Purgatory<Wake>,
     at_log_end: Purgatory<Wake>,
+    at_low_watermark: Purgatory<Wake>,
 }
 
 /// Called once something worth another look has happened.
@@ -137,6 +138,7 @@ impl Replica {
                 acks: Purgatory::default(),
                 at_high_watermark: Purgatory::default(),
                 at_log_end: Purgatory::default(),
+                at_low_watermark: Purgatory::default(),
             }),
             high_watermark: AtomicI64::new(high_watermark.0),
             itself: itself.clone(),
@@ -163,6 +165,12 @@ impl Replica {
     /// Everything before it is committed: what consumers may read, and what the checkpoint file keeps.
     pub fn high_watermark(&self) -> Offset {
         Offset(self.high_watermark.load(Ordering::Acquire))
+    }
+
+    /// Everything before it is gone from the log of every live replica (KIP-107); `None` while that is not known, or elsewhere
+    /// than on the leader.
+    pub fn low_watermark(&self) -> Option<Offset> {
+        self.low_watermark_in(&self.state().role)
     }
 
     /// Whether this broker leads the partition, as far as it has heard.
@@ -215,6 +223,8 @@ impl Replica {
             let error = ReplicaError::TimedOut { partition: self.partition.clone(), offset: late.appended.last };
             calls.answer(late.done, Err(error));
         }
+        // A replica that died is not waited for any more.
+        calls.wake_too(self.at_low_watermark(&mut state));
         drop(state);
         calls.run(self);
     }
@@ -256,6 +266,19 @@ impl Replica {
         let high_watermark = state.role.high_watermark();
         self.high_watermark.store(high_watermark.0, Ordering::Release);
         Calls::wake(state.at_high_watermark.take_reached(high_watermark))
+    }
+
+    /// Who waits for the low watermark that there is now.
+    fn at_low_watermark(&self, state: &mut State) -> Vec<Wake> {
+        match self.low_watermark_in(&state.role) {
+            Some(low) if state.at_low_watermark.len() > 0 => state.at_low_watermark.take_reached(low),
+            _ => Vec::new(),
+        }
+    }
+
+    fn low_watermark_in(&self, role: &Role) -> Option<Offset> {
+        let Role::Leader(leader) = role else { return None };
+        leader.low_watermark(self.log.start_offset(), |id| self.controller.broker_epoch(id).is_some())
     }
 
     fn not_leader(&self) -> ReplicaError {

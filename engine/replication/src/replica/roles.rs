@@ -109,6 +109,7 @@ impl Replica {
         state.role = role;
         let mut calls = Calls::wake(state.at_high_watermark.take_all());
         calls.wake_too(state.at_log_end.take_all());
+        calls.wake_too(state.at_low_watermark.take_all());
         for ack in state.acks.take_all() {
             calls.answer(ack.done, Err(self.not_leader()));
         }

@@ -31,6 +31,8 @@ pub struct FollowerFetch {
     pub last_fetched_epoch: LeaderEpoch,
     /// The leadership that the request was meant for, if it says.
     pub current_epoch: Option<LeaderEpoch>,
+    /// Where the follower's log starts (`log_start_offset`, Fetch 5); `None` if it does not say.
+    pub log_start: Option<Offset>,
     /// The most bytes.
     pub max_bytes: usize,
     /// Whether a first batch larger than that is to be sent whole.
@@ -88,6 +90,7 @@ impl Replica {
             broker_epoch: fetch.broker_epoch,
             eligible: registered.is_some_and(|epoch| fetch.broker_epoch == -1 || fetch.broker_epoch == epoch),
             offset: fetch.from,
+            log_start: fetch.log_start,
         };
         let now = self.clock.now();
         let mut state = self.state();
@@ -101,7 +104,8 @@ impl Replica {
             return Err(ReplicaError::UnknownFollower { partition, follower: fetch.follower, named_epoch });
         };
         let high_watermark = leader.high_watermark();
-        let calls = self.carry_out(&mut state, effects, now);
+        let mut calls = self.carry_out(&mut state, effects, now);
+        calls.wake_too(self.at_low_watermark(&mut state));
         drop(state);
         calls.run(self);
         Ok(high_watermark)

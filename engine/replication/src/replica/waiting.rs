@@ -18,6 +18,7 @@ pub struct Waiting {
 enum Queue {
     HighWatermark,
     LogEnd,
+    LowWatermark,
 }
 
 impl Replica {
@@ -45,6 +46,19 @@ impl Replica {
         Waiting { replica: self.itself.clone(), place: Some((Queue::LogEnd, ticket)) }
     }
 
+    /// Calls `wake` once when the low watermark has reached `at` (at once if it has), or the role has changed.
+    pub fn when_low_watermark(&self, at: Offset, wake: Wake) -> Waiting {
+        let mut state = self.state();
+        let waits =
+            matches!(state.role, Role::Leader(_)) && self.low_watermark_in(&state.role).is_none_or(|low| low < at);
+        if !waits {
+            drop(state);
+            return self.woken(wake);
+        }
+        let ticket = state.at_low_watermark.park(at, Nanos(u64::MAX), wake);
+        Waiting { replica: self.itself.clone(), place: Some((Queue::LowWatermark, ticket)) }
+    }
+
     /// How many appends wait for the in-sync replicas, and how many fetches for more.
     pub fn waiting(&self) -> (usize, usize) {
         let state = self.state();
@@ -64,6 +78,7 @@ impl Drop for Waiting {
         let forgotten = match queue {
             Queue::HighWatermark => state.at_high_watermark.forget(ticket),
             Queue::LogEnd => state.at_log_end.forget(ticket),
+            Queue::LowWatermark => state.at_low_watermark.forget(ticket),
         };
         drop(state);
         // What the callback holds may have a drop of its own: not under the lock.

@@ -162,6 +162,7 @@ impl Brokers {
         let follower = &self.replicas[&id];
         let Some(position) = follower.fetch_position() else { return false };
         let fetch = FollowerFetch {
+            log_start: None,
             follower: BrokerId(id),
             broker_epoch: 1,
             from: position.offset,

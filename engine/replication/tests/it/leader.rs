@@ -45,6 +45,7 @@ impl Scene {
             broker_epoch: 100 + i64::from(follower),
             eligible,
             offset: Offset(offset),
+            log_start: None,
         };
         self.leader.on_fetched(fetched, self.now).expect("an assigned replica")
     }
@@ -66,6 +67,28 @@ impl Scene {
 
 pub(crate) fn ids(ids: &[i32]) -> Vec<BrokerId> {
     ids.iter().map(|id| BrokerId(*id)).collect()
+}
+
+/// KIP-107: what every live replica has given up is gone, a dead one's is not waited for.
+#[test]
+fn the_low_watermark_is_the_lowest_start_of_the_living() {
+    let mut scene = Scene::with(&[0, 1, 2], 1);
+    let low =
+        |scene: &Scene, dead: i32| scene.leader.low_watermark(Offset(5), |id| id != BrokerId(dead)).map(|low| low.0);
+    let starts = |scene: &mut Scene, follower: i32, log_start: i64| {
+        let (offset, log_start) = (Offset(10), Some(Offset(log_start)));
+        let follower = BrokerId(follower);
+        let fetched = FollowerFetched { follower, broker_epoch: 100, eligible: true, offset, log_start };
+        scene.leader.on_fetched(fetched, scene.now).expect("an assigned replica");
+    };
+    assert_eq!(low(&scene, -1), None, "nobody has said where it starts");
+    starts(&mut scene, 1, 5);
+    assert_eq!(low(&scene, -1), None, "one has not");
+    assert_eq!(low(&scene, 2), Some(5), "but it is dead");
+    starts(&mut scene, 2, 3);
+    assert_eq!((low(&scene, -1), low(&scene, 2)), (Some(3), Some(5)));
+    starts(&mut scene, 2, 8);
+    assert_eq!(low(&scene, -1), Some(5), "the leader's own");
 }
 
 /// Another `min.insync.replicas` decides about appends from then on, and lets the high watermark go where it rested.
@@ -188,6 +211,7 @@ fn a_follower_is_stamped_for_what_it_gained() {
 #[test]
 fn a_broker_without_a_replica_here_changes_nothing() {
     let mut scene = Scene::with(&[0, 1, 2], 1);
-    let stranger = FollowerFetched { follower: BrokerId(9), broker_epoch: 1, eligible: true, offset: Offset(10) };
+    let stranger =
+        FollowerFetched { follower: BrokerId(9), broker_epoch: 1, eligible: true, offset: Offset(10), log_start: None };
     assert_eq!(scene.leader.on_fetched(stranger, scene.now), None);
 }

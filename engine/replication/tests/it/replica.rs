@@ -169,6 +169,7 @@ fn fetches_out_of_range_and_of_strangers_are_refused() {
     assert_eq!(consume(-1), Some(1));
     assert_eq!(consume(2), None, "the end is in range, and empty; so is what is not committed yet");
     let stranger = FollowerFetch {
+        log_start: None,
         follower: BrokerId(9),
         broker_epoch: 1,
         from: Offset(0),

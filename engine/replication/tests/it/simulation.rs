@@ -183,7 +183,13 @@ impl World {
             Divergence::At(end) => Err(end),
             Divergence::OutOfRange => panic!("the leader knows every epoch that ever was committed"),
             Divergence::None => {
-                let fetched = FollowerFetched { follower: id, broker_epoch: incarnation, eligible: true, offset: from };
+                let fetched = FollowerFetched {
+                    follower: id,
+                    broker_epoch: incarnation,
+                    eligible: true,
+                    offset: from,
+                    log_start: None,
+                };
                 let effects = state.on_fetched(fetched, now).expect("an assigned replica");
                 let high_watermark = state.high_watermark();
                 let start = usize::try_from(from.0).expect("an offset");
