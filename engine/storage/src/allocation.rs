@@ -3,8 +3,13 @@
 //! A write into blocks that exist and below the end of the file needs no allocation and, for direct I/O, no
 //! exclusive inode lock. Idle logs take nothing: the first step is taken on the first write, and each is twice
 //! the one before.
+//!
+//! A log that syncs often gets **written** blocks: the first write of an allocated one changes the file's metadata, so
+//! that its sync waits for the file system's journal, too. Zeros that are written ahead take that off the path
+//! of the acknowledgement (`fdatasync` in 130 instead of 200 µs was measured on ext4 over virtio).
 
-use std::io;
+use std::io::{self, IoSlice};
+use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -15,6 +20,27 @@ use crate::whole_io::uninterrupted;
 
 /// The first step.
 const STEP_MIN: u64 = 1 << 20;
+/// A log with fewer bytes between two syncs is one that syncs often.
+const SYNCED_OFTEN_BYTES: u64 = 64 << 10;
+/// The longest step that is written ahead: what it takes of the device delays the syncs of the moment.
+const ZEROED_STEP_MAX: u64 = 4 << 20;
+
+/// Whether blocks ahead are written as well as allocated, for a log that syncs often.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Zeroing {
+    /// Never: a page of a map must not be read from the device before it is stored to.
+    Never,
+    /// Past the page cache.
+    Direct,
+    /// Through the page cache, and on to the device.
+    Cached,
+}
+
+/// What is written ahead, in memory that direct I/O can take.
+#[repr(C, align(4096))]
+struct Zeros([u8; 256 << 10]);
+
+static ZEROS: Zeros = Zeros([0; 256 << 10]);
 
 /// How far one file has blocks.
 pub(crate) struct Allocation {
@@ -25,20 +51,41 @@ pub(crate) struct Allocation {
     step_max: u64,
     /// True while somebody has been asked for the next step.
     requested: AtomicBool,
+    zeroing: Zeroing,
+    /// Syncs that were begun since the last step.
+    syncs: AtomicU64,
+    /// How far a writer has gone that did not wait for blocks. Held while zeros are written, so that none follow it.
+    writer_at: Mutex<u64>,
     state: Mutex<State>,
 }
 
 struct State {
     step: u64,
+    /// Where the writer was at the last step.
+    position: u64,
     stopped: bool,
 }
 
 impl Allocation {
     /// A file that has blocks up to `end` and may grow to `capacity`.
-    pub(crate) fn new(end: u64, capacity: u64, step_max: u64) -> Allocation {
-        let state = Mutex::new(State { step: STEP_MIN.min(step_max), stopped: false });
-        let capacity = capacity.max(end);
-        Allocation { end: end.into(), due: end.into(), capacity, step_max, requested: false.into(), state }
+    pub(crate) fn new(end: u64, capacity: u64, step_max: u64, zeroing: Zeroing) -> Allocation {
+        let state = Mutex::new(State { step: STEP_MIN.min(step_max), position: end, stopped: false });
+        Allocation {
+            end: end.into(),
+            due: end.into(),
+            capacity: capacity.max(end),
+            step_max,
+            requested: false.into(),
+            zeroing,
+            syncs: 0.into(),
+            writer_at: Mutex::default(),
+            state,
+        }
+    }
+
+    /// Notes that a sync begins.
+    pub(crate) fn syncs(&self) {
+        self.syncs.fetch_add(1, Ordering::Relaxed);
     }
 
     /// True, once per step, when a writer at `position` should ask for the next one.
@@ -73,6 +120,15 @@ impl Allocation {
         Ok(())
     }
 
+    /// For a writer that goes on where there may be no blocks yet: no zeros are written before `position` from now on.
+    /// Waits for no device, only while a piece of zeros is copied to the page cache.
+    pub(crate) fn keep_zeros_behind(&self, position: u64) {
+        if self.end.load(Ordering::Acquire) < position {
+            let mut writer_at = self.writer_at();
+            *writer_at = position.max(*writer_at);
+        }
+    }
+
     /// No step is taken any more, and none is under way, when this returns: the file's length is the caller's.
     pub(crate) fn stop(&self) {
         self.state().stopped = true;
@@ -94,6 +150,10 @@ impl Allocation {
         if state.stopped || start >= self.capacity {
             return Ok(());
         }
+        let zeroed = self.is_synced_often(state);
+        if zeroed {
+            state.step = state.step.min(ZEROED_STEP_MAX);
+        }
         let end = loop {
             let end = self.capacity.min(start + state.step);
             counters.allocations.one();
@@ -103,11 +163,47 @@ impl Allocation {
                 Err(error) => return Err(error),
             }
         };
+        if zeroed && let Err(error) = self.write_zeros(start..end, file, counters) {
+            // The blocks are there all the same: the next syncs take longer, or say themselves what is wrong.
+            tracing::debug!("could not write zeros ahead: {error}");
+        }
         let due = if end == self.capacity { u64::MAX } else { end - state.step / 2 };
         state.step = self.step_max.min(state.step * 2);
         self.end.store(end, Ordering::Release);
         self.due.store(due, Ordering::Release);
         Ok(())
+    }
+
+    /// Whether the writer had fewer bytes between two syncs, since the last step, than make up for a journal commit.
+    fn is_synced_often(&self, state: &mut State) -> bool {
+        // A step is due half a step before the end: that is where the writer is, more or less.
+        let position = self.due.load(Ordering::Acquire).min(self.end.load(Ordering::Acquire));
+        let bytes = position - std::mem::replace(&mut state.position, position).min(position);
+        let syncs = self.syncs.swap(0, Ordering::Relaxed);
+        self.zeroing != Zeroing::Never && syncs > 0 && bytes / syncs < SYNCED_OFTEN_BYTES
+    }
+
+    fn write_zeros(&self, range: Range<u64>, file: &dyn DiskFile, counters: &Counters) -> io::Result<()> {
+        let mut position = range.start;
+        while position < range.end {
+            let writer_at = self.writer_at();
+            position = position.max(*writer_at);
+            let len = range.end.saturating_sub(position).min(ZEROS.0.len() as u64);
+            let written = uninterrupted(|| file.write_at(&[IoSlice::new(&ZEROS.0[..len as usize])], position))?;
+            if written == 0 {
+                break;
+            }
+            counters.bytes_zeroed.add(written as u64);
+            position += written as u64;
+        }
+        if self.zeroing == Zeroing::Cached {
+            uninterrupted(|| file.write_back(range.clone(), true))?;
+        }
+        Ok(())
+    }
+
+    fn writer_at(&self) -> MutexGuard<'_, u64> {
+        self.writer_at.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -134,7 +230,7 @@ mod tests {
     #[test]
     fn steps_begin_with_the_first_write_and_double() {
         let (file, counters) = (file(&SimulatedDisk::new(1)), Counters::default());
-        let allocation = Allocation::new(0, 20 * MIB, 4 * MIB);
+        let allocation = Allocation::new(0, 20 * MIB, 4 * MIB, Zeroing::Direct);
         let mut ends = Vec::new();
         for position in (0..20 * MIB).step_by(4096) {
             if allocation.is_due(position) {
@@ -151,7 +247,7 @@ mod tests {
     fn a_nearly_full_disk_gives_what_it_has() {
         let disk = SimulatedDisk::new(1);
         let (file, counters) = (file(&disk), Counters::default());
-        let allocation = Allocation::new(0, 64 * MIB, 64 * MIB);
+        let allocation = Allocation::new(0, 64 * MIB, 64 * MIB, Zeroing::Direct);
         disk.set_capacity(12 * MIB + 4096);
         assert!(allocation.cover(64 * MIB, &*file, &counters).is_err());
         assert_eq!(file.len().unwrap(), 12 * MIB);
@@ -164,7 +260,7 @@ mod tests {
     fn a_full_disk_is_asked_again_and_a_stopped_one_is_not() {
         let disk = SimulatedDisk::new(1);
         let (file, counters) = (file(&disk), Counters::default());
-        let allocation = Allocation::new(0, 8 * MIB, 8 * MIB);
+        let allocation = Allocation::new(0, 8 * MIB, 8 * MIB, Zeroing::Direct);
         disk.set_capacity(0);
         assert!(allocation.is_due(0) && allocation.extend(&*file, &counters).is_err());
         disk.set_capacity(8 * MIB);
@@ -174,5 +270,47 @@ mod tests {
         allocation.stop();
         allocation.extend(&*file, &counters).unwrap();
         assert_eq!(file.len().unwrap(), 3 * MIB, "after stop the length is the caller's");
+    }
+
+    /// Half a step is written with a sync each 16 KiB: from the second step on, blocks are written ahead, in short steps.
+    #[test]
+    fn a_log_that_syncs_often_gets_written_blocks() {
+        for (zeroing, bytes_between, zeroed) in [
+            (Zeroing::Direct, 16 << 10, true),
+            (Zeroing::Cached, 16 << 10, true),
+            (Zeroing::Never, 16 << 10, false),
+            (Zeroing::Direct, 128 << 10, false),
+        ] {
+            let (file, counters) = (file(&SimulatedDisk::new(1)), Counters::default());
+            let allocation = Allocation::new(0, 32 * MIB, 64 * MIB, zeroing);
+            let mut longest = 0;
+            for position in (0..32 * MIB).step_by(bytes_between) {
+                if allocation.is_due(position) {
+                    let before = allocation.end.load(Ordering::Relaxed);
+                    allocation.extend(&*file, &counters).unwrap();
+                    longest = longest.max(allocation.end.load(Ordering::Relaxed) - before);
+                }
+                allocation.syncs();
+            }
+            let all_but_the_first_step = if zeroed { 31 * MIB } else { 0 };
+            assert_eq!(counters.bytes_zeroed.get(), all_but_the_first_step, "{zeroing:?}, {bytes_between}");
+            assert_eq!(longest == 4 * MIB, zeroed, "{zeroing:?}, {bytes_between}: {longest}");
+        }
+    }
+
+    /// The step was asked for before the writer went on, and is taken after.
+    #[test]
+    fn zeros_are_never_written_over_what_was_written() {
+        let (file, counters) = (file(&SimulatedDisk::new(1)), Counters::default());
+        let allocation = Allocation::new(0, 32 * MIB, 64 * MIB, Zeroing::Cached);
+        allocation.extend(&*file, &counters).unwrap();
+        (0..20).for_each(|_| allocation.syncs());
+        allocation.keep_zeros_behind(MIB + 5000);
+        file.write_at(&[IoSlice::new(&[7; 5000])], MIB).unwrap();
+        allocation.extend(&*file, &counters).unwrap();
+        assert!(counters.bytes_zeroed.get() > 0);
+        let mut kept = [0; 5000];
+        file.read_at(&mut kept, MIB).unwrap();
+        assert_eq!(kept, [7; 5000]);
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::storage::BufferedFile;
 use super::tail::Tail;
-use crate::allocation::Allocation;
+use crate::allocation::{Allocation, Zeroing};
 use crate::contract::{Append, Level, Result, Writer};
 use crate::error::{StorageError, is_disk_full};
 use crate::marks::Marks;
@@ -28,7 +28,8 @@ pub(super) struct BufferedWriter {
 
 impl BufferedWriter {
     pub(super) fn new(runtime: Arc<Runtime>, file: Arc<BufferedFile>, len: u64, capacity: u64) -> BufferedWriter {
-        let allocation = Arc::new(Allocation::new(len, capacity, runtime.settings.allocation_step_max));
+        let allocation =
+            Arc::new(Allocation::new(len, capacity, runtime.settings.allocation_step_max, Zeroing::Cached));
         BufferedWriter { runtime, tail: file.tail(), file, allocation, capacity, appended: len, written: len }
     }
 
@@ -82,6 +83,8 @@ impl BufferedWriter {
     /// Brings the combined bytes and `parts` to the page cache.
     fn write(&mut self, parts: &[IoSlice<'_>]) -> Result<()> {
         self.open().check()?;
+        let len = parts.iter().map(|part| part.len() as u64).sum::<u64>();
+        self.allocation.keep_zeros_behind(self.appended + len);
         let tail = self.tail.clone();
         // SAFETY: this is the writer, and it has stored everything before `appended`.
         let combined = unsafe { tail.bytes(self.written.max(tail.base())..self.appended.max(tail.base())) };
@@ -159,6 +162,7 @@ impl Writer for BufferedWriter {
             self.flush()?;
         }
         if level == Level::Durable && self.open().marks.reached(Level::Durable) < self.written {
+            self.allocation.syncs();
             self.runtime.flusher.sync(self.open(), self.written);
         }
         Ok(self.appended)

@@ -4,7 +4,7 @@ use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::allocation::Allocation;
+use crate::allocation::{Allocation, Zeroing};
 use crate::counters::Counters;
 use crate::seam::{DiskFile, Mapping};
 use crate::whole_io::uninterrupted;
@@ -35,7 +35,7 @@ impl Ahead {
     pub(super) fn new(len: u64, capacity: u64, step_max: u64, window_max: u64) -> Ahead {
         let state = Mutex::new(State { window: WINDOW_MIN.min(window_max.max(1)), stopped: false });
         Ahead {
-            allocation: Allocation::new(len, capacity, step_max),
+            allocation: Allocation::new(len, capacity, step_max, Zeroing::Never),
             ready: len.into(),
             due: len.into(),
             requested: false.into(),

@@ -10,7 +10,7 @@ use super::memory::BLOCK;
 use super::reader::RingReader;
 use super::segment::Segment;
 use super::writer::{RingWriter, retire};
-use crate::allocation::Allocation;
+use crate::allocation::{Allocation, Zeroing};
 use crate::contract::{Reader, Result, Storage, Writer};
 use crate::directory::Directory;
 use crate::error::StorageError;
@@ -36,7 +36,7 @@ impl RingStorage {
     fn segment(&self, name: &str, file: Arc<dyn DiskFile>, len: u64, capacity: u64) -> Arc<Segment> {
         let step_max = self.core.shared.settings.allocation_step_max.next_multiple_of(BLOCK as u64);
         // Whole blocks are written, so blocks are what is allocated.
-        let allocation = Allocation::new(block_end(len), block_end(capacity), step_max);
+        let allocation = Allocation::new(block_end(len), block_end(capacity), step_max, Zeroing::Direct);
         Segment::new(file, self.directory.path_of(name), len, allocation)
     }
 

@@ -264,7 +264,10 @@ impl Writer for RingWriter {
             match level {
                 Level::Visible => {}
                 Level::Written => self.shared().queue.push(Command::Flush(segment, self.position)),
-                Level::Durable => self.shared().queue.push(Command::Sync(segment, self.position)),
+                Level::Durable => {
+                    segment.allocation.syncs();
+                    self.shared().queue.push(Command::Sync(segment, self.position));
+                }
             }
         }
         Ok(self.position)
