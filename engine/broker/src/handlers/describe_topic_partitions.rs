@@ -111,7 +111,7 @@ impl Page<'_> {
         (described, (end < topic.partitions.len()).then_some(end))
     }
 
-    /// Eligible leader replicas are not kept yet: null says so.
+    /// Eligible leader replicas are not kept yet: none are told. Null would say so, but Java's admin client does not take it.
     fn partition(&self, index: usize, state: &PartitionState) -> DescribeTopicPartitionsResponsePartition {
         let leader = reachable_leader(self.image, state, self.desk.listener());
         let ids = |brokers: &[BrokerId]| brokers.iter().map(|id| messages::BrokerId(id.0)).collect();
@@ -122,6 +122,8 @@ impl Page<'_> {
             .with_leader_epoch(state.leader_epoch.0)
             .with_replica_nodes(ids(&state.replicas))
             .with_isr_nodes(ids(&state.isr))
+            .with_eligible_leader_replicas(Some(Vec::new()))
+            .with_last_known_elr(Some(Vec::new()))
             .with_offline_replicas(ids(&offline_replicas(self.image, state)))
     }
 }

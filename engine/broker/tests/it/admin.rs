@@ -166,6 +166,11 @@ fn topics_are_paged_through() {
 }
 
 fn shown(page: &DescribeTopicPartitionsResponse) -> String {
+    // Java's admin client fails on null.
+    let mut partitions = page.topics.iter().flat_map(|topic| &topic.partitions);
+    assert!(
+        partitions.all(|partition| partition.eligible_leader_replicas.is_some() && partition.last_known_elr.is_some())
+    );
     let topics = page.topics.iter().map(|topic| {
         let partitions: Vec<_> = topic.partitions.iter().map(|partition| partition.partition_index).collect();
         format!("{} {}{partitions:?}", topic.name.as_ref().expect("a name").as_str(), topic.error_code)
