@@ -67,4 +67,8 @@ counters! {
     fetches_cold,
     /// Times that a waiting fetch looked again.
     fetch_wakeups,
+    /// Fetch sessions given out.
+    fetch_sessions,
+    /// Fetch sessions that had to give way to others.
+    fetch_sessions_evicted,
 }

@@ -86,6 +86,14 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
     ///
     /// Not safe to cancel and call again where [`FrameLimits`] matter: what was read is kept, but the time starts anew.
     pub async fn next(&mut self) -> Result<Option<Bytes>, FrameError> {
+        match self.length().await? {
+            Some(length) => self.body(length).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// The length of the next frame, before memory is taken for it: whoever counts that asks here, and then for the [`body`](Self::body).
+    pub async fn length(&mut self) -> Result<Option<usize>, FrameError> {
         while self.buffer.len() < LENGTH_BYTES {
             self.make_room(READ_AHEAD_BYTES);
             if !self.read_some().await? {
@@ -95,7 +103,11 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
                 };
             }
         }
-        let length = self.announced()?;
+        self.announced().map(Some)
+    }
+
+    /// The frame whose [`length`](Self::length) has just been told.
+    pub async fn body(&mut self, length: usize) -> Result<Bytes, FrameError> {
         let whole = LENGTH_BYTES + length;
         if self.buffer.len() < whole {
             self.make_room_for(whole);
@@ -106,7 +118,7 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
             }
         }
         self.buffer.advance(LENGTH_BYTES);
-        Ok(Some(self.buffer.split_to(length).freeze()))
+        Ok(self.buffer.split_to(length).freeze())
     }
 
     /// Bytes that were moved in user space because a frame's beginning was not where its rest could follow.

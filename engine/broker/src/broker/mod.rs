@@ -18,6 +18,7 @@ use tokio::runtime::Runtime;
 use crate::config::BrokerConfig;
 use crate::counters::{BrokerCounts, Counters};
 use crate::error::{StartError, StopError};
+use crate::figures::BrokerFigures;
 use foundation::Foundation;
 use running::Running;
 
@@ -63,6 +64,11 @@ impl Broker {
     /// What the broker has done so far.
     pub fn counters(&self) -> BrokerCounts {
         self.counters.counts(self.backend.counters())
+    }
+
+    /// How it is now.
+    pub fn figures(&self) -> BrokerFigures {
+        self.running.as_ref().map(|running| BrokerFigures::of(&running.desk)).unwrap_or_default()
     }
 
     /// Stops: answers nothing more, tells the controller, closes the logs cleanly.

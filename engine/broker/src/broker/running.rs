@@ -1,6 +1,7 @@
 //! A broker's tasks: how they are put together, and how they end.
 
 use std::sync::Arc;
+use std::sync::Mutex as StdMutex;
 use std::time::Duration;
 
 use logdyno_controller::Controller;
@@ -12,11 +13,12 @@ use tokio::task::JoinHandle;
 use super::foundation::Foundation;
 use crate::config::millis;
 use crate::error::{StartError, StopError};
+use crate::fetch_sessions::FetchSessions;
 use crate::following::{Fetchers, IsrLine, propose_changes};
 use crate::handlers::Desk;
 use crate::membership::{Member, act_on};
 use crate::partitions::{Partitions, Surroundings, checkpoint, flush, remove_deleted, retain, tick};
-use crate::server::serve;
+use crate::server::{Load, serve};
 
 /// A broker's tasks, and what they share.
 pub(super) struct Running {
@@ -25,6 +27,7 @@ pub(super) struct Running {
     partitions: Arc<Partitions>,
     fetchers: Arc<Mutex<Option<Fetchers>>>,
     pub(super) controller: Option<Controller>,
+    pub(super) desk: Arc<Desk>,
     stopping: watch::Sender<bool>,
     serving: JoinHandle<()>,
     tasks: Vec<JoinHandle<()>>,
@@ -52,6 +55,7 @@ impl Foundation {
             member.epoch,
         );
         let fetchers = Arc::new(Mutex::new(Some(fetchers)));
+        let slots = usize::try_from(config.max_incremental_fetch_session_cache_slots).unwrap_or(0);
         let desk = Arc::new(Desk {
             config: Arc::clone(&config),
             partitions: Arc::clone(&partitions),
@@ -59,6 +63,8 @@ impl Foundation {
             controller: Arc::clone(&member.controller),
             counters: Arc::clone(&self.counters),
             clock: Arc::clone(&self.clock),
+            load: Arc::new(Load::new(&config)),
+            fetch_sessions: StdMutex::new(FetchSessions::new(slots, Arc::clone(&self.counters))),
         });
         let (stopping, stop) = watch::channel(false);
         let high_watermarks = millis(config.replica_high_watermark_checkpoint_interval_ms);
@@ -79,8 +85,8 @@ impl Foundation {
             tokio::spawn(propose_changes(queue, controller, Arc::clone(&partitions), config, member.epoch))
         };
         tasks.extend(queue.map(proposing));
-        let serving = tokio::spawn(serve(listener, desk, stop));
-        Running { member, metadata, partitions, fetchers, controller, stopping, serving, tasks }
+        let serving = tokio::spawn(serve(listener, Arc::clone(&desk), stop));
+        Running { member, metadata, partitions, fetchers, controller, desk, stopping, serving, tasks }
     }
 }
 

@@ -144,6 +144,8 @@ settings! {
     "message.max.bytes" message_max_bytes: i32 = 1_048_588, in 0..=i32::MAX;
     /// the most bytes a fetch may ask for.
     "fetch.max.bytes" fetch_max_bytes: i32 = 55 << 20, in 1024..=i32::MAX;
+    /// fetch sessions at a time (KIP-227); who gets none sends full requests.
+    "max.incremental.fetch.session.cache.slots" max_incremental_fetch_session_cache_slots: i32 = 1000, in 0..=i32::MAX;
     /// partitions in one answer to DescribeTopicPartitions.
     "max.request.partition.size.limit" max_request_partition_size_limit: i32 = 2000, in 1..=i32::MAX;
     /// the largest request.
@@ -152,6 +154,10 @@ settings! {
     "connections.max.idle.ms" connections_max_idle_ms: i64 = 600_000, in 1..=i64::MAX;
     /// connections at a time; further ones are closed at once.
     "max.connections" max_connections: i32 = i32::MAX, in 1..=i32::MAX;
+    /// connections at a time from one address; further ones are closed at once.
+    "max.connections.per.ip" max_connections_per_ip: i32 = i32::MAX, in 0..=i32::MAX;
+    /// bytes of all connections' requests that may be read or wait for their answers; -1 for no limit. While there are as many, nothing is read.
+    "queued.max.request.bytes" queued_max_request_bytes: i64 = -1, in -1..=i64::MAX;
     /// threads that serve connections.
     "num.network.threads" num_network_threads: i32 = 3, in 1..=1024;
     /// threads for what waits for the disk.

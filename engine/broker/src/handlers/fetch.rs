@@ -1,8 +1,8 @@
 //! Fetch (1): reads for consumers and followers, and the wait for more.
 //!
 //! Whole batches are lent from the log to the answer. A fetch that finds less than `min_bytes` waits for the high watermark (consumers) or
-//! the log end (followers) of its partitions to rise, and looks again only then. Sessions (KIP-227) are answered with session id 0: "none",
-//! whereupon clients send full requests.
+//! the log end (followers) of its partitions to rise, and looks again only then. What a session wants beside what the request lists is kept in
+//! [`crate::fetch_sessions`].
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use logdyno_segment_log::{LogError, LogRead, Slice};
 use logdyno_wire::ErrorCode;
 use logdyno_wire::fetch_response::{FetchAnswer, FetchedPartition, FetchedTopic};
 use logdyno_wire::messages::FetchRequest;
-use logdyno_wire::messages::fetch_request::FetchPartition;
+use logdyno_wire::messages::fetch_request::{FetchPartition, FetchTopic};
 use logdyno_wire::messages::fetch_response::NodeEndpoint;
 use logdyno_wire::request::Request;
 use logdyno_wire::response;
@@ -24,6 +24,7 @@ use tokio::time::Instant;
 
 use super::metadata::{endpoint, text};
 use super::{Answer, Desk, Unanswerable, code, named_epoch};
+use crate::fetch_sessions::{Asker, refusal};
 use crate::partitions::Hosted;
 
 /// The first version that names topics by id.
@@ -35,16 +36,26 @@ const NODE_ENDPOINTS: i16 = 16;
 const READ_COMMITTED: i8 = 1;
 
 pub(super) async fn answer(desk: &Desk, request: &Request) -> Result<Answer, Unanswerable> {
-    let asked: FetchRequest = request.decode()?;
+    let mut asked: FetchRequest = request.decode()?;
     let version = request.version;
-    // No session was ever given out, so none can be continued.
-    let answer = if asked.session_id != 0 && asked.session_epoch > 0 {
-        FetchAnswer { error_code: code(ErrorCode::FetchSessionIdNotFound), ..FetchAnswer::default() }
-    } else {
-        Fetching::new(desk, &asked, version).run().await
+    let reader = Reader::of(&asked, version);
+    let asker = Asker { by_id: version >= BY_ID, is_follower: matches!(reader, Reader::Follower { .. }) };
+    let begun = desk.fetch_sessions().begin(&mut asked, asker, desk.clock.now());
+    let answer = match begun {
+        Ok(context) => {
+            let answer = Fetching::new(desk, &asked, &context.topics, reader, version).run().await;
+            desk.fetch_sessions().finish(context, answer, desk.clock.now(), draw)
+        }
+        Err(error) => refusal(error),
     };
     let body = answer.encode(version);
     Ok(Answer::Frame(response::frame(request.api, version, request.correlation_id, body)?))
+}
+
+/// A number that nobody can guess: who could, might take part in another's session.
+fn draw() -> i32 {
+    let (_, low) = uuid::Uuid::new_v4().as_u64_pair();
+    i32::try_from(low & 0x7fff_ffff).unwrap_or(1)
 }
 
 /// Who fetches.
@@ -54,9 +65,25 @@ enum Reader {
     Follower { id: BrokerId, broker_epoch: i64 },
 }
 
+impl Reader {
+    fn of(asked: &FetchRequest, version: i16) -> Reader {
+        let (id, broker_epoch) = if version >= REPLICA_STATE {
+            (asked.replica_state.replica_id.0, asked.replica_state.replica_epoch)
+        } else {
+            (asked.replica_id.0, -1)
+        };
+        if id >= 0 {
+            Reader::Follower { id: BrokerId(id), broker_epoch }
+        } else {
+            Reader::Consumer { read_committed: asked.isolation_level == READ_COMMITTED }
+        }
+    }
+}
+
 struct Fetching<'a> {
     desk: &'a Desk,
     asked: &'a FetchRequest,
+    topics: &'a [FetchTopic],
     version: i16,
     reader: Reader,
     bytes_max: usize,
@@ -74,21 +101,17 @@ struct Look {
 }
 
 impl<'a> Fetching<'a> {
-    fn new(desk: &'a Desk, asked: &'a FetchRequest, version: i16) -> Fetching<'a> {
+    fn new(
+        desk: &'a Desk,
+        asked: &'a FetchRequest,
+        topics: &'a [FetchTopic],
+        reader: Reader,
+        version: i16,
+    ) -> Fetching<'a> {
         let bytes = |number: i32| usize::try_from(number).unwrap_or(0);
-        let (id, broker_epoch) = if version >= REPLICA_STATE {
-            (asked.replica_state.replica_id.0, asked.replica_state.replica_epoch)
-        } else {
-            (asked.replica_id.0, -1)
-        };
-        let reader = if id >= 0 {
-            Reader::Follower { id: BrokerId(id), broker_epoch }
-        } else {
-            Reader::Consumer { read_committed: asked.isolation_level == READ_COMMITTED }
-        };
         let bytes_max = bytes(asked.max_bytes).min(bytes(desk.config.fetch_max_bytes));
         let bytes_min = bytes(asked.min_bytes).min(bytes_max);
-        Fetching { desk, asked, version, reader, bytes_max, bytes_min }
+        Fetching { desk, asked, topics, version, reader, bytes_max, bytes_min }
     }
 
     async fn run(&self) -> FetchAnswer {
@@ -137,7 +160,7 @@ impl<'a> Fetching<'a> {
     async fn look(&self) -> Look {
         let image = self.desk.image();
         let mut look = Look { answer: FetchAnswer::default(), bytes: 0, urgent: false, awaited: Vec::new() };
-        for topic in &self.asked.topics {
+        for topic in self.topics {
             let name = if self.version >= BY_ID {
                 image.topic_by_id(topic.topic_id).map(|topic| topic.name.to_string())
             } else {

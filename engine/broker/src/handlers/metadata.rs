@@ -115,9 +115,10 @@ async fn create_topic(desk: &Desk, name: &TopicName) -> i16 {
     };
     let error = answer.topics.first().map_or(0, |topic| topic.error_code);
     match ErrorCode::try_from_code(error) {
-        None | Some(ErrorCode::TopicAlreadyExists) => code(ErrorCode::LeaderNotAvailable),
+        Some(ErrorCode::TopicAlreadyExists) => code(ErrorCode::LeaderNotAvailable),
         Some(refused @ (ErrorCode::InvalidTopicException | ErrorCode::InvalidReplicationFactor)) => code(refused),
-        Some(_) => code(ErrorCode::UnknownTopicOrPartition),
+        // Created: what Kafka says then, too.
+        None | Some(_) => code(ErrorCode::UnknownTopicOrPartition),
     }
 }
 

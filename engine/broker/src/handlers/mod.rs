@@ -20,7 +20,7 @@ mod resource;
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -37,7 +37,9 @@ use tokio::sync::watch;
 
 use crate::config::BrokerConfig;
 use crate::counters::Counters;
+use crate::fetch_sessions::FetchSessions;
 use crate::partitions::Partitions;
+use crate::server::Load;
 pub(crate) use metadata::endpoint;
 
 /// What handlers need.
@@ -49,6 +51,8 @@ pub(crate) struct Desk {
     pub(crate) controller: Arc<Client>,
     pub(crate) counters: Arc<Counters>,
     pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) fetch_sessions: Mutex<FetchSessions>,
+    pub(crate) load: Arc<Load>,
 }
 
 impl Desk {
@@ -67,6 +71,10 @@ impl Desk {
             }
         };
         drop(tokio::time::timeout(CATCH_UP_TIME, caught_up).await);
+    }
+
+    fn fetch_sessions(&self) -> MutexGuard<'_, FetchSessions> {
+        self.fetch_sessions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The listener that clients came in by, by which brokers are advertised to them.

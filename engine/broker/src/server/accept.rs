@@ -4,11 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use logdyno_wire::transport::Listener;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use super::connection::{Connection, ConnectionLimits};
-use crate::config::BrokerConfig;
 use crate::handlers::Desk;
 
 /// A process without free file descriptors can accept again when a connection closes.
@@ -17,7 +16,6 @@ const PAUSE_AFTER_FAILURE: Duration = Duration::from_millis(100);
 /// Takes connections until `stopping`; then all of them end.
 pub(crate) async fn serve(listener: Listener, desk: Arc<Desk>, mut stopping: watch::Receiver<bool>) {
     let limits = ConnectionLimits::of(&desk.config);
-    let free = Arc::new(Semaphore::new(connections_max(&desk.config)));
     let mut connections = JoinSet::new();
     loop {
         let accepted = tokio::select! {
@@ -33,10 +31,13 @@ pub(crate) async fn serve(listener: Listener, desk: Arc<Desk>, mut stopping: wat
                 continue;
             }
         };
-        let Ok(place) = Arc::clone(&free).try_acquire_owned() else {
-            desk.counters.connections_refused.one();
-            tracing::warn!(%peer, "connection closed: there are max.connections={} already", desk.config.max_connections);
-            continue;
+        let place = match desk.load.take_in(peer.ip()) {
+            Ok(place) => place,
+            Err(full) => {
+                desk.counters.connections_refused.one();
+                tracing::warn!(%peer, "connection closed: {full}");
+                continue;
+            }
         };
         desk.counters.connections.one();
         let connection = Connection { peer, desk: Arc::clone(&desk), limits };
@@ -46,8 +47,4 @@ pub(crate) async fn serve(listener: Listener, desk: Arc<Desk>, mut stopping: wat
         });
     }
     connections.shutdown().await;
-}
-
-fn connections_max(config: &BrokerConfig) -> usize {
-    usize::try_from(config.max_connections).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS)
 }

@@ -58,7 +58,8 @@ pub(super) struct Connection {
 /// A request whose answer is still to come.
 struct Taken {
     pending: Pending,
-    _bytes: OwnedSemaphorePermit,
+    /// Of this connection's room and of all connections'.
+    _bytes: [OwnedSemaphorePermit; 2],
 }
 
 /// Why a connection ends before its peer wants it to.
@@ -101,29 +102,31 @@ impl Connection {
         let room = Arc::new(Semaphore::new(self.limits.units as usize));
         let mut moved = 0;
         loop {
-            let Some(frame) = self.next_frame(frames, waiting).await? else { return Ok(()) };
+            let Some(length) = self.next_length(frames, waiting).await? else { return Ok(()) };
+            let wanted = units(length).min(self.limits.units);
+            // Neither semaphore nor queue closes while this connection runs; if one did, the connection would be at its end.
+            let Ok(bytes) = Arc::clone(&room).acquire_many_owned(wanted).await else { return Ok(()) };
+            let Some(of_all) = self.desk.load.request(length).await else { return Ok(()) };
+            let frame = frames.body(length).await?;
             let counters = &self.desk.counters;
             counters.requests.one();
             counters.request_bytes.add(frame.len() as u64);
             counters.bytes_moved_in.add(frames.bytes_moved() - std::mem::replace(&mut moved, frames.bytes_moved()));
-            let wanted = units(frame.len()).min(self.limits.units);
-            // Neither the semaphore nor the queue closes while this connection runs; if one did, the connection would be at its end.
-            let Ok(bytes) = Arc::clone(&room).acquire_many_owned(wanted).await else { return Ok(()) };
             let Ok(place) = queue.reserve().await else { return Ok(()) };
             let pending = handlers::take(&self.desk, frame).await?;
             waiting.fetch_add(1, Ordering::Relaxed);
-            place.send(Taken { pending, _bytes: bytes });
+            place.send(Taken { pending, _bytes: [bytes, of_all] });
         }
     }
 
-    /// A peer that waits for an answer is not idle.
-    async fn next_frame(
+    /// The next request's length, before memory is taken for it. A peer that waits for an answer is not idle.
+    async fn next_length(
         &self,
         frames: &mut FrameReader<ReadHalf>,
         waiting: &AtomicUsize,
-    ) -> Result<Option<Bytes>, FrameError> {
+    ) -> Result<Option<usize>, FrameError> {
         loop {
-            match frames.next().await {
+            match frames.length().await {
                 Err(FrameError::Silent { mid_frame: false }) if waiting.load(Ordering::Relaxed) > 0 => {}
                 Err(FrameError::Silent { mid_frame: false }) => {
                     tracing::debug!(peer = %self.peer, "connection closed: idle for connections.max.idle.ms");

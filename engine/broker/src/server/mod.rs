@@ -2,5 +2,7 @@
 
 mod accept;
 mod connection;
+mod load;
 
 pub(crate) use accept::serve;
+pub(crate) use load::Load;

@@ -5,14 +5,25 @@ use proptest::test_runner::{Config, TestRunner};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::cluster::{channel, metadata, run, single};
+use crate::cluster::{Fetch, channel, create, metadata, run, single};
+
+/// What a peer does after its bytes.
+#[derive(Clone, Copy, PartialEq)]
+enum Then {
+    /// It waits. Only so is it certain that the broker closes for what was sent.
+    Waits,
+    /// It says that nothing more will come, whereupon the broker closes in any case.
+    Ends,
+}
 
 /// Sends bytes and waits until the broker closes; `false` if it answers instead.
-async fn is_closed_after(broker: &logdyno_broker::Broker, bytes: &[u8]) -> bool {
+async fn is_closed_after(broker: &logdyno_broker::Broker, bytes: &[u8], then: Then) -> bool {
     let mut stream = TcpStream::connect(broker.address()).await.expect("connected");
     // The broker may close before everything is written.
     drop(stream.write_all(bytes).await);
-    drop(stream.shutdown().await);
+    if then == Then::Ends {
+        drop(stream.shutdown().await);
+    }
     let mut answer = Vec::new();
     // A reset is an end too.
     drop(stream.read_to_end(&mut answer).await);
@@ -43,7 +54,8 @@ fn garbage_closes_the_connection_and_harms_nobody() {
         let before = single.broker.counters().connections_failed;
         let count = cases.len() as u64;
         for (what, bytes) in cases {
-            assert!(is_closed_after(&single.broker, &bytes).await, "{what}");
+            let then = if what == "a frame cut short" { Then::Ends } else { Then::Waits };
+            assert!(is_closed_after(&single.broker, &bytes, then).await, "{what}");
         }
         assert_eq!(single.broker.counters().connections_failed - before, count);
         assert_eq!(metadata(&bystander, "t").await.brokers.len(), 1);
@@ -62,7 +74,14 @@ fn random_and_mutilated_requests_never_harm_the_broker() {
         Just(19),
         Just(20),
         Just(23),
+        Just(21),
+        Just(32),
+        Just(33),
+        Just(35),
+        Just(37),
+        Just(44),
         Just(60),
+        Just(75),
         any::<i16>()
     ];
     let request = (api, 0_i16..18, proptest::collection::vec(any::<u8>(), 0..200));
@@ -72,7 +91,7 @@ fn random_and_mutilated_requests_never_harm_the_broker() {
             let mut body = [api.to_be_bytes(), version.to_be_bytes()].concat();
             body.extend([0, 0, 0, 1, 0xff, 0xff]);
             body.extend(noise);
-            run(is_closed_after(&single.broker, &framed(&body)));
+            run(is_closed_after(&single.broker, &framed(&body), Then::Ends));
             Ok(())
         })
         .expect("no panic");
@@ -91,9 +110,45 @@ fn connections_are_bounded_in_number_and_in_silence() {
         while single.broker.counters().connections == 0 {
             tokio::task::yield_now().await;
         }
-        assert!(is_closed_after(&single.broker, &[]).await);
+        assert!(is_closed_after(&single.broker, &[], Then::Ends).await);
         assert_eq!(single.broker.counters().connections_refused, 1);
         idle.write_all(&[0, 0]).await.expect("written");
         assert_eq!(idle.read(&mut [0; 8]).await.expect("an end"), 0, "silent in the middle of a frame for too long");
+    });
+}
+
+#[test]
+fn connections_are_bounded_by_address() {
+    let single = single("max.connections.per.ip=1\n");
+    run(async {
+        let first = channel(&single.broker).await;
+        assert!(is_closed_after(&single.broker, &[], Then::Ends).await);
+        assert_eq!((single.broker.counters().connections_refused, single.broker.figures().connections), (1, 1));
+        first.close();
+        while single.broker.figures().connections > 0 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(metadata(&channel(&single.broker).await, "t").await.brokers.len(), 1);
+    });
+}
+
+/// While a parked fetch holds all the room, nobody's request is read; they are served once it is answered.
+#[test]
+fn requests_in_flight_are_bounded_over_all_connections() {
+    let single = single("queued.max.request.bytes=1024\n");
+    run(async {
+        let (reader, other) = (channel(&single.broker).await, channel(&single.broker).await);
+        assert_eq!(create(&reader, "t", 1, 1).await, 0);
+        let parked = Fetch { wait_ms: 1000, ..Fetch::from(0) };
+        let held = tokio::spawn(async move { parked.call(&reader, "t").await });
+        while single.broker.figures().request_bytes_in_flight == 0 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(metadata(&other, "t").await.brokers.len(), 1);
+        assert!(held.is_finished(), "nothing else was read before");
+        assert_eq!(held.await.expect("no panic").error_code, 0);
+        while single.broker.figures().request_bytes_in_flight > 0 {
+            tokio::task::yield_now().await;
+        }
     });
 }

@@ -10,3 +10,4 @@ mod metadata;
 mod produce_fetch;
 mod replication;
 mod retention;
+mod sessions;
