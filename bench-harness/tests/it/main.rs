@@ -6,5 +6,6 @@ mod program;
 mod proof;
 mod report;
 mod scene;
+mod serve;
 mod targets;
 mod workload_errors;

@@ -3,10 +3,10 @@
 use logdyno_storage::counters::{Counter, Counts};
 
 macro_rules! counters {
-    ($($(#[$doc:meta])* $name:ident),+ $(,)?) => {
+    ($($(#[doc = $doc:literal])* $name:ident),+ $(,)?) => {
         /// Counters that the broker's tasks add to.
         #[derive(Debug, Default)]
-        pub(crate) struct Counters { $($(#[$doc])* pub(crate) $name: Counter,)+ }
+        pub(crate) struct Counters { $($(#[doc = $doc])* pub(crate) $name: Counter,)+ }
 
         /// What a broker has done since it started.
         ///
@@ -16,7 +16,7 @@ macro_rules! counters {
         /// (`storage.bytes_copied_out` is 0 or 1 times the bytes, by backend).
         #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
         pub struct BrokerCounts {
-            $($(#[$doc])* pub $name: u64,)+
+            $($(#[doc = $doc])* pub $name: u64,)+
             /// What the storage backend has done.
             pub storage: Counts,
         }
@@ -36,6 +36,11 @@ macro_rules! counters {
 
             /// Names and values of the broker's own counters; the storage's have names of their own.
             pub fn named(&self) -> Vec<(&'static str, u64)> { vec![$((stringify!($name), self.$name),)+] }
+
+            /// Names, what they mean, and values of the broker's own counters.
+            pub fn described(&self) -> Vec<(&'static str, &'static str, u64)> {
+                vec![$((stringify!($name), concat!($($doc),*), self.$name),)+]
+            }
         }
     };
 }
@@ -43,7 +48,7 @@ macro_rules! counters {
 counters! {
     /// Connections taken.
     connections,
-    /// Connections closed at once because there were `max.connections`.
+    /// Connections closed at once because there were `max.connections`, or `max.connections.per.ip`.
     connections_refused,
     /// Connections closed for what the peer sent, or did not send.
     connections_failed,

@@ -24,7 +24,10 @@ pub(super) fn run(plan: &Plan) -> anyhow::Result<()> {
     let root = plan.data.path().context("several brokers need --data DIR, or no log.dirs in the configuration file")?;
     let mut cluster = start(plan, root)?;
     for broker in &cluster.brokers {
-        announce(&broker.address)?;
+        announce("listening", &broker.address)?;
+    }
+    for address in cluster.brokers.iter().filter_map(|broker| broker.metrics.as_ref()) {
+        announce("metrics", address)?;
     }
     while !stop.wait_for(Duration::from_millis(200)) {
         cluster.report_deaths();
@@ -39,6 +42,7 @@ struct Cluster {
 struct BrokerProcess {
     id: u8,
     address: String,
+    metrics: Option<String>,
     config: PathBuf,
     process: Child,
     ended: bool,
@@ -68,10 +72,10 @@ fn start_once(plan: &Plan, root: &Path) -> anyhow::Result<Cluster> {
     for id in 1..=plan.brokers {
         let address = if id == 1 && listen.port() != 0 { listen } else { free_port(listen)? };
         let config = write_config(plan, root, id, address, controller)?;
-        cluster.brokers.push(spawn(id, config)?);
+        cluster.brokers.push(spawn(plan, id, config)?);
     }
     for broker in &mut cluster.brokers {
-        broker.wait_until_it_serves()?;
+        broker.wait_until_it_serves(plan.metrics.is_some())?;
     }
     Ok(cluster)
 }
@@ -94,42 +98,60 @@ fn write_config(
     let controls = id == 1;
     let (roles, controller_listener) =
         if controls { ("broker,controller", format!(",CONTROLLER://{controller}")) } else { ("broker", String::new()) };
-    let text = format!(
-        "{}\nnode.id={id}\nprocess.roles={roles}\nlisteners=PLAINTEXT://{address}{controller_listener}\n\
-         controller.listener.names=CONTROLLER\ncontroller.quorum.voters=1@{controller}\nlog.dirs={}\n",
-        plan.properties,
-        dir.join("data").display(),
-    );
+    let text = plan.properties_with(&[
+        ("node.id", id.to_string()),
+        ("process.roles", roles.to_owned()),
+        ("listeners", format!("PLAINTEXT://{address}{controller_listener}")),
+        ("controller.listener.names", "CONTROLLER".to_owned()),
+        ("controller.quorum.voters", format!("1@{controller}")),
+        ("log.dirs", dir.join("data").display().to_string()),
+    ]);
     let path = dir.join("server.properties");
     std::fs::write(&path, text).with_context(|| format!("{} cannot be written", path.display()))?;
     Ok(path)
 }
 
-fn spawn(id: u8, config: PathBuf) -> anyhow::Result<BrokerProcess> {
+fn spawn(plan: &Plan, id: u8, config: PathBuf) -> anyhow::Result<BrokerProcess> {
     let binary = std::env::current_exe().context("this program's own file is not known")?;
-    let process = Command::new(binary)
-        .args(["serve", "--config"])
-        .arg(&config)
+    let mut command = Command::new(binary);
+    command.args(["serve", "--config"]).arg(&config);
+    if plan.insecure {
+        command.arg("--insecure");
+    }
+    if let Some(first) = plan.metrics {
+        let port = if id == 1 { first.port() } else { 0 };
+        command.arg("--metrics").arg(SocketAddr::new(first.ip(), port).to_string());
+    }
+    let process = command
         .env(super::PARENT, std::process::id().to_string())
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .spawn()
         .context("a broker's process cannot be started")?;
     tracing::info!(broker = id, pid = process.id(), "started");
-    Ok(BrokerProcess { id, address: String::new(), config, process, ended: false })
+    Ok(BrokerProcess { id, address: String::new(), metrics: None, config, process, ended: false })
 }
 
 impl BrokerProcess {
-    /// Reads the broker's `listening` line.
-    fn wait_until_it_serves(&mut self) -> anyhow::Result<()> {
+    /// Reads the broker's `listening` line, and its `metrics` line if it says one.
+    fn wait_until_it_serves(&mut self, has_metrics: bool) -> anyhow::Result<()> {
         let out: ChildStdout = self.process.stdout.take().context("the broker's output is not piped")?;
-        let mut line = String::new();
-        BufReader::new(out).read_line(&mut line)?;
-        match line.trim().strip_prefix("listening ") {
-            Some(address) => self.address = address.to_owned(),
-            None => bail!("broker {} ended before it served; what it said stands above", self.id),
+        let mut out = BufReader::new(out);
+        self.address = self.said(&mut out, "listening")?;
+        if has_metrics {
+            self.metrics = Some(self.said(&mut out, "metrics")?);
         }
         Ok(())
+    }
+
+    /// The address that the broker's next line tells.
+    fn said(&self, out: &mut impl BufRead, what: &str) -> anyhow::Result<String> {
+        let mut line = String::new();
+        out.read_line(&mut line)?;
+        match line.trim().strip_prefix(what) {
+            Some(address) => Ok(address.trim().to_owned()),
+            None => bail!("broker {} ended before it served; what it said stands above", self.id),
+        }
     }
 
     fn signal(&self, signal: Signal) {

@@ -5,6 +5,7 @@
 //! from it by hand.
 
 mod cluster;
+mod metrics;
 mod node;
 mod settings;
 
@@ -41,13 +42,18 @@ pub(crate) struct Serve {
     /// Settings under Kafka's names, one `key=value` a line; flags above win over it.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Listen on an address other than loopback, with neither TLS nor authentication.
+    /// Tell Prometheus how the broker is, at http://HOST:PORT/metrics; port 0 takes a free one. Of several brokers the
+    /// first listens here, the others on free ports [default: not told].
+    #[arg(long, value_name = "HOST:PORT")]
+    metrics: Option<SocketAddr>,
+    /// Listen on addresses other than loopback, with neither TLS nor authentication.
     #[arg(long)]
     insecure: bool,
 }
 
 impl Serve {
-    /// Serves until a signal ends it; prints `listening HOST:PORT` for each broker once it serves.
+    /// Serves until a signal ends it; prints `listening HOST:PORT` for each broker once it serves, and
+    /// with `--metrics` then `metrics HOST:PORT` for each.
     pub(crate) fn run(self, kinds: &[Kind]) -> anyhow::Result<()> {
         end_with_parent();
         let plan = Plan::new(self)?;

@@ -1,13 +1,16 @@
 //! One broker in this process.
 
 use std::io::Write as _;
+use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use logdyno_engine::broker::{Broker, BrokerConfig};
 use logdyno_engine::record::{NoProbe, SystemClock};
 use logdyno_engine::storage::Kind;
 
+use super::metrics;
 use super::settings::Plan;
 use crate::signal::Stop;
 
@@ -15,32 +18,62 @@ use crate::signal::Stop;
 pub(super) fn run(plan: &Plan, kinds: &[Kind]) -> anyhow::Result<()> {
     let stop = Stop::on_signals().context("signals cannot be watched")?;
     let config = BrokerConfig::from_properties(&properties(plan))?;
-    let broker = Broker::start(config, kinds, Arc::new(SystemClock), Arc::new(NoProbe))?;
-    announce(broker.address())?;
+    check_listeners(&config, plan.insecure)?;
+    let broker = Arc::new(Broker::start(config, kinds, Arc::new(SystemClock), Arc::new(NoProbe))?);
+    let metrics = plan.metrics.map(|listen| metrics::serve(listen, &broker)).transpose()?;
+    announce("listening", broker.address())?;
+    if let Some(address) = metrics {
+        announce("metrics", address)?;
+    }
     stop.wait();
-    broker.stop()?;
+    alone(broker).stop()?;
     Ok(())
 }
 
-/// Says on stdout that a broker serves: what scripts wait for.
-pub(super) fn announce(address: impl std::fmt::Display) -> anyhow::Result<()> {
+/// The broker without the page of metrics, which may be in the making for a moment yet.
+fn alone(mut broker: Arc<Broker>) -> Broker {
+    loop {
+        match Arc::try_unwrap(broker) {
+            Ok(broker) => return broker,
+            Err(shared) => broker = shared,
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// Refuses listeners that others can reach: there is neither TLS nor authentication.
+fn check_listeners(config: &BrokerConfig, insecure: bool) -> anyhow::Result<()> {
+    let is_loopback =
+        |host: &str| host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
+    match config.listeners.0.iter().find(|listener| !is_loopback(listener.host.trim_matches(['[', ']']))) {
+        Some(open) if !insecure => bail!(
+            "listeners has {}://{}:{}, which is not a loopback address, and there is no TLS or authentication yet: listen on 127.0.0.1, or say --insecure",
+            open.name,
+            open.host,
+            open.port
+        ),
+        _ => Ok(()),
+    }
+}
+
+/// Says on stdout what serves where: what scripts wait for.
+pub(super) fn announce(what: &str, address: impl std::fmt::Display) -> anyhow::Result<()> {
     let mut out = std::io::stdout().lock();
-    writeln!(out, "listening {address}")?;
+    writeln!(out, "{what} {address}")?;
     out.flush()?;
     Ok(())
 }
 
 fn properties(plan: &Plan) -> String {
-    let mut text = plan.properties.clone();
-    let mut set = |key: &str, value: String| text.push_str(&format!("\n{key}={value}"));
+    let mut own = Vec::new();
     if let Some(address) = plan.listen {
-        set("listeners", format!("PLAINTEXT://{address},CONTROLLER://127.0.0.1:0"));
-        set("controller.listener.names", "CONTROLLER".into());
-        set("process.roles", "broker,controller".into());
-        set("node.id", "1".into());
+        own.push(("listeners", format!("PLAINTEXT://{address},CONTROLLER://127.0.0.1:0")));
+        own.push(("controller.listener.names", "CONTROLLER".into()));
+        own.push(("process.roles", "broker,controller".into()));
+        own.push(("node.id", "1".into()));
     }
     if let Some(dir) = plan.data.path() {
-        set("log.dirs", dir.display().to_string());
+        own.push(("log.dirs", dir.display().to_string()));
     }
-    text
+    plan.properties_with(&own)
 }

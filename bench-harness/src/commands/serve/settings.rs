@@ -15,8 +15,14 @@ pub(super) struct Plan {
     pub(super) listen: Option<SocketAddr>,
     /// Where the data is.
     pub(super) data: Data,
-    /// The configuration file's text, with the flags' settings behind it: the last of a key wins.
-    pub(super) properties: String,
+    /// Where the first broker tells its metrics.
+    pub(super) metrics: Option<SocketAddr>,
+    /// Others than this machine may connect.
+    pub(super) insecure: bool,
+    /// The configuration file's text.
+    file: String,
+    /// Settings of flags, which win over the file's.
+    flags: Vec<(&'static str, String)>,
 }
 
 /// The data directory, and whether it outlives us.
@@ -55,10 +61,8 @@ impl Plan {
             None if has_key(&file, "listeners") => None,
             given => Some(given.unwrap_or(super::DEFAULT_LISTEN)),
         };
-        if let Some(address) = listen
-            && !address.ip().is_loopback()
-            && !flags.insecure
-        {
+        let open = listen.into_iter().chain(flags.metrics).find(|address| !address.ip().is_loopback());
+        if let Some(address) = open.filter(|_| !flags.insecure) {
             bail!(
                 "{address} is not a loopback address, and there is no TLS or authentication yet: listen on 127.0.0.1, or say --insecure"
             );
@@ -73,15 +77,52 @@ impl Plan {
                     .context("no temporary directory can be made: give one by --data")?,
             ),
         };
-        let mut properties = file;
-        if let Some(backend) = &flags.backend {
-            properties.push_str(&format!("\nlogdyno.backend={backend}"));
-        }
-        Ok(Plan { brokers: flags.brokers, listen, data, properties })
+        let settings = flags.backend.map(|backend| ("logdyno.backend", backend)).into_iter().collect();
+        let Serve { brokers, metrics, insecure, .. } = flags;
+        Ok(Plan { brokers, listen, data, metrics, insecure, file, flags: settings })
+    }
+
+    /// The file's properties, but for those that flags or `own` set.
+    pub(super) fn properties_with(&self, own: &[(&str, String)]) -> String {
+        let set =
+            || self.flags.iter().map(|(key, value)| (*key, value)).chain(own.iter().map(|(key, value)| (*key, value)));
+        let kept = self.file.lines().filter(|line| !set().any(|(key, _)| key_of(line) == Some(key)));
+        let kept = kept.map(|line| format!("{line}\n"));
+        kept.chain(set().map(|(key, value)| format!("{key}={value}\n"))).collect()
     }
 }
 
 /// Whether a properties text sets a key.
 fn has_key(text: &str, key: &str) -> bool {
-    text.lines().any(|line| line.split(['=', ':']).next().is_some_and(|name| name.trim() == key))
+    text.lines().any(|line| key_of(line) == Some(key))
+}
+
+/// What a line sets.
+fn key_of(line: &str) -> Option<&str> {
+    let name = line.split('=').next()?.trim();
+    (!name.is_empty() && !name.starts_with(['#', '!'])).then_some(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plan(file: &str) -> Plan {
+        Plan {
+            brokers: 1,
+            listen: None,
+            data: Data::Kept(None),
+            metrics: None,
+            insecure: false,
+            file: file.to_owned(),
+            flags: vec![("logdyno.backend", "mmap".to_owned())],
+        }
+    }
+
+    #[test]
+    fn flags_win_over_the_file() {
+        let file = "# node.id=7\nlogdyno.backend = uring\nnum.partitions=3\nlog.dirs=/data";
+        let text = plan(file).properties_with(&[("log.dirs", "/other".to_owned())]);
+        assert_eq!(text, "# node.id=7\nnum.partitions=3\nlogdyno.backend=mmap\nlog.dirs=/other\n");
+    }
 }
