@@ -62,6 +62,34 @@ pub enum LogError {
         /// The batch's base offset.
         base: Offset,
     },
+    /// A batch of an idempotent producer does not follow the one before it.
+    #[error(
+        "{partition}: producer {producer} (epoch {epoch}) sent sequence {found}, and {expected} is next: a batch between is missing"
+    )]
+    OutOfOrderSequence {
+        /// The log.
+        partition: TopicPartition,
+        /// Its id.
+        producer: i64,
+        /// Its epoch.
+        epoch: i16,
+        /// The sequence that comes next.
+        expected: i32,
+        /// The batch's.
+        found: i32,
+    },
+    /// A batch of an idempotent producer that has a successor.
+    #[error("{partition}: producer {producer} sent a batch of epoch {epoch}, and epoch {current} has begun")]
+    ProducerFenced {
+        /// The log.
+        partition: TopicPartition,
+        /// Its id.
+        producer: i64,
+        /// The batch's epoch.
+        epoch: i16,
+        /// The latest.
+        current: i16,
+    },
     /// An offset outside the log.
     #[error("offset {offset} of {partition} is out of range: the log holds {start} up to {end}")]
     OutOfRange {
@@ -145,6 +173,8 @@ impl LogError {
             LogError::Batch { source, .. } if source.is_corrupt() => 2,
             LogError::Batch { .. } | LogError::NotContinuous { .. } => 87,
             LogError::OutOfRange { .. } => 1,
+            LogError::OutOfOrderSequence { .. } => 45,
+            LogError::ProducerFenced { .. } => 47,
             LogError::Gone { .. } => 6,
             LogError::Full { .. } => 7,
             _ => 56,

@@ -18,6 +18,7 @@ mod log;
 mod meta;
 mod names;
 mod offsets_file;
+mod producers;
 mod recovery;
 mod retention;
 mod rope;

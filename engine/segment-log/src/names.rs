@@ -22,16 +22,19 @@ pub(crate) enum Kind {
     Log,
     OffsetIndex,
     TimeIndex,
+    /// Its number is the offset that it was taken at, mostly a segment's start.
+    ProducerSnapshot,
 }
 
 impl Kind {
-    pub(crate) const ALL: [Kind; 3] = [Kind::Log, Kind::OffsetIndex, Kind::TimeIndex];
+    pub(crate) const ALL: [Kind; 4] = [Kind::Log, Kind::OffsetIndex, Kind::TimeIndex, Kind::ProducerSnapshot];
 
     fn suffix(self) -> &'static str {
         match self {
             Kind::Log => "log",
             Kind::OffsetIndex => "index",
             Kind::TimeIndex => "timeindex",
+            Kind::ProducerSnapshot => "snapshot",
         }
     }
 }

@@ -18,6 +18,7 @@ use crate::index::{OffsetIndex, TimeIndex};
 use crate::log::load_epochs;
 use crate::log::walk::{Walk, WalkError};
 use crate::names::{self, Kind};
+use crate::producers::{Producers, loading};
 use crate::segment::{Contents, Segment};
 
 /// What recovery did.
@@ -40,6 +41,7 @@ pub(crate) struct Recovered {
     pub(crate) segments: Vec<Arc<Segment>>,
     pub(crate) writer: Box<dyn Writer>,
     pub(crate) epochs: Epochs,
+    pub(crate) producers: Producers,
     pub(crate) start: Offset,
     pub(crate) end: Offset,
     pub(crate) report: RecoveryReport,
@@ -122,6 +124,8 @@ impl Loader<'_> {
         for (name, _) in self.storage.list().map_err(|source| self.storage_error(source))? {
             match names::parse_file(&name) {
                 Some((base, Kind::Log)) => drop(logs.insert(base)),
+                // A clean stop leaves one at the log's end.
+                Some((_, Kind::ProducerSnapshot)) => {}
                 Some((base, _)) => indexes.push((base, name)),
                 None if names::is_leftover(&name) => self.remove(&name)?,
                 None => {}
@@ -307,7 +311,9 @@ impl Loader<'_> {
         segments.push(active);
         self.epochs.truncate(end);
         self.epochs.truncate_front(start);
-        Ok(Recovered { segments, writer, epochs: self.epochs, start, end, report: self.report })
+        let (producers, read) = loading::load(&**self.storage, self.partition, &segments, end).map_err(error)?;
+        self.report.bytes_read += read;
+        Ok(Recovered { segments, writer, epochs: self.epochs, producers, start, end, report: self.report })
     }
 
     fn empty(mut self) -> Result<Recovered, LogError> {
@@ -318,8 +324,10 @@ impl Loader<'_> {
         let reader = self.storage.reader(&name).map_err(error)?;
         let contents = Contents::new(base, self.config, self.now_ms);
         self.epochs.clear();
+        loading::remove_all(&**self.storage).map_err(error)?;
         let segments = vec![Arc::new(Segment::new(base, reader, contents))];
-        Ok(Recovered { segments, writer, epochs: self.epochs, start: base, end: base, report: self.report })
+        let (epochs, producers, report) = (self.epochs, Producers::default(), self.report);
+        Ok(Recovered { segments, writer, epochs, producers, start: base, end: base, report })
     }
 
     fn remove(&self, name: &str) -> Result<(), LogError> {

@@ -34,7 +34,7 @@ pub const LOG_OVERHEAD: usize = 12;
 /// one record of at most `max.request.size` (1 MiB by default), so this leaves room for settings far above the usual.
 pub const DECOMPRESSED_BYTES_MAX: usize = 128 << 20;
 
-/// The checksum of a batch whose bytes from the attributes on are `covered`.
-fn crc32c(covered: &[u8]) -> u32 {
+/// CRC-32C (Castagnoli), which batches carry over their bytes from the attributes on, and producer snapshots, too.
+pub fn crc32c(covered: &[u8]) -> u32 {
     crc_fast::crc32_iscsi(covered)
 }

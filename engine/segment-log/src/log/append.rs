@@ -15,6 +15,7 @@ use logdyno_storage::{Append, Level, StorageError};
 use super::{Log, Result, Writing};
 use crate::error::LogError;
 use crate::names::{self, Kind};
+use crate::producers::{Judgement, loading, snapshot};
 use crate::segment::{Contents, Segment};
 
 /// Where an append went.
@@ -31,7 +32,8 @@ pub struct Appended {
 }
 
 impl Log {
-    /// Appends a batch that a producer sent: gives it offsets and the leader's epoch.
+    /// Appends a batch that a producer sent: gives it offsets and the leader's epoch. One that an idempotent producer
+    /// sends again is not appended again: the answer says where it is.
     ///
     /// The batch's bytes are copied once, by the backend: what is patched is a copy of its first 16 bytes. Where the
     /// topic says LogAppendTime the batch is copied once more, since its checksum changes.
@@ -54,6 +56,10 @@ impl Log {
         let mut header = *batch.header();
         header.base_offset = base;
         header.leader_epoch = epoch;
+        if let Judgement::Duplicate(twin) = writing.producers.judge(&header, &self.partition)? {
+            let (first, last, log_append_time) = (twin.first_offset(), twin.last_offset, twin.timestamp);
+            return Ok(Appended { first, last, log_append_time, log_start: self.start_offset() });
+        }
         let mut front = [0; patch::ASSIGNED_LEN];
         front.copy_from_slice(&batch.bytes()[..patch::ASSIGNED_LEN]);
         patch::assign(&mut front, base, epoch);
@@ -154,6 +160,7 @@ impl Log {
         }
         self.write(writing, parts)?;
         segment.contents_mut().note(header, config.index_interval_bytes);
+        writing.producers.note(header);
         writing.records_since_flush += u64::from(header.count.unsigned_abs());
         self.end.store(header.next_offset().0, Ordering::Release);
         Ok(())
@@ -201,12 +208,13 @@ impl Log {
         for handle in done {
             self.join_one(writing, handle);
         }
-        let storage = Arc::clone(&self.storage);
+        let (storage, end) = (Arc::clone(&self.storage), self.end_offset());
+        let producers = snapshot::encode(&writing.producers);
         let thread = std::thread::Builder::new().name("segment-close".into());
         let spawned = thread.spawn(move || {
-            match segment.write_indexes(&*storage) {
+            match segment.write_indexes(&*storage).and_then(|()| loading::write(&*storage, end, &producers)) {
                 // They are rebuilt at the next start; until then they are in memory.
-                Err(StorageError::NoSpace { path }) => tracing::warn!("no space for the index {}", path.display()),
+                Err(StorageError::NoSpace { path }) => tracing::warn!("no space for {}", path.display()),
                 written => written?,
             }
             writer.close()

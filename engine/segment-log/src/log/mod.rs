@@ -18,6 +18,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering, fence};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, Weak};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use logdyno_record::{Clock, LeaderEpoch, Offset, Probe, TopicPartition};
 use logdyno_storage::{Level, Storage, StorageError, Writer};
@@ -28,6 +29,7 @@ use crate::epochs::{EpochEnd, Epochs};
 use crate::error::LogError;
 use crate::names;
 use crate::offsets_file::PartitionCheckpoints;
+use crate::producers::{Producers, loading, snapshot};
 use crate::recovery::{self, RecoveryReport};
 use crate::segment::Segment;
 
@@ -72,6 +74,7 @@ struct Writing {
     /// Writers of rolled segments on their way to the disk.
     closing: Vec<JoinHandle<std::result::Result<(), StorageError>>>,
     records_since_flush: u64,
+    producers: Producers,
     /// Why nothing more can be appended, and no close is a clean one.
     broken: Option<LogError>,
 }
@@ -98,6 +101,7 @@ impl Log {
                 writer: Some(recovered.writer),
                 closing: Vec::new(),
                 records_since_flush: 0,
+                producers: recovered.producers,
                 broken: None,
             }),
             syncs_wanted: AtomicBool::new(false),
@@ -185,6 +189,13 @@ impl Log {
         self.assign_epoch(epoch, self.end_offset())
     }
 
+    /// Forgets the idempotent producers that have written nothing for `expiration` (`producer.id.expiration.ms`): what they
+    /// send next is taken as it comes.
+    pub fn expire_producers(&self, expiration: Duration) {
+        let expiration_ms = i64::try_from(expiration.as_millis()).unwrap_or(i64::MAX);
+        self.writing().producers.expire(self.clock.wall_ms(), expiration_ms);
+    }
+
     /// Makes everything appended so far durable; returns the new recovery point.
     pub fn flush(&self) -> Result<Offset> {
         let end = self.end_offset();
@@ -208,7 +219,9 @@ impl Log {
                 Some(writer) => {
                     let active = self.active();
                     let indexed = active.write_indexes(&*self.storage);
-                    closed.and(indexed.and(writer.close()).map_err(|source| self.storage_error(source)))
+                    let producers = snapshot::encode(&writing.producers);
+                    let written = indexed.and(loading::write(&*self.storage, self.end_offset(), &producers));
+                    closed.and(written.and(writer.close()).map_err(|source| self.storage_error(source)))
                 }
                 None => closed,
             };

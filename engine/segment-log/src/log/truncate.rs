@@ -10,6 +10,7 @@ use logdyno_storage::{Level, StorageError};
 
 use super::{Log, Result, Writing};
 use crate::names::{self, Kind};
+use crate::producers::loading;
 use crate::recovery::{remove_files, remove_indexes, reopen};
 use crate::segment::{Contents, Segment};
 
@@ -78,6 +79,8 @@ impl Log {
         self.segments.write().unwrap_or_else(PoisonError::into_inner).push(segment);
         self.end.store(end.0, Ordering::Release);
         self.reset_commits(end);
+        let loaded = loading::load(&*self.storage, &self.partition, &self.segments(), end);
+        (writing.producers, _) = loaded.map_err(|source| self.storage_error(source))?;
         Ok(())
     }
 
@@ -104,6 +107,8 @@ impl Log {
             self.remove(dropped.base)?;
         }
         drop(segments);
+        loading::remove_all(&*self.storage).map_err(|source| self.storage_error(source))?;
+        writing.producers.clear();
         let name = names::file(offset, Kind::Log);
         let error = |source| self.storage_error(source);
         writing.writer = Some(self.storage.create(&name, self.config().segment_bytes).map_err(error)?);

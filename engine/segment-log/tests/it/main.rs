@@ -10,6 +10,7 @@ mod indexes;
 mod lookups;
 mod model;
 mod power_loss;
+mod producers;
 mod reading;
 mod recovery;
 mod retention;

@@ -1,0 +1,87 @@
+//! From snapshots and batches to what is known of the producers at a log's end (Kafka's rebuildProducerState).
+
+use std::sync::Arc;
+
+use logdyno_record::{Offset, TopicPartition};
+use logdyno_storage::{Storage, StorageError};
+
+use super::{Producers, snapshot};
+use crate::log::walk::Walk;
+use crate::names::{self, Kind};
+use crate::segment::Segment;
+
+/// The producers of the log that these segments are, which ends at `end`, and how many bytes of batches were read for it.
+///
+/// Snapshots that are of no more use are removed: behind the end, damaged, or neither the newest nor at a segment's start.
+pub(crate) fn load(
+    storage: &dyn Storage,
+    partition: &TopicPartition,
+    segments: &[Arc<Segment>],
+    end: Offset,
+) -> Result<(Producers, u64), StorageError> {
+    let mut newest = None;
+    for offset in snapshots(storage)?.into_iter().rev() {
+        let name = names::file(offset, Kind::ProducerSnapshot);
+        if newest.is_none() && offset <= end {
+            match snapshot::decode(&storage.load(&name)?.unwrap_or_default()) {
+                Ok(producers) => newest = Some((offset, producers)),
+                Err(error) => {
+                    tracing::warn!(%partition, file = name, "a snapshot of the producers is not usable: {error}");
+                    storage.remove(&name)?;
+                }
+            }
+        } else if offset > end || !segments.iter().any(|segment| segment.base == offset) {
+            storage.remove(&name)?;
+        }
+    }
+    let (from, mut producers) = newest.unwrap_or((Offset(0), Producers::default()));
+    let read = replay(&mut producers, partition, segments, from);
+    Ok((producers, read))
+}
+
+/// Notes all batches from `from` on.
+fn replay(producers: &mut Producers, partition: &TopicPartition, segments: &[Arc<Segment>], from: Offset) -> u64 {
+    let mut read = 0;
+    for segment in segments {
+        let contents = segment.contents();
+        if contents.next <= from {
+            continue;
+        }
+        let position = contents.offsets.floor(segment.base, from);
+        let mut walk = Walk::new(Arc::clone(&segment.reader), position, contents.size);
+        drop(contents);
+        while let Some(batch) = walk.next() {
+            let Ok(batch) = batch else {
+                tracing::warn!(%partition, file = segment.file(), "a batch cannot be read: what is known of its producer may be old");
+                break;
+            };
+            read += batch.size() as u64;
+            if batch.header().base_offset >= from {
+                producers.note(batch.header());
+            }
+        }
+    }
+    read
+}
+
+/// Removes all snapshots: the log has nothing of what they speak of.
+pub(crate) fn remove_all(storage: &dyn Storage) -> Result<(), StorageError> {
+    let all = snapshots(storage)?.into_iter();
+    all.rev().try_for_each(|offset| storage.remove(&names::file(offset, Kind::ProducerSnapshot)))
+}
+
+/// Writes down what is known at `offset`. It is not synced: what a crash leaves of it is used only if its checksum holds.
+pub(crate) fn write(storage: &dyn Storage, offset: Offset, file: &[u8]) -> Result<(), StorageError> {
+    storage.write_rebuildable(&names::file(offset, Kind::ProducerSnapshot), file)
+}
+
+/// Offsets of the snapshots, rising.
+fn snapshots(storage: &dyn Storage) -> Result<Vec<Offset>, StorageError> {
+    let files = storage.list()?.into_iter();
+    let mut offsets: Vec<Offset> = files
+        .filter_map(|(name, _)| names::parse_file(&name))
+        .filter_map(|(offset, kind)| (kind == Kind::ProducerSnapshot).then_some(offset))
+        .collect();
+    offsets.sort_unstable();
+    Ok(offsets)
+}
