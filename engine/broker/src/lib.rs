@@ -16,6 +16,7 @@ mod following;
 mod handlers;
 mod membership;
 mod partitions;
+mod producer_ids;
 mod server;
 
 pub use broker::Broker;

@@ -3,6 +3,7 @@
 //! A change is decided on the newest image, made durable, applied and published, under one lock; only then
 //! is anybody answered. Everything here may block: it waits for the disk.
 
+use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -15,6 +16,7 @@ use crate::decide::alter_partition::{IsrChange, alter_partition};
 use crate::decide::create_partitions::{MorePartitions, create_partitions};
 use crate::decide::create_topics::{CreatedTopic, NewTopic, TopicDefaults, create_topic};
 use crate::decide::delete_topics::{TopicRef, delete_topic};
+use crate::decide::producer_ids;
 use crate::decide::registration::{self, Heartbeat, HeartbeatAnswer, Registration};
 use crate::decide::sessions::Sessions;
 use crate::error::ControllerError;
@@ -191,6 +193,17 @@ impl Active {
             tracing::info!(topic, changes = records.len(), "the topic's settings were altered");
         }
         Ok(Ok(()))
+    }
+
+    /// Hands a block of producer ids to a broker.
+    pub(crate) fn allocate_producer_ids(&self, broker: BrokerId, broker_epoch: i64) -> Decided<Range<i64>> {
+        let _deciding = self.deciding();
+        let (block, record) = match producer_ids::allocate(&self.image(), broker, broker_epoch) {
+            Ok(decided) => decided,
+            Err(refusal) => return Ok(Err(refusal)),
+        };
+        self.commit(&[record])?;
+        Ok(Ok(block))
     }
 
     /// Deletes a topic.

@@ -57,6 +57,7 @@ pub struct MetadataImage {
     brokers: BTreeMap<BrokerId, Broker>,
     topics: BTreeMap<Arc<str>, Arc<Topic>>,
     names: BTreeMap<TopicId, Arc<str>>,
+    next_producer_id: i64,
     next_offset: Offset,
 }
 
@@ -64,6 +65,11 @@ impl MetadataImage {
     /// `cluster.id`; `None` only before the first record.
     pub fn cluster_id(&self) -> Option<&str> {
         self.cluster_id.as_deref()
+    }
+
+    /// The first producer id that no broker has had.
+    pub fn next_producer_id(&self) -> i64 {
+        self.next_producer_id
     }
 
     /// The offset of the record to be applied next.
@@ -161,6 +167,10 @@ impl MetadataImage {
                 topic.configs.remove(name);
             }),
             MetadataRecord::Partition { topic, partition, state } => self.set_partition(*topic, *partition, state),
+            MetadataRecord::ProducerIds { next } => {
+                self.next_producer_id = *next;
+                Ok(())
+            }
             MetadataRecord::TopicRemoved { id } => self.remove_topic(*id),
         };
         applied.map_err(|what| Misfit { offset, what })?;

@@ -17,7 +17,8 @@ use crate::fetch_sessions::FetchSessions;
 use crate::following::{Fetchers, IsrLine, propose_changes};
 use crate::handlers::Desk;
 use crate::membership::{Member, act_on};
-use crate::partitions::{Partitions, Surroundings, checkpoint, flush, remove_deleted, retain, tick};
+use crate::partitions::{Partitions, Surroundings, checkpoint, expire_producers, flush, remove_deleted, retain, tick};
+use crate::producer_ids::ProducerIds;
 use crate::server::{Load, serve};
 
 /// A broker's tasks, and what they share.
@@ -61,6 +62,7 @@ impl Foundation {
             partitions: Arc::clone(&partitions),
             metadata: metadata.clone(),
             controller: Arc::clone(&member.controller),
+            producer_ids: ProducerIds::new(Arc::clone(&member.controller), member.id, member.epoch),
             counters: Arc::clone(&self.counters),
             clock: Arc::clone(&self.clock),
             load: Arc::new(Load::new(&config)),
@@ -70,6 +72,7 @@ impl Foundation {
         let high_watermarks = millis(config.replica_high_watermark_checkpoint_interval_ms);
         let recovery_points = millis(config.log_flush_offset_checkpoint_interval_ms);
         let retention = millis(config.log_retention_check_interval_ms);
+        let expirations = millis(config.producer_id_expiration_check_interval_ms);
         let mut tasks = vec![
             tokio::spawn(member.clone().follow_metadata(news)),
             tokio::spawn(act_on(fresh, acted_on, Arc::clone(&partitions), Arc::clone(&fetchers), member.clone())),
@@ -79,6 +82,7 @@ impl Foundation {
             tokio::spawn(flush(Arc::clone(&partitions), recovery_points)),
             tokio::spawn(retain(Arc::clone(&partitions), retention)),
             tokio::spawn(remove_deleted(Arc::clone(&partitions))),
+            tokio::spawn(expire_producers(Arc::clone(&partitions), expirations)),
         ];
         let proposing = |queue| {
             let controller = Arc::clone(&member.controller);

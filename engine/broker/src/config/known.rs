@@ -41,7 +41,6 @@ const NOT_BUILT: &[&str] = &[
     "num.replica.fetchers",
     "offsets.",
     "principal.builder",
-    "producer.id",
     "queued.max.requests",
     "quota.",
     "remote.",

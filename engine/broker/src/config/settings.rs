@@ -124,6 +124,10 @@ settings! {
     "log.retention.ms" log_retention_ms: i64 = 7 * 24 * 3_600_000, in -1..=i64::MAX;
     /// the size above which a partition's oldest segments are deleted, -1 for none (`retention.bytes`).
     "log.retention.bytes" log_retention_bytes: i64 = -1, in -1..=i64::MAX;
+    /// how long an idempotent producer is remembered that writes nothing.
+    "producer.id.expiration.ms" producer_id_expiration_ms: i32 = 86_400_000, in 1..=i32::MAX;
+    /// how often it is looked for producers whose time is over.
+    "producer.id.expiration.check.interval.ms" producer_id_expiration_check_interval_ms: i32 = 600_000, in 1..=i32::MAX;
     /// how often segments are looked through for what can be deleted.
     "log.retention.check.interval.ms" log_retention_check_interval_ms: i64 = 300_000, in 1..=i64::MAX;
     /// how long the files of a deleted segment stay, for those who still read them (`file.delete.delay.ms`).

@@ -12,6 +12,7 @@ mod describe_log_dirs;
 mod describe_topic_partitions;
 mod fetch;
 mod find_coordinator;
+mod init_producer_id;
 mod list_offsets;
 mod metadata;
 mod offset_for_leader_epoch;
@@ -39,6 +40,7 @@ use crate::config::BrokerConfig;
 use crate::counters::Counters;
 use crate::fetch_sessions::FetchSessions;
 use crate::partitions::Partitions;
+use crate::producer_ids::ProducerIds;
 use crate::server::Load;
 pub(crate) use metadata::endpoint;
 
@@ -49,6 +51,7 @@ pub(crate) struct Desk {
     /// The metadata as far as this broker has acted on them.
     pub(crate) metadata: watch::Receiver<Arc<MetadataImage>>,
     pub(crate) controller: Arc<Client>,
+    pub(crate) producer_ids: ProducerIds,
     pub(crate) counters: Arc<Counters>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) fetch_sessions: Mutex<FetchSessions>,
@@ -138,6 +141,7 @@ pub(crate) async fn take(desk: &Arc<Desk>, frame: Bytes) -> Result<Pending, Unan
             Box::pin(async move { alter_configs::answer_incremental(&desk, &request).await })
         }
         ApiKey::FindCoordinator => Box::pin(async move { find_coordinator::answer(&request) }),
+        ApiKey::InitProducerId => Box::pin(async move { init_producer_id::answer(&desk, &request).await }),
         ApiKey::ApiVersions => Box::pin(async move { api_versions::answer(&request) }),
         other => return Err(RequestError::UnknownApi { api: other as i16 }.into()),
     })

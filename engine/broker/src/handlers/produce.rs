@@ -21,8 +21,7 @@ use tokio::sync::oneshot;
 use super::{Answer, Desk, Pending, Unanswerable, code, encode};
 use crate::partitions::{Hosted, room};
 
-const NOT_IDEMPOTENT: &str =
-    "idempotent and transactional producers are not served by this broker yet: set enable.idempotence=false";
+const NO_TRANSACTIONS: &str = "transactional producers are not served by this broker yet: leave transactional.id out";
 /// The first version that may carry zstd (KIP-110).
 const ZSTD: i16 = 7;
 /// The first version with messages and record errors.
@@ -111,7 +110,7 @@ impl Producing<'_> {
             ));
         }
         let transactional = asked.transactional_id.is_some();
-        transactional.then(|| refused(ErrorCode::UnsupportedForMessageFormat, NOT_IDEMPOTENT.to_owned()))
+        transactional.then(|| refused(ErrorCode::UnsupportedForMessageFormat, NO_TRANSACTIONS.to_owned()))
     }
 
     async fn topic(&self, topic: TopicProduceData, refusal: Option<&Refused>) -> (TopicName, Vec<Partition>) {
@@ -171,8 +170,8 @@ impl Producing<'_> {
             record: refusal.record_index(),
         };
         let batch = only_batch(records).map_err(by_format)?;
-        if batch.header().has_producer_id() {
-            return Err(refused(ErrorCode::UnsupportedForMessageFormat, NOT_IDEMPOTENT.to_owned()));
+        if batch.header().is_transactional() {
+            return Err(refused(ErrorCode::UnsupportedForMessageFormat, NO_TRANSACTIONS.to_owned()));
         }
         let (timestamp_min, timestamp_max) = hosted.settings.timestamps.around(self.desk.clock.wall_ms());
         let rules = ProduceRules {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use logdyno_segment_log::RetentionPlan;
 
 use super::{Hosted, Partitions};
+use crate::config::millis;
 
 /// How late an expired acknowledgement may be noticed.
 const TICK: Duration = Duration::from_millis(100);
@@ -61,6 +62,15 @@ pub(crate) async fn retain(partitions: Arc<Partitions>, interval: Duration) {
                 Err(error) => tracing::error!(%partition, "old segments could not be deleted: {error}"),
             }
         }
+    })
+    .await;
+}
+
+/// Forgets idempotent producers that have been silent for `producer.id.expiration.ms`. Runs for ever.
+pub(crate) async fn expire_producers(partitions: Arc<Partitions>, interval: Duration) {
+    every(partitions, interval, |partitions| {
+        let expiration = millis(partitions.around.config.producer_id_expiration_ms);
+        partitions.all().iter().for_each(|hosted| hosted.replica.log().expire_producers(expiration));
     })
     .await;
 }

@@ -5,6 +5,7 @@ mod cluster;
 mod config;
 mod configs;
 mod connections;
+mod idempotence;
 mod kcat;
 mod metadata;
 mod produce_fetch;

@@ -55,13 +55,13 @@ fn bad_batches_are_refused_by_kafkas_codes() {
         let two = [good.clone(), good.clone()].concat();
         let mut builder = BatchBuilder::new(Codec::new(Compression::None), 64);
         builder.append(1, None, Some(b"x"), &[]);
-        let idempotent =
-            builder.build(&BatchOptions::default().with_producer(7, 0, 0)).expect("a batch").bytes().clone();
+        let without_sequence =
+            builder.build(&BatchOptions::default().with_producer(7, 0, -1)).expect("a batch").bytes().clone();
         let large = "x".repeat(3000);
         let cases = [
             ("a flipped bit", flipped.into(), 1, 2),
             ("two batches", two.into(), 1, 87),
-            ("a producer id", idempotent, 1, 43),
+            ("a producer id and no sequence", without_sequence, 1, 87),
             ("too large", batch(&[&large]), 1, 10),
             ("acks=2", good.clone(), 2, 21),
         ];

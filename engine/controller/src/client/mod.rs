@@ -7,6 +7,7 @@
 mod error;
 mod follow;
 mod isr;
+mod producer_ids;
 mod registration;
 mod topics;
 

@@ -9,6 +9,7 @@ pub mod create_partitions;
 pub mod create_topics;
 pub mod delete_topics;
 pub mod leadership;
+pub mod producer_ids;
 pub mod refusal;
 pub mod registration;
 pub mod sessions;

@@ -49,6 +49,9 @@ pub enum Refusal {
         /// The most that are added at once.
         more_max: i32,
     },
+    /// 2^63 producers have been.
+    #[error("all producer ids have been handed out")]
+    NoProducerIds,
     /// More replicas than brokers, or none.
     #[error(
         "replication factor {replication_factor} is not possible: {brokers} brokers are registered, {in_service} of them in service"
@@ -159,6 +162,7 @@ impl Refusal {
     /// The error code that a Kafka client understands.
     pub fn code(&self) -> i16 {
         match self {
+            Refusal::NoProducerIds => -1,
             Refusal::UnknownTopic { .. } => 3,
             Refusal::InvalidTopicName { .. } => 17,
             Refusal::TopicExists { .. } => 36,

@@ -23,6 +23,7 @@ const TOPIC_CONFIG: u8 = 4;
 const PARTITION: u8 = 5;
 const TOPIC_REMOVED: u8 = 6;
 const TOPIC_CONFIG_REMOVED: u8 = 7;
+const PRODUCER_IDS: u8 = 8;
 
 /// Why bytes are no metadata record.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -73,6 +74,7 @@ pub fn encode(record: &MetadataRecord) -> Vec<u8> {
         MetadataRecord::Partition { topic, partition, state } => {
             to.kind(PARTITION).uuid(*topic).raw(&partition.to_be_bytes()).state(state)
         }
+        MetadataRecord::ProducerIds { next } => to.kind(PRODUCER_IDS).raw(&next.to_be_bytes()),
         MetadataRecord::TopicRemoved { id } => to.kind(TOPIC_REMOVED).uuid(*id),
     };
     to.0
@@ -109,6 +111,9 @@ pub fn decode(bytes: &[u8]) -> Result<MetadataRecord, FormatError> {
             partition: i32::from_be_bytes(from.array("partition")?),
             state: from.state()?,
         },
+        (FORMAT, PRODUCER_IDS) => {
+            MetadataRecord::ProducerIds { next: i64::from_be_bytes(from.array("next producer id")?) }
+        }
         (FORMAT, TOPIC_REMOVED) => MetadataRecord::TopicRemoved { id: from.uuid("topic id")? },
         (format, kind) => return Err(FormatError::Unknown { format, kind }),
     };

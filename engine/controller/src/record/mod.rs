@@ -94,6 +94,11 @@ pub enum MetadataRecord {
         /// All of it.
         state: PartitionState,
     },
+    /// Producer ids below `next` have been handed out, to brokers in blocks; never again (KRaft's ProducerIdsRecord).
+    ProducerIds {
+        /// The first that is free.
+        next: i64,
+    },
     /// A topic is gone, with its settings and partitions.
     TopicRemoved {
         /// Which.

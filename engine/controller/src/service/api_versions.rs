@@ -20,6 +20,7 @@ pub(super) const SERVED: &[Api] = &[
     api(ApiKey::AlterPartition, 2, 3),
     api(ApiKey::BrokerRegistration, 0, 4),
     api(ApiKey::BrokerHeartbeat, 0, 1),
+    api(ApiKey::AllocateProducerIds, 0, 0),
 ];
 
 pub(super) fn answer(error_code: i16) -> ApiVersionsResponse {

@@ -14,8 +14,8 @@ use tokio::sync::watch;
 
 use super::api_versions::SERVED;
 use super::{
-    OK, alter_configs, alter_partition, api_versions, blocking, broker_heartbeat, broker_registration,
-    create_partitions, create_topics, delete_topics, fetch,
+    OK, allocate_producer_ids, alter_configs, alter_partition, api_versions, blocking, broker_heartbeat,
+    broker_registration, create_partitions, create_topics, delete_topics, fetch,
 };
 use crate::active::Active;
 
@@ -73,6 +73,7 @@ fn decide(active: &Active, request: &Request) -> Result<Vec<Bytes>, Unanswered> 
             encode(request, &alter_partition::answer(active, &request.decode()?, request.version))
         }
         ApiKey::BrokerRegistration => encode(request, &broker_registration::answer(active, &request.decode()?)),
+        ApiKey::AllocateProducerIds => encode(request, &allocate_producer_ids::answer(active, &request.decode()?)),
         ApiKey::BrokerHeartbeat => encode(request, &broker_heartbeat::answer(active, &request.decode()?)),
         other => Err(RequestError::UnknownApi { api: other as i16 }.into()),
     }

@@ -3,6 +3,7 @@
 //! An API per file. Requests of one connection are answered one after the other; a broker follows the
 //! metadata on a connection of its own, so that its heartbeats do not wait behind a long poll.
 
+mod allocate_producer_ids;
 mod alter_configs;
 mod alter_partition;
 mod api_versions;

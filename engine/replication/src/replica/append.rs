@@ -90,6 +90,7 @@ impl Replica {
         }
         let mut calls = match &mut state.role {
             Role::Leader(leader) => {
+                // Also where the watermark has passed it long since: a batch that was sent again.
                 let effects = leader.on_own_log(OwnLog { end, ack_end }, now);
                 self.carry_out(&mut state, effects, now)
             }
