@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-use logdyno_record::{Clock, Offset, Probe, TopicId, TopicPartition};
+use logdyno_record::{Clock, Nanos, Offset, Probe, TopicId, TopicPartition};
 use logdyno_storage::{Backend, Storage};
 
 use crate::config::{LogConfig, Recovery};
@@ -30,6 +31,8 @@ pub struct LogDirectory {
     log_starts: Arc<OffsetsFile>,
     high_watermarks: OffsetsFile,
     logs: Mutex<BTreeMap<TopicPartition, Arc<Log>>>,
+    /// Folders of deleted partitions, and when they are to be removed.
+    doomed: Mutex<Vec<(Nanos, PathBuf)>>,
     _lock: File,
 }
 
@@ -64,9 +67,10 @@ impl LogDirectory {
             log_starts: Arc::new(log_starts),
             high_watermarks,
             logs: Mutex::default(),
+            doomed: Mutex::default(),
             _lock: lock,
         };
-        directory.remove_deleted()?;
+        directory.remove_leftovers()?;
         Ok(directory)
     }
 
@@ -127,14 +131,24 @@ impl LogDirectory {
         Ok((log, report))
     }
 
-    /// Takes a partition's folder out of the way and removes it on a thread of its own.
+    /// Removes the folders of deleted partitions whose `file.delete.delay.ms` is over; returns how many. What is left when the
+    /// process ends goes at the next start.
+    pub fn remove_deleted(&self) -> Result<usize> {
+        let now = self.clock.now();
+        let due: Vec<PathBuf> = self.doomed().extract_if(.., |(at, _)| *at <= now).map(|(_, path)| path).collect();
+        for path in &due {
+            fs::remove_dir_all(path).map_err(|source| at(path, source))?;
+        }
+        Ok(due.len())
+    }
+
+    /// Takes a partition's folder out of the way; [`LogDirectory::remove_deleted`] removes it.
     ///
     /// The folder is renamed first, as Kafka does, so that the topic can be made anew at once; readers that are at
     /// work keep the files that they have open.
     pub fn delete_log(&self, partition: &TopicPartition) -> Result<()> {
-        if let Some(log) = self.logs().remove(partition)
-            && let Err(error) = log.close()
-        {
+        let log = self.logs().remove(partition);
+        if let Some(Err(error)) = log.as_ref().map(|log| log.close()) {
             tracing::warn!(%partition, "closing a log that is deleted: {error}");
         }
         // A log of the same name starts anew.
@@ -147,12 +161,9 @@ impl LogDirectory {
         }
         let doomed = self.path.join(format!("{partition}.{}{}", TopicId::new_v4().simple(), names::DELETED_FOLDER));
         fs::rename(&folder, &doomed).map_err(|source| at(&folder, source))?;
-        let spawned = std::thread::Builder::new().name("log-delete".into()).spawn(move || {
-            if let Err(error) = fs::remove_dir_all(&doomed) {
-                tracing::warn!("{} is removed at the next start: {error}", doomed.display());
-            }
-        });
-        spawned.map(drop).map_err(|source| at(&self.path, source))
+        let delay = log.map_or(Duration::ZERO, |log| Duration::from_millis(log.config().file_delete_delay_ms));
+        self.doomed().push((self.clock.now().after(delay), doomed));
+        Ok(())
     }
 
     /// Writes high watermarks, recovery points and log starts, as they are now.
@@ -212,12 +223,16 @@ impl LogDirectory {
     }
 
     /// Removes what a deletion did not come to remove.
-    fn remove_deleted(&self) -> Result<()> {
+    fn remove_leftovers(&self) -> Result<()> {
         for name in self.folders()?.into_iter().filter(|name| name.ends_with(names::DELETED_FOLDER)) {
             let path = self.path.join(name);
             fs::remove_dir_all(&path).map_err(|source| at(&path, source))?;
         }
         Ok(())
+    }
+
+    fn doomed(&self) -> MutexGuard<'_, Vec<(Nanos, PathBuf)>> {
+        self.doomed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn logs(&self) -> MutexGuard<'_, BTreeMap<TopicPartition, Arc<Log>>> {

@@ -147,7 +147,8 @@ impl FetchSessions {
         let settled = |session: &Session| now.since(session.created) > SETTLED;
         let may_go = |session: &Session| settled(session) || (newcomer.privileged && !session.privileged);
         let rank = |session: &Session| (session.privileged, session.len());
-        let oldest = self.sessions.iter().min_by_key(|(_, session)| session.used).filter(|(_, session)| idle(session));
+        let oldest =
+            self.sessions.iter().min_by_key(|(id, session)| (session.used, **id)).filter(|(_, session)| idle(session));
         let smallest = || {
             let candidates = self.sessions.iter().filter(|(_, session)| may_go(session));
             candidates

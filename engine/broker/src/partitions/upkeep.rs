@@ -75,7 +75,7 @@ pub(crate) async fn expire_producers(partitions: Arc<Partitions>, interval: Dura
     .await;
 }
 
-/// Removes the files of deleted segments once their time is over. Runs for ever.
+/// Removes the files of deleted segments and partitions once their time is over. Runs for ever.
 pub(crate) async fn remove_deleted(partitions: Arc<Partitions>) {
     every(partitions, REMOVAL, |partitions| {
         for Hosted { replica, .. } in partitions.all() {
@@ -83,6 +83,9 @@ pub(crate) async fn remove_deleted(partitions: Arc<Partitions>) {
                 let partition = replica.partition();
                 tracing::error!(%partition, "a deleted file is removed at the next start only: {error}");
             }
+        }
+        if let Err(error) = partitions.around.directory.remove_deleted() {
+            tracing::error!("a deleted partition's folder is removed at the next start only: {error}");
         }
     })
     .await;

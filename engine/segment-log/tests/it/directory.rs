@@ -6,7 +6,7 @@ use std::sync::Arc;
 use logdyno_record::{NoProbe, Offset, SystemClock, TopicId, TopicPartition};
 use logdyno_segment_log::{LogConfig, LogDirectory, LogError};
 
-use crate::world::{World, content, fill, on_every_backend, threes, written};
+use crate::world::{ManualClock, World, content, fill, on_every_backend, threes, written};
 
 fn open(world: &World) -> Result<LogDirectory, LogError> {
     LogDirectory::open(world.root(), world.backend(), Arc::new(SystemClock), Arc::new(NoProbe))
@@ -122,5 +122,32 @@ fn no_clean_mark_over_logs_that_were_never_recovered() {
         let directory = open(&world).expect("it opens");
         directory.close_clean().expect("a stop");
         assert!(!world.root().join(".kafka_cleanshutdown").exists());
+    });
+}
+
+/// As the files of deleted segments; what is not due when the process ends goes at the next start.
+#[test]
+fn a_deleted_partitions_folder_stays_for_its_delay() {
+    on_every_backend(|world| {
+        let clock = Arc::new(ManualClock::default());
+        let open = || LogDirectory::open(world.root(), world.backend(), Arc::clone(&clock) as _, Arc::new(NoProbe));
+        let deleted_folders = || {
+            let entries = fs::read_dir(world.root()).expect("the folder").flatten();
+            entries.filter(|entry| entry.file_name().to_string_lossy().ends_with("-delete")).count()
+        };
+        let directory = open().expect("it opens");
+        for (topic, delay_ms) in [("soon", 1_000), ("late", 60_000)] {
+            let partition = TopicPartition::new(topic, 0);
+            let config = LogConfig { file_delete_delay_ms: delay_ms, ..LogConfig::default() };
+            let (log, _) = directory.open_log(&partition, TopicId::new_v4(), config).expect("a log");
+            fill(&log, 3);
+            directory.delete_log(&partition).expect("deleted");
+        }
+        assert_eq!((directory.remove_deleted().expect("none is due"), deleted_folders()), (0, 2));
+        clock.set_ms(1_000);
+        assert_eq!((directory.remove_deleted().expect("one is due"), deleted_folders()), (1, 1));
+        drop(directory);
+        drop(open().expect("it opens"));
+        assert_eq!(deleted_folders(), 0);
     });
 }
