@@ -1,0 +1,96 @@
+//! What administrators are told of a group.
+
+use bytes::{Buf, Bytes};
+
+use super::{Group, State};
+
+/// A group as DescribeGroups tells it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Description {
+    /// Kafka's word.
+    pub state: &'static str,
+    /// `consumer`, `connect`…; empty for a group that only has offsets.
+    pub protocol_type: String,
+    /// The assignor, of a stable group.
+    pub protocol: String,
+    /// All members.
+    pub members: Vec<MemberDescription>,
+}
+
+/// A member as DescribeGroups tells it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MemberDescription {
+    /// Its id.
+    pub id: String,
+    /// `group.instance.id`.
+    pub instance: Option<String>,
+    /// `client.id`.
+    pub client_id: String,
+    /// Where it connected from.
+    pub client_host: String,
+    /// What it said to the assignor; empty unless the group is stable.
+    pub metadata: Bytes,
+    /// Its part; empty unless the group is stable.
+    pub assignment: Bytes,
+}
+
+impl State {
+    /// Kafka's word.
+    pub fn name(self) -> &'static str {
+        match self {
+            State::Empty => "Empty",
+            State::PreparingRebalance => "PreparingRebalance",
+            State::CompletingRebalance => "CompletingRebalance",
+            State::Stable => "Stable",
+        }
+    }
+}
+
+impl Group {
+    /// The group as it is now.
+    pub fn describe(&self) -> Description {
+        let stable = self.state == State::Stable;
+        let chosen = self.protocol.clone().filter(|_| stable).unwrap_or_default();
+        let members = self.members.iter().map(|(id, member)| MemberDescription {
+            id: id.clone(),
+            instance: member.instance.clone(),
+            client_id: member.client_id.clone(),
+            client_host: member.client_host.clone(),
+            metadata: if stable { member.metadata(&chosen) } else { Bytes::new() },
+            assignment: if stable { member.assignment.clone() } else { Bytes::new() },
+        });
+        Description {
+            state: self.state.name(),
+            protocol_type: self.protocol_type.clone().unwrap_or_default(),
+            members: members.collect(),
+            protocol: chosen,
+        }
+    }
+
+    /// Whether a member subscribes to the topic. One that cannot be understood counts as if it did.
+    pub fn subscribes_to(&self, topic: &str) -> bool {
+        if self.members.is_empty() || self.protocol_type.as_deref() != Some("consumer") {
+            return !self.members.is_empty();
+        }
+        let said = self.members.values().flat_map(|member| member.protocols.iter());
+        said.map(|(_, metadata)| topics(metadata)).any(|topics| match topics {
+            Some(topics) => topics.iter().any(|subscribed| subscribed == topic),
+            None => true,
+        })
+    }
+}
+
+/// The topics of a `ConsumerProtocolSubscription`, of any version.
+fn topics(metadata: &[u8]) -> Option<Vec<String>> {
+    let mut from = metadata;
+    from.try_get_i16().ok()?;
+    let count = from.try_get_i32().ok()?;
+    let mut topics = Vec::new();
+    for _ in 0..count {
+        let len = usize::try_from(from.try_get_i16().ok()?).ok()?;
+        let (name, rest) = from.split_at_checked(len)?;
+        topics.push(String::from_utf8(name.to_vec()).ok()?);
+        from = rest;
+    }
+    Some(topics)
+}

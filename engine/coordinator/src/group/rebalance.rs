@@ -1,0 +1,189 @@
+//! From one generation to the next.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use logdyno_record::Nanos;
+
+use super::member::{Member, Waits};
+use super::{Effect, Group, Initial, State, nothing};
+use crate::error::GroupError;
+
+impl Group {
+    /// Everybody is to join again; goes on at once if all have.
+    pub(super) fn prepare_rebalance(&mut self, now: Nanos, now_ms: i64, effects: &mut Vec<Effect>) {
+        match self.state {
+            State::PreparingRebalance => {}
+            State::Empty => {
+                let delay = self.limits.initial_delay;
+                let wait = delay.min(self.rebalance_timeout());
+                let left = self.rebalance_timeout().saturating_sub(delay);
+                self.initial = Some(Initial { left, has_new: false });
+                self.deadline = Some(now.after(wait));
+                self.enter(State::PreparingRebalance, now_ms);
+            }
+            State::CompletingRebalance | State::Stable => {
+                self.refuse_syncs(GroupError::RebalanceInProgress, effects);
+                self.storing = false;
+                self.deadline = Some(now.after(self.rebalance_timeout()));
+                self.enter(State::PreparingRebalance, now_ms);
+            }
+        }
+        self.complete_if_all_joined(now, now_ms, effects);
+    }
+
+    /// As long as the slowest member may take.
+    fn rebalance_timeout(&self) -> Duration {
+        self.members.values().map(|member| member.rebalance_timeout).max().unwrap_or_default()
+    }
+
+    pub(super) fn refuse_syncs(&mut self, error: GroupError, effects: &mut Vec<Effect>) {
+        for (id, member) in &mut self.members {
+            if let Some(Waits::Sync(_)) = member.waits {
+                effects.extend(member.refusal(id, error));
+                member.waits = None;
+            }
+        }
+    }
+
+    pub(super) fn complete_if_all_joined(&mut self, now: Nanos, now_ms: i64, effects: &mut Vec<Effect>) {
+        let all = self.pending.is_empty() && self.members.values().all(Member::joins);
+        // An empty group waits for its first members in any case.
+        if self.state == State::PreparingRebalance && all && (self.initial.is_none() || self.members.is_empty()) {
+            self.complete_join(now, now_ms, effects);
+        }
+    }
+
+    /// The time to join is over.
+    pub(super) fn join_time_over(&mut self, now: Nanos, now_ms: i64, effects: &mut Vec<Effect>) {
+        if let Some(Initial { left, has_new: true }) = self.initial
+            && !left.is_zero()
+        {
+            let more = left.min(self.limits.initial_delay);
+            self.initial = Some(Initial { left: left.saturating_sub(more), has_new: false });
+            self.deadline = Some(now.after(more));
+            return;
+        }
+        self.complete_join(now, now_ms, effects);
+    }
+
+    fn complete_join(&mut self, now: Nanos, now_ms: i64, effects: &mut Vec<Effect>) {
+        let joined = self.members.values().filter(|member| member.joins()).count();
+        let only_static = joined == 0 && self.members.values().any(|member| member.instance.is_some());
+        if only_static {
+            // They are on their way back; a leader there must be.
+            self.deadline = Some(now.after(self.rebalance_timeout()));
+            return;
+        }
+        self.initial = None;
+        self.members.retain(|_, member| member.joins() || member.instance.is_some());
+        self.generation = self.generation.checked_add(1).unwrap_or(1);
+        if self.members.is_empty() {
+            self.become_empty(now_ms);
+            effects.push(Effect::Store(self.generation));
+            return;
+        }
+        let leads = |id: &String| self.members.get(id).is_some_and(Member::joins);
+        if !self.leader.as_ref().is_some_and(leads) {
+            self.leader = self.members.iter().find(|(_, member)| member.joins()).map(|(id, _)| id.clone());
+        }
+        self.protocol = self.vote();
+        self.enter(State::CompletingRebalance, now_ms);
+        self.deadline = Some(now.after(self.rebalance_timeout()));
+        let ids: Vec<String> = self.members.keys().cloned().collect();
+        for id in ids {
+            let Some(member) = self.members.get_mut(&id) else { continue };
+            member.is_alive(now);
+            member.owes_sync = true;
+            if let Some(Waits::Join(ticket)) = member.waits.take() {
+                effects.push(self.joined(&id, ticket));
+            }
+        }
+    }
+
+    pub(super) fn become_empty(&mut self, now_ms: i64) {
+        self.protocol = None;
+        self.leader = None;
+        self.deadline = None;
+        self.initial = None;
+        self.enter(State::Empty, now_ms);
+    }
+
+    /// The assignor that most members prefer of those that all know; of several, the first by name.
+    fn vote(&self) -> Option<String> {
+        let mut votes: BTreeMap<&str, usize> = BTreeMap::new();
+        for member in self.members.values() {
+            let known_to_all = |name: &&str| self.members.values().all(|other| other.knows(name));
+            let names = member.protocols.iter().map(|(name, _)| name.as_str());
+            if let Some(preferred) = names.into_iter().find(known_to_all) {
+                *votes.entry(preferred).or_default() += 1;
+            }
+        }
+        let most = votes.values().max().copied()?;
+        votes.into_iter().find(|(_, count)| *count == most).map(|(name, _)| name.to_owned())
+    }
+
+    /// What the vote would be with this member instead of the one whose place it takes.
+    pub(super) fn common_protocol_with(&self, candidate: &Member) -> Option<String> {
+        let known = |name: &str| self.members.values().all(|member| member.knows(name));
+        let chosen = self.protocol.clone()?;
+        (known(&chosen) && candidate.knows(&chosen)).then_some(chosen)
+    }
+
+    /// Time has passed: sessions end, phases of a rebalance end.
+    pub fn tick(&mut self, now: Nanos, now_ms: i64) -> Vec<Effect> {
+        let mut effects = Vec::new();
+        self.pending.retain(|_, until| *until > now);
+        let silent = |member: &Member| member.waits.is_none() && member.deadline <= now;
+        let over: Vec<String> =
+            self.members.iter().filter(|(_, member)| silent(member)).map(|(id, _)| id.clone()).collect();
+        over.iter().for_each(|id| self.remove(id, GroupError::UnknownMember, now, now_ms, &mut effects));
+        self.complete_if_all_joined(now, now_ms, &mut effects);
+        if self.deadline.is_some_and(|deadline| deadline <= now) {
+            self.deadline = None;
+            match self.state {
+                State::PreparingRebalance => self.join_time_over(now, now_ms, &mut effects),
+                State::CompletingRebalance if !self.storing => self.remove_who_owes_syncs(now, now_ms, &mut effects),
+                _ => {}
+            }
+        }
+        effects
+    }
+
+    /// Who has joined and does not sync within the rebalance timeout is gone (KAFKA-10847).
+    fn remove_who_owes_syncs(&mut self, now: Nanos, now_ms: i64, effects: &mut Vec<Effect>) {
+        let owes: Vec<String> =
+            self.members.iter().filter(|(_, member)| member.owes_sync).map(|(id, _)| id.clone()).collect();
+        owes.iter().for_each(|id| drop(self.take(id)));
+        self.prepare_rebalance(now, now_ms, effects);
+    }
+
+    /// Takes a member out of all lists.
+    pub(super) fn take(&mut self, id: &str) -> Option<Member> {
+        let member = self.members.remove(id)?;
+        if let Some(instance) = &member.instance
+            && self.instances.get(instance).is_some_and(|current| current == id)
+        {
+            self.instances.remove(instance);
+        }
+        if self.leader.as_deref() == Some(id) {
+            self.leader = self.members.keys().next().cloned();
+        }
+        Some(member)
+    }
+
+    /// A member is gone: the others share its work.
+    pub(super) fn remove(&mut self, id: &str, told: GroupError, now: Nanos, now_ms: i64, effects: &mut Vec<Effect>) {
+        let Some(member) = self.take(id) else { return };
+        effects.extend(member.refusal(id, told));
+        match self.state {
+            State::PreparingRebalance => self.complete_if_all_joined(now, now_ms, effects),
+            State::CompletingRebalance | State::Stable => self.prepare_rebalance(now, now_ms, effects),
+            State::Empty => {}
+        }
+    }
+
+    pub(super) fn forget_assignments(&mut self) {
+        self.members.values_mut().for_each(|member| member.assignment = nothing());
+    }
+}
