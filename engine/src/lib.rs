@@ -3,6 +3,7 @@
 pub use logdyno_broker as broker;
 pub use logdyno_client as client;
 pub use logdyno_controller as controller;
+pub use logdyno_coordinator as coordinator;
 pub use logdyno_record as record;
 pub use logdyno_replication as replication;
 pub use logdyno_segment_log as segment_log;

@@ -11,10 +11,12 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("logdyno-replication", &["logdyno-record", "logdyno-segment-log"]),
     ("logdyno-wire", &["logdyno-record"]),
     ("logdyno-controller", &["logdyno-record", "logdyno-segment-log", "logdyno-wire"]),
+    ("logdyno-coordinator", &["logdyno-record"]),
     (
         "logdyno-broker",
         &[
             "logdyno-controller",
+            "logdyno-coordinator",
             "logdyno-record",
             "logdyno-replication",
             "logdyno-segment-log",
@@ -29,6 +31,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "logdyno-broker",
             "logdyno-client",
             "logdyno-controller",
+            "logdyno-coordinator",
             "logdyno-record",
             "logdyno-replication",
             "logdyno-segment-log",

@@ -13,6 +13,7 @@ mod error;
 mod fetch_sessions;
 mod figures;
 mod following;
+mod groups;
 mod handlers;
 mod membership;
 mod partitions;

@@ -42,6 +42,9 @@ pub enum GroupError {
     /// `offset.metadata.max.bytes`.
     #[error("the metadata of a committed offset are over offset.metadata.max.bytes")]
     MetadataTooLarge,
+    /// The groups of its partition are being read.
+    #[error("the coordinator still reads its groups: try again")]
+    Loading,
     /// Another broker coordinates the group now.
     #[error("another broker coordinates the group")]
     NotCoordinator,
@@ -56,6 +59,7 @@ impl GroupError {
     pub fn code(self) -> i16 {
         match self {
             GroupError::MetadataTooLarge => 12,
+            GroupError::Loading => 14,
             GroupError::NotStored => 15,
             GroupError::NotCoordinator => 16,
             GroupError::IllegalGeneration => 22,

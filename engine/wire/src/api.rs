@@ -22,14 +22,21 @@ const fn api(key: ApiKey, min: i16, max: i16) -> Api {
 /// What clients, and brokers that follow, may ask of a broker.
 ///
 /// Produce names version 0 and refuses it, as Kafka 4 does: librdkafka before 2.11.1 sends everything uncompressed to a broker that does
-/// not name it (KAFKA-18659). FindCoordinator 0 is answered with a refusal for the same client's sake: it takes lz4 to be known only
-/// where that version is named.
+/// not name it (KAFKA-18659); and it takes lz4 to be known only where FindCoordinator 0 is named.
 pub const BROKER: &[Api] = &[
     Api { key: ApiKey::Produce, advertised_min: 0, served_min: 3, max: 12 },
     api(ApiKey::Fetch, 4, 16),
     api(ApiKey::ListOffsets, 1, 9),
     api(ApiKey::Metadata, 0, 13),
-    api(ApiKey::FindCoordinator, 0, 0),
+    api(ApiKey::OffsetCommit, 2, 9),
+    api(ApiKey::OffsetFetch, 1, 9),
+    api(ApiKey::FindCoordinator, 0, 6),
+    api(ApiKey::JoinGroup, 2, 9),
+    api(ApiKey::Heartbeat, 0, 4),
+    api(ApiKey::LeaveGroup, 0, 5),
+    api(ApiKey::SyncGroup, 0, 5),
+    api(ApiKey::DescribeGroups, 0, 6),
+    api(ApiKey::ListGroups, 0, 5),
     api(ApiKey::ApiVersions, 0, 4),
     api(ApiKey::CreateTopics, 2, 7),
     api(ApiKey::DeleteTopics, 1, 6),
@@ -42,6 +49,8 @@ pub const BROKER: &[Api] = &[
     api(ApiKey::DescribeCluster, 0, 1),
     api(ApiKey::DescribeLogDirs, 1, 4),
     api(ApiKey::CreatePartitions, 0, 3),
+    api(ApiKey::DeleteGroups, 0, 2),
+    api(ApiKey::OffsetDelete, 0, 0),
     api(ApiKey::DescribeTopicPartitions, 0, 0),
 ];
 

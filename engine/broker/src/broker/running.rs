@@ -15,6 +15,7 @@ use crate::config::millis;
 use crate::error::{StartError, StopError};
 use crate::fetch_sessions::FetchSessions;
 use crate::following::{Fetchers, IsrLine, propose_changes};
+use crate::groups::{Groups, keep};
 use crate::handlers::Desk;
 use crate::membership::{Member, act_on};
 use crate::partitions::{Partitions, Surroundings, checkpoint, expire_producers, flush, remove_deleted, retain, tick};
@@ -56,6 +57,8 @@ impl Foundation {
             member.epoch,
         );
         let fetchers = Arc::new(Mutex::new(Some(fetchers)));
+        let groups = Groups::new(Arc::clone(&config), Arc::clone(&partitions), Arc::clone(&self.clock));
+        let groups = Arc::new(groups);
         let slots = usize::try_from(config.max_incremental_fetch_session_cache_slots).unwrap_or(0);
         let desk = Arc::new(Desk {
             config: Arc::clone(&config),
@@ -63,6 +66,7 @@ impl Foundation {
             metadata: metadata.clone(),
             controller: Arc::clone(&member.controller),
             producer_ids: ProducerIds::new(Arc::clone(&member.controller), member.id, member.epoch),
+            groups: Arc::clone(&groups),
             counters: Arc::clone(&self.counters),
             clock: Arc::clone(&self.clock),
             load: Arc::new(Load::new(&config)),
@@ -83,6 +87,7 @@ impl Foundation {
             tokio::spawn(retain(Arc::clone(&partitions), retention)),
             tokio::spawn(remove_deleted(Arc::clone(&partitions))),
             tokio::spawn(expire_producers(Arc::clone(&partitions), expirations)),
+            tokio::spawn(keep(groups, metadata.clone())),
         ];
         let proposing = |queue| {
             let controller = Arc::clone(&member.controller);

@@ -162,6 +162,28 @@ settings! {
     "max.connections.per.ip" max_connections_per_ip: i32 = i32::MAX, in 0..=i32::MAX;
     /// bytes of all connections' requests that may be read or wait for their answers; -1 for no limit. While there are as many, nothing is read.
     "queued.max.request.bytes" queued_max_request_bytes: i64 = -1, in -1..=i64::MAX;
+    /// the shortest session that a group's member may ask for.
+    "group.min.session.timeout.ms" group_min_session_timeout_ms: i32 = 6000, in 0..=i32::MAX;
+    /// the longest session that a group's member may ask for.
+    "group.max.session.timeout.ms" group_max_session_timeout_ms: i32 = 1_800_000, in 0..=i32::MAX;
+    /// how long a group that was empty waits for more members before it shares the work.
+    "group.initial.rebalance.delay.ms" group_initial_rebalance_delay_ms: i32 = 3000, in 0..=i32::MAX;
+    /// members of one group.
+    "group.max.size" group_max_size: i32 = i32::MAX, in 1..=i32::MAX;
+    /// partitions of the topic that groups are kept in; counts when that topic is made.
+    "offsets.topic.num.partitions" offsets_topic_num_partitions: i32 = 50, in 1..=i32::MAX;
+    /// replicas of the topic that groups are kept in, or as many as there are brokers when it is made.
+    "offsets.topic.replication.factor" offsets_topic_replication_factor: i16 = 3, in 1..=i16::MAX;
+    /// the largest segment of the topic that groups are kept in; counts when that topic is made.
+    "offsets.topic.segment.bytes" offsets_topic_segment_bytes: i32 = 100 << 20, in 1 << 20..=i32::MAX;
+    /// how long committed offsets are kept once their group has no members.
+    "offsets.retention.minutes" offsets_retention_minutes: i32 = 10_080, in 1..=i32::MAX;
+    /// how often it is looked for offsets whose time is over.
+    "offsets.retention.check.interval.ms" offsets_retention_check_interval_ms: i64 = 600_000, in 1..=i64::MAX;
+    /// how long a commit may wait for the replicas.
+    "offsets.commit.timeout.ms" offsets_commit_timeout_ms: i32 = 5000, in 1..=i32::MAX;
+    /// the most that a consumer may say with a committed offset.
+    "offset.metadata.max.bytes" offset_metadata_max_bytes: i32 = 4096, in 0..=i32::MAX;
     /// threads that serve connections.
     "num.network.threads" num_network_threads: i32 = 3, in 1..=1024;
     /// threads for what waits for the disk.

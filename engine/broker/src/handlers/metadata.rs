@@ -5,6 +5,7 @@ use std::sync::Arc;
 use logdyno_controller::decide::topic_name as name_rules;
 use logdyno_controller::image::{Broker, MetadataImage, Topic};
 use logdyno_controller::record::{Endpoint, PartitionState};
+use logdyno_coordinator::OFFSETS_TOPIC;
 use logdyno_record::BrokerId;
 use logdyno_wire::messages::create_topics_request::CreatableTopic;
 use logdyno_wire::messages::metadata_request::MetadataRequestTopic;
@@ -16,6 +17,7 @@ use logdyno_wire::request::Request;
 use logdyno_wire::{ErrorCode, StrBytes};
 
 use super::{Answer, Desk, Unanswerable, code, encode};
+use crate::groups::create_offsets_topic;
 
 /// Operations on a topic, as bits (KIP-430): without an authorizer everybody may do all of them. Read, write, create, delete,
 /// alter, describe, describe configs, alter configs.
@@ -102,8 +104,14 @@ async fn one(
     }
 }
 
-/// Has a topic created with the controller's defaults. It has no leader that is known here yet: the client asks again.
+/// Has a topic created with the controller's defaults, or those of the groups' own topic. It has no leader that is known here yet: the client asks again.
 async fn create_topic(desk: &Desk, name: &TopicName) -> i16 {
+    if name.as_str() == OFFSETS_TOPIC {
+        if let Err(error) = create_offsets_topic(&desk.controller, &desk.config, &desk.image()).await {
+            tracing::warn!("the topic of the groups could not be made: {error}");
+        }
+        return code(ErrorCode::UnknownTopicOrPartition);
+    }
     let topic = CreatableTopic::default().with_name(name.clone()).with_num_partitions(-1).with_replication_factor(-1);
     let request = CreateTopicsRequest::default().with_topics(vec![topic]).with_timeout_ms(30_000);
     let answer = match desk.controller.create_topics(request).await {

@@ -4,22 +4,33 @@ mod alter_configs;
 mod api_versions;
 mod create_partitions;
 mod create_topics;
+mod delete_groups;
 mod delete_records;
 mod delete_topics;
 mod describe_cluster;
 mod describe_configs;
+mod describe_groups;
 mod describe_log_dirs;
 mod describe_topic_partitions;
 mod fetch;
 mod find_coordinator;
+mod heartbeat;
 mod init_producer_id;
+mod join_group;
+mod leave_group;
+mod list_groups;
 mod list_offsets;
 mod metadata;
+mod offset_commit;
+mod offset_delete;
+mod offset_fetch;
 mod offset_for_leader_epoch;
 mod produce;
 mod resource;
+mod sync_group;
 
 use std::future::Future;
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -39,6 +50,7 @@ use tokio::sync::watch;
 use crate::config::BrokerConfig;
 use crate::counters::Counters;
 use crate::fetch_sessions::FetchSessions;
+use crate::groups::Groups;
 use crate::partitions::Partitions;
 use crate::producer_ids::ProducerIds;
 use crate::server::Load;
@@ -52,6 +64,7 @@ pub(crate) struct Desk {
     pub(crate) metadata: watch::Receiver<Arc<MetadataImage>>,
     pub(crate) controller: Arc<Client>,
     pub(crate) producer_ids: ProducerIds,
+    pub(crate) groups: Arc<Groups>,
     pub(crate) counters: Arc<Counters>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) fetch_sessions: Mutex<FetchSessions>,
@@ -117,9 +130,9 @@ pub(crate) enum Unanswerable {
     Unacknowledged { code: i16 },
 }
 
-/// Takes a request. Appends are made here, in the order in which requests come: a log whose device does not keep up holds
+/// Takes a request of `peer`'s. Appends are made here, in the order in which requests come: a log whose device does not keep up holds
 /// up the connection, not the thread.
-pub(crate) async fn take(desk: &Arc<Desk>, frame: Bytes) -> Result<Pending, Unanswerable> {
+pub(crate) async fn take(desk: &Arc<Desk>, peer: IpAddr, frame: Bytes) -> Result<Pending, Unanswerable> {
     let request = Request::parse(frame, api::BROKER)?;
     let desk = Arc::clone(desk);
     Ok(match request.api {
@@ -140,7 +153,17 @@ pub(crate) async fn take(desk: &Arc<Desk>, frame: Bytes) -> Result<Pending, Unan
         ApiKey::IncrementalAlterConfigs => {
             Box::pin(async move { alter_configs::answer_incremental(&desk, &request).await })
         }
-        ApiKey::FindCoordinator => Box::pin(async move { find_coordinator::answer(&request) }),
+        ApiKey::FindCoordinator => Box::pin(async move { find_coordinator::answer(&desk, &request).await }),
+        ApiKey::JoinGroup => Box::pin(async move { join_group::answer(&desk, &request, peer).await }),
+        ApiKey::SyncGroup => Box::pin(async move { sync_group::answer(&desk, &request).await }),
+        ApiKey::Heartbeat => Box::pin(async move { heartbeat::answer(&desk, &request) }),
+        ApiKey::LeaveGroup => Box::pin(async move { leave_group::answer(&desk, &request) }),
+        ApiKey::OffsetCommit => Box::pin(async move { offset_commit::answer(&desk, &request).await }),
+        ApiKey::OffsetFetch => Box::pin(async move { offset_fetch::answer(&desk, &request) }),
+        ApiKey::DescribeGroups => Box::pin(async move { describe_groups::answer(&desk, &request) }),
+        ApiKey::ListGroups => Box::pin(async move { list_groups::answer(&desk, &request) }),
+        ApiKey::DeleteGroups => Box::pin(async move { delete_groups::answer(&desk, &request).await }),
+        ApiKey::OffsetDelete => Box::pin(async move { offset_delete::answer(&desk, &request).await }),
         ApiKey::InitProducerId => Box::pin(async move { init_producer_id::answer(&desk, &request).await }),
         ApiKey::ApiVersions => Box::pin(async move { api_versions::answer(&request) }),
         other => return Err(RequestError::UnknownApi { api: other as i16 }.into()),

@@ -18,10 +18,13 @@ use logdyno_wire::request::Request;
 use logdyno_wire::{ErrorCode, StrBytes};
 use tokio::sync::oneshot;
 
+use super::metadata::is_internal;
 use super::{Answer, Desk, Pending, Unanswerable, code, encode};
 use crate::partitions::{Hosted, room};
 
 const NO_TRANSACTIONS: &str = "transactional producers are not served by this broker yet: leave transactional.id out";
+/// Who may append to internal topics: Kafka's `AdminUtils.ADMIN_CLIENT_ID`.
+const ADMIN_CLIENT: &str = "__admin_client";
 /// The first version that may carry zstd (KIP-110).
 const ZSTD: i16 = 7;
 /// The first version with messages and record errors.
@@ -54,7 +57,9 @@ pub(super) async fn take(desk: &Arc<Desk>, request: Request) -> Result<Pending, 
     let asked: ProduceRequest = request.decode()?;
     let acks = asked.acks;
     let timeout = Duration::from_millis(u64::try_from(asked.timeout_ms).unwrap_or(0));
-    let producing = Producing { desk, version: request.version, acks, deadline: desk.clock.now().after(timeout) };
+    let deadline = desk.clock.now().after(timeout);
+    let is_admin = request.client_id.as_deref() == Some(ADMIN_CLIENT);
+    let producing = Producing { desk, version: request.version, acks, deadline, is_admin };
     let all_or_nothing = producing.refusal(&asked);
     let mut topics = Vec::with_capacity(asked.topic_data.len());
     for topic in asked.topic_data {
@@ -98,6 +103,7 @@ struct Producing<'a> {
     version: i16,
     acks: i16,
     deadline: Nanos,
+    is_admin: bool,
 }
 
 impl Producing<'_> {
@@ -137,6 +143,10 @@ impl Producing<'_> {
     }
 
     async fn append(&self, topic: &str, data: PartitionProduceData) -> Result<Outcome, Refused> {
+        if is_internal(topic) && !self.is_admin {
+            let message = format!("{topic} is the brokers' own topic: clients do not append to it");
+            return Err(refused(ErrorCode::InvalidTopicException, message));
+        }
         let led = self.desk.partitions.leading(&self.desk.metadata.borrow(), topic, data.index);
         let hosted = led.map_err(|code| Refused { code, ..Refused::default() })?;
         let batch = self.checked(&hosted, data.records.unwrap_or_default())?;

@@ -113,7 +113,7 @@ impl Connection {
             counters.request_bytes.add(frame.len() as u64);
             counters.bytes_moved_in.add(frames.bytes_moved() - std::mem::replace(&mut moved, frames.bytes_moved()));
             let Ok(place) = queue.reserve().await else { return Ok(()) };
-            let pending = handlers::take(&self.desk, frame).await?;
+            let pending = handlers::take(&self.desk, self.peer.ip(), frame).await?;
             waiting.fetch_add(1, Ordering::Relaxed);
             place.send(Taken { pending, _bytes: [bytes, of_all] });
         }

@@ -18,8 +18,8 @@ fn mistakes_are_named_by_line() {
         "line 3: there is no broker setting 'node.idd'; did you mean 'node.id'?"
     );
     assert_eq!(
-        refusal("offsets.topic.replication.factor=1"),
-        "line 1: Kafka's setting 'offsets.topic.replication.factor' is not built in LogDyno: leave it out"
+        refusal("transaction.state.log.min.isr=1"),
+        "line 1: Kafka's setting 'transaction.state.log.min.isr' is not built in LogDyno: leave it out"
     );
     assert_eq!(
         refusal("num.partitions=0"),

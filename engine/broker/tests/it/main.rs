@@ -5,6 +5,7 @@ mod cluster;
 mod config;
 mod configs;
 mod connections;
+mod groups;
 mod idempotence;
 mod kcat;
 mod metadata;

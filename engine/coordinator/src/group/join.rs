@@ -57,7 +57,8 @@ pub struct JoinAnswer {
 }
 
 impl JoinAnswer {
-    pub(super) fn refused(member: &str, error: GroupError) -> JoinAnswer {
+    /// A no to this member.
+    pub fn refused(member: &str, error: GroupError) -> JoinAnswer {
         JoinAnswer { error: Some(error), generation: -1, member: member.to_owned(), ..JoinAnswer::default() }
     }
 }

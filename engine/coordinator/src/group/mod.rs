@@ -175,6 +175,11 @@ impl Group {
         self.members.is_empty() && self.pending.is_empty()
     }
 
+    /// Whether it has had members, so that it has been written down.
+    pub fn was_stored(&self) -> bool {
+        self.protocol_type.is_some()
+    }
+
     /// Since when it has had no members; `None` while it has some, or if it never had.
     pub fn empty_since_ms(&self) -> Option<i64> {
         (self.state == State::Empty && self.protocol_type.is_some()).then_some(self.state_ms)

@@ -40,7 +40,8 @@ pub struct SyncAnswer {
 }
 
 impl SyncAnswer {
-    pub(super) fn refused(error: GroupError) -> SyncAnswer {
+    /// A no.
+    pub fn refused(error: GroupError) -> SyncAnswer {
         SyncAnswer { error: Some(error), ..SyncAnswer::default() }
     }
 }

@@ -1,0 +1,72 @@
+//! OffsetCommit (8): answered when the offsets are safe on the in-sync replicas.
+
+use logdyno_controller::image::MetadataImage;
+use logdyno_coordinator::{Committed, GroupError};
+use logdyno_wire::ErrorCode;
+use logdyno_wire::messages::offset_commit_request::OffsetCommitRequestPartition;
+use logdyno_wire::messages::offset_commit_response::{OffsetCommitResponsePartition, OffsetCommitResponseTopic};
+use logdyno_wire::messages::{OffsetCommitRequest, OffsetCommitResponse};
+use logdyno_wire::request::Request;
+
+use super::{Answer, Desk, Unanswerable, code, encode};
+use crate::groups::Committer;
+
+pub(super) async fn answer(desk: &Desk, request: &Request) -> Result<Answer, Unanswerable> {
+    let asked: OffsetCommitRequest = request.decode()?;
+    let image = desk.image();
+    let mut commits = Vec::new();
+    let mut refusals = Vec::new();
+    for topic in &asked.topics {
+        for partition in &topic.partitions {
+            let refusal = refusal(desk, &image, &topic.name, partition);
+            refusals.push(refusal);
+            if refusal == 0 {
+                commits.push((topic.name.to_string(), partition.partition_index, committed(desk, partition)));
+            }
+        }
+    }
+    let by = Committer {
+        member: &asked.member_id,
+        instance: asked.group_instance_id.as_deref(),
+        generation: asked.generation_id_or_member_epoch,
+    };
+    // Where nothing is left to commit, nobody is asked: each partition has its answer.
+    let done = match desk.groups.of_any(&image, &asked.group_id) {
+        Ok(_) if commits.is_empty() => Ok(()),
+        Ok(shard) => shard.commit(&asked.group_id, by, commits).await,
+        Err(error) => Err(error),
+    };
+    let of_all = done.map_or_else(GroupError::code, |()| 0);
+    let mut refusals = refusals.into_iter();
+    let topics = asked.topics.iter().map(|topic| {
+        let partitions = topic.partitions.iter().map(|partition| {
+            let own = refusals.next().unwrap_or(0);
+            OffsetCommitResponsePartition::default()
+                .with_partition_index(partition.partition_index)
+                .with_error_code(if own == 0 { of_all } else { own })
+        });
+        OffsetCommitResponseTopic::default().with_name(topic.name.clone()).with_partitions(partitions.collect())
+    });
+    encode(request, &OffsetCommitResponse::default().with_topics(topics.collect()))
+}
+
+/// Why this partition's offset is not committed; 0 if it can be.
+fn refusal(desk: &Desk, image: &MetadataImage, topic: &str, partition: &OffsetCommitRequestPartition) -> i16 {
+    let metadata_max = usize::try_from(desk.config.offset_metadata_max_bytes).unwrap_or(0);
+    if image.topic(topic).is_none() {
+        code(ErrorCode::UnknownTopicOrPartition)
+    } else if partition.committed_metadata.as_ref().is_some_and(|metadata| metadata.len() > metadata_max) {
+        GroupError::MetadataTooLarge.code()
+    } else {
+        0
+    }
+}
+
+fn committed(desk: &Desk, partition: &OffsetCommitRequestPartition) -> Committed {
+    Committed {
+        offset: partition.committed_offset,
+        leader_epoch: partition.committed_leader_epoch,
+        metadata: partition.committed_metadata.as_deref().unwrap_or_default().to_owned(),
+        committed_ms: desk.clock.wall_ms(),
+    }
+}
