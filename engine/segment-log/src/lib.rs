@@ -31,5 +31,6 @@ pub use error::LogError;
 pub use log::{AckEndListener, Appended, Log, LogRead, PendingRead, Slice, TimestampOffset, Waiter};
 pub use logdyno_storage::{Level, Storage, StorageError};
 pub use meta::Meta;
+pub use producers::ActiveProducer;
 pub use recovery::RecoveryReport;
 pub use retention::RetentionPlan;

@@ -11,6 +11,7 @@ mod describe_cluster;
 mod describe_configs;
 mod describe_groups;
 mod describe_log_dirs;
+mod describe_producers;
 mod describe_topic_partitions;
 mod fetch;
 mod find_coordinator;
@@ -147,6 +148,7 @@ pub(crate) async fn take(desk: &Arc<Desk>, peer: IpAddr, frame: Bytes) -> Result
         ApiKey::CreatePartitions => Box::pin(async move { create_partitions::answer(&desk, &request).await }),
         ApiKey::DeleteRecords => Box::pin(async move { delete_records::answer(&desk, &request).await }),
         ApiKey::DescribeLogDirs => Box::pin(async move { describe_log_dirs::answer(&desk, &request).await }),
+        ApiKey::DescribeProducers => Box::pin(async move { describe_producers::answer(&desk, &request) }),
         ApiKey::DescribeTopicPartitions => Box::pin(async move { describe_topic_partitions::answer(&desk, &request) }),
         ApiKey::DescribeConfigs => Box::pin(async move { describe_configs::answer(&desk, &request) }),
         ApiKey::AlterConfigs => Box::pin(async move { alter_configs::answer(&desk, &request).await }),

@@ -4,10 +4,13 @@ use bytes::Bytes;
 use logdyno_record::{BatchBuilder, BatchOptions, Codec, Compression};
 use logdyno_wire::Channel;
 use logdyno_wire::StrBytes;
-use logdyno_wire::messages::{InitProducerIdRequest, InitProducerIdResponse, TransactionalId};
+use logdyno_wire::messages::describe_producers_request::TopicRequest;
+use logdyno_wire::messages::{
+    DescribeProducersRequest, InitProducerIdRequest, InitProducerIdResponse, TransactionalId,
+};
 use tempfile::TempDir;
 
-use crate::cluster::{Fetch, channel, create, produce, run, single, start, values};
+use crate::cluster::{Fetch, channel, create, name, produce, run, single, start, values};
 
 async fn init(channel: &Channel, transactional: Option<&str>) -> InitProducerIdResponse {
     let id = transactional.map(|id| TransactionalId(StrBytes::from_string(id.to_owned())));
@@ -41,6 +44,12 @@ fn what_is_sent_again_is_answered_with_its_first_offset() {
         }
         assert_eq!(produce(&channel, "t", stamped(id, 1, 0), -1).await.base_offset, 3);
         assert_eq!(produce(&channel, "t", stamped(id, 0, 3), -1).await.error_code, 47, "an old epoch is fenced");
+        let asked = TopicRequest::default().with_name(name("t")).with_partition_indexes(vec![0, 9]);
+        let request = DescribeProducersRequest::default().with_topics(vec![asked]);
+        let told = channel.call(request, None).await.expect("an answer").topics.remove(0).partitions;
+        let active = &told[0].active_producers[0];
+        assert_eq!((active.producer_id.0, active.producer_epoch, active.last_sequence), (id, 1, 0));
+        assert_eq!((told[0].active_producers.len(), told[1].error_code), (1, 3));
         (first, second)
     });
     broker.stop().expect("a clean stop");

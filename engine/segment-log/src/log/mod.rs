@@ -29,7 +29,7 @@ use crate::epochs::{EpochEnd, Epochs};
 use crate::error::LogError;
 use crate::names;
 use crate::offsets_file::PartitionCheckpoints;
-use crate::producers::{Producers, loading, snapshot};
+use crate::producers::{ActiveProducer, Producers, loading, snapshot};
 use crate::recovery::{self, RecoveryReport};
 use crate::segment::Segment;
 
@@ -194,6 +194,11 @@ impl Log {
     pub fn expire_producers(&self, expiration: Duration) {
         let expiration_ms = i64::try_from(expiration.as_millis()).unwrap_or(i64::MAX);
         self.writing().producers.expire(self.clock.wall_ms(), expiration_ms);
+    }
+
+    /// The idempotent producers that are remembered.
+    pub fn active_producers(&self) -> Vec<ActiveProducer> {
+        self.writing().producers.active()
     }
 
     /// Makes everything appended so far durable; returns the new recovery point.

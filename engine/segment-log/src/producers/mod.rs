@@ -66,6 +66,19 @@ impl Producer {
     }
 }
 
+/// A producer that wrote to a log and may write on, as `DescribeProducers` tells it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ActiveProducer {
+    /// Its id.
+    pub id: i64,
+    /// Its epoch.
+    pub epoch: i16,
+    /// The last sequence number that it has used; -1 if it has written only markers in this epoch.
+    pub last_sequence: i32,
+    /// Of its last records, in ms since 1970.
+    pub last_timestamp: i64,
+}
+
 /// What is to be done with a producer's batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Judgement {
@@ -84,6 +97,17 @@ pub(crate) struct Producers {
 impl Producers {
     pub(crate) fn iter(&self) -> impl Iterator<Item = (i64, &Producer)> {
         self.producers.iter().map(|(id, producer)| (*id, producer))
+    }
+
+    /// All of them, by id.
+    pub(crate) fn active(&self) -> Vec<ActiveProducer> {
+        let active = self.iter().map(|(id, producer)| ActiveProducer {
+            id,
+            epoch: producer.epoch,
+            last_sequence: producer.last().map_or(-1, |last| last.last_sequence),
+            last_timestamp: producer.timestamp,
+        });
+        active.collect()
     }
 
     pub(crate) fn insert(&mut self, id: i64, producer: Producer) {
