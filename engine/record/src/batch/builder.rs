@@ -239,7 +239,7 @@ fn nullable_size(part: Option<&[u8]>) -> usize {
 }
 
 #[inline]
-fn put_nullable(out: &mut Vec<u8>, part: Option<&[u8]>) {
+pub(super) fn put_nullable(out: &mut Vec<u8>, part: Option<&[u8]>) {
     match part {
         None => varint::put(out, -1),
         Some(part) => {

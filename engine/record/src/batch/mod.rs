@@ -2,6 +2,7 @@
 //!
 //! - [`BatchBuilder`] writes one, record after record into one buffer.
 //! - [`Batch`] is one whole batch as refcounted bytes; [`batches`] walks over several, [`Records`] over the records of one.
+//! - [`thinned`] and [`emptied`] are what compaction leaves of one.
 //! - [`patch`] changes what a leader may change in place.
 //!
 //! The layout, with a worked example: `engine/record/FORMAT.md`.
@@ -13,6 +14,7 @@ mod header;
 pub mod patch;
 mod record;
 mod records;
+mod thinned;
 mod whole;
 
 pub use builder::{BatchBuilder, BatchOptions, ProducerStamp};
@@ -20,6 +22,7 @@ pub use error::BatchError;
 pub use header::{BatchHeader, MAGIC, TimestampType};
 pub use record::{Header, HeaderView, Headers, Record, RecordView};
 pub use records::{Records, RecordsIter};
+pub use thinned::{emptied, thinned};
 pub use whole::{Batch, Batches, batches};
 
 /// Bytes of a batch's header.

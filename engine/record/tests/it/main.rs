@@ -11,3 +11,4 @@ mod patched;
 mod produce_rules;
 mod round_trip;
 mod shapes;
+mod thinned;
