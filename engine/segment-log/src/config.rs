@@ -33,6 +33,14 @@ pub struct LogConfig {
     pub retention_ms: Option<u64>,
     /// The oldest segments are deleted as long as this much is left; `None` (Kafka's -1) keeps all. Default `None`.
     pub retention_bytes: Option<u64>,
+    /// A log is compacted when more of it than this is dirty. Default 0.5.
+    pub min_cleanable_dirty_ratio: f64,
+    /// How long compaction keeps tombstones, so that who reads from the start learns of them. Default 1 day.
+    pub delete_retention_ms: u64,
+    /// A younger record is not compacted. Default 0.
+    pub min_compaction_lag_ms: u64,
+    /// A log with an older dirty record is compacted, however little of it is dirty. Default never.
+    pub max_compaction_lag_ms: u64,
     /// How long the files of a deleted segment stay, renamed, for those who still read them. Default 60 s.
     pub file_delete_delay_ms: u64,
 }
@@ -53,6 +61,14 @@ impl CleanupPolicy {
     pub const COMPACT: CleanupPolicy = CleanupPolicy { delete: false, compact: true };
 }
 
+impl LogConfig {
+    /// The age at which a segment is rolled: one that is to be compacted in time must not stay the active one for longer
+    /// (Kafka's `LogConfig.maxSegmentMs`).
+    pub(crate) fn segment_ms_max(&self) -> u64 {
+        if self.cleanup_policy.compact { self.segment_ms.min(self.max_compaction_lag_ms) } else { self.segment_ms }
+    }
+}
+
 impl Default for LogConfig {
     fn default() -> LogConfig {
         LogConfig {
@@ -69,6 +85,10 @@ impl Default for LogConfig {
             cleanup_policy: CleanupPolicy::DELETE,
             retention_ms: Some(7 * 24 * 3600 * 1000),
             retention_bytes: None,
+            min_cleanable_dirty_ratio: 0.5,
+            delete_retention_ms: 24 * 3600 * 1000,
+            min_compaction_lag_ms: 0,
+            max_compaction_lag_ms: i64::MAX as u64,
             file_delete_delay_ms: 60_000,
         }
     }

@@ -29,6 +29,7 @@ pub struct LogDirectory {
     clean_shutdown: bool,
     recovery_points: Arc<OffsetsFile>,
     log_starts: Arc<OffsetsFile>,
+    cleaned_offsets: Arc<OffsetsFile>,
     high_watermarks: OffsetsFile,
     logs: Mutex<BTreeMap<TopicPartition, Arc<Log>>>,
     /// Folders of deleted partitions, and when they are to be removed.
@@ -51,7 +52,7 @@ impl LogDirectory {
         let root = backend.open(path).map_err(|source| storage(path, source))?;
         let load = |name| OffsetsFile::load(path, name, &root);
         let (recovery_points, log_starts) = (load(names::RECOVERY_POINTS)?, load(names::LOG_STARTS)?);
-        let high_watermarks = load(names::HIGH_WATERMARKS)?;
+        let (cleaned_offsets, high_watermarks) = (load(names::CLEANED_OFFSETS)?, load(names::HIGH_WATERMARKS)?);
         let clean = root.load(names::CLEAN_SHUTDOWN).map_err(|source| storage(path, source))?.is_some();
         if clean {
             root.remove(names::CLEAN_SHUTDOWN).map_err(|source| storage(path, source))?;
@@ -65,6 +66,7 @@ impl LogDirectory {
             clean_shutdown: clean,
             recovery_points: Arc::new(recovery_points),
             log_starts: Arc::new(log_starts),
+            cleaned_offsets: Arc::new(cleaned_offsets),
             high_watermarks,
             logs: Mutex::default(),
             doomed: Mutex::default(),
@@ -126,6 +128,7 @@ impl LogDirectory {
             partition: partition.clone(),
             recovery_points: Arc::clone(&self.recovery_points),
             log_starts: Arc::clone(&self.log_starts),
+            cleaned_offsets: Arc::clone(&self.cleaned_offsets),
         });
         logs.insert(partition.clone(), Arc::clone(&log));
         Ok((log, report))
@@ -154,6 +157,7 @@ impl LogDirectory {
         // A log of the same name starts anew.
         self.recovery_points.forget(partition)?;
         self.log_starts.forget(partition)?;
+        self.cleaned_offsets.forget(partition)?;
         self.high_watermarks.forget(partition)?;
         let folder = self.folder(partition);
         if !folder.exists() {

@@ -8,6 +8,7 @@
 //! that Kafka's own tools read what is written here, and the other way round.
 
 mod checkpoint;
+mod compaction;
 mod config;
 mod directory;
 pub mod dump;
@@ -24,6 +25,7 @@ mod retention;
 mod rope;
 mod segment;
 
+pub use compaction::{Compaction, CompactionLimits, CompactionPlan};
 pub use config::{CleanupPolicy, LogConfig, Recovery};
 pub use directory::LogDirectory;
 pub use epochs::EpochEnd;

@@ -9,12 +9,18 @@ pub(crate) const CLEAN_SHUTDOWN: &str = ".kafka_cleanshutdown";
 pub(crate) const RECOVERY_POINTS: &str = "recovery-point-offset-checkpoint";
 pub(crate) const HIGH_WATERMARKS: &str = "replication-offset-checkpoint";
 pub(crate) const LOG_STARTS: &str = "log-start-offset-checkpoint";
+pub(crate) const CLEANED_OFFSETS: &str = "cleaner-offset-checkpoint";
 pub(crate) const LOCK: &str = ".lock";
 /// Ends the name of a folder that waits for its removal.
 pub(crate) const DELETED_FOLDER: &str = "-delete";
 
 /// Ends the name of a file that waits for its removal.
 const DELETED: &str = ".deleted";
+
+/// Ends the name of a file that compaction writes.
+const CLEANED: &str = ".cleaned";
+/// Ends the name of a file that compaction has written.
+const SWAP: &str = ".swap";
 
 /// The files of a segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,9 +65,27 @@ pub(crate) fn deleted(name: &str) -> String {
     format!("{name}{DELETED}")
 }
 
-/// What an interrupted deletion or compaction leaves behind.
+/// What the file of a compacted segment is called while it is written.
+pub(crate) fn cleaned(base: Offset) -> String {
+    format!("{}{CLEANED}", file(base, Kind::Log))
+}
+
+/// What it is called from when it is whole until it has taken the place of those that it was made of.
+pub(crate) fn swap(base: Offset) -> String {
+    format!("{}{SWAP}", file(base, Kind::Log))
+}
+
+/// The segment of a file that is to take a place.
+pub(crate) fn parse_swap(name: &str) -> Option<Offset> {
+    match parse_file(name.strip_suffix(SWAP)?)? {
+        (base, Kind::Log) => Some(base),
+        _ => None,
+    }
+}
+
+/// What an interrupted deletion or compaction leaves behind; of a swap, only the segment itself is of use.
 pub(crate) fn is_leftover(name: &str) -> bool {
-    name.ends_with(DELETED) || name.ends_with(".cleaned")
+    name.ends_with(DELETED) || name.ends_with(CLEANED) || name.ends_with(SWAP) && parse_swap(name).is_none()
 }
 
 /// The partition of a folder named `topic-partition`; a topic's name may hold dashes.
@@ -84,6 +108,8 @@ mod tests {
     #[test]
     fn only_own_names_are_parsed() {
         assert_eq!(parse_file("00000000000000000042.index"), Some((Offset(42), Kind::OffsetIndex)));
+        assert_eq!(parse_swap(&swap(Offset(42))), Some(Offset(42)));
+        assert!(is_leftover("00000000000000000042.index.swap") && !is_leftover(&swap(Offset(42))));
         for foreign in
             ["42.log", "00000000000000000042.log.deleted", "0000000000000000004x.log", "leader-epoch-checkpoint"]
         {

@@ -79,6 +79,7 @@ pub(crate) struct PartitionCheckpoints {
     pub(crate) partition: TopicPartition,
     pub(crate) recovery_points: Arc<OffsetsFile>,
     pub(crate) log_starts: Arc<OffsetsFile>,
+    pub(crate) cleaned_offsets: Arc<OffsetsFile>,
 }
 
 impl PartitionCheckpoints {
@@ -86,7 +87,18 @@ impl PartitionCheckpoints {
     /// a truncation look like damage, and the log start would have all that is left deleted.
     pub(crate) fn before_cut(&self, end: Offset) -> Result<()> {
         self.recovery_points.lower(&self.partition, end)?;
-        self.log_starts.lower(&self.partition, end)
+        self.log_starts.lower(&self.partition, end)?;
+        self.cleaned_offsets.lower(&self.partition, end)
+    }
+
+    /// Up to where the log has been compacted.
+    pub(crate) fn cleaned(&self) -> Option<Offset> {
+        self.cleaned_offsets.get(&self.partition)
+    }
+
+    /// The log has been compacted up to `offset`.
+    pub(crate) fn cleaned_to(&self, offset: Offset) -> Result<()> {
+        self.cleaned_offsets.set(&self.partition, offset)
     }
 
     /// What lies before `start` has been deleted, and must not come back.

@@ -11,6 +11,7 @@ use logdyno_record::batch::BatchHeader;
 use logdyno_record::{Offset, TopicPartition};
 use logdyno_storage::{Storage, StorageError, Writer};
 
+use crate::compaction::swap;
 use crate::config::{LogConfig, Recovery};
 use crate::epochs::Epochs;
 use crate::error::LogError;
@@ -120,6 +121,7 @@ impl Loader<'_> {
 
     /// Base offsets of the segments, rising; what an interrupted deletion left goes.
     fn bases(&self) -> Result<Vec<Offset>, LogError> {
+        swap::finish_all(self.storage).map_err(|(file, error)| self.unfinished(file, error))?;
         let (mut logs, mut indexes) = (BTreeSet::new(), Vec::new());
         for (name, _) in self.storage.list().map_err(|source| self.storage_error(source))? {
             match names::parse_file(&name) {
@@ -135,6 +137,17 @@ impl Loader<'_> {
             self.remove(orphan)?;
         }
         Ok(logs.into_iter().collect())
+    }
+
+    /// A compacted segment was made durable before it got this name: what is wrong with it is damage.
+    fn unfinished(&self, file: String, error: WalkError) -> LogError {
+        let (position, why) = match error {
+            WalkError::Storage(source) => return self.storage_error(source),
+            WalkError::Batch { position, source } => (position, source.to_string()),
+            WalkError::Zeros { position } => (position, "zeros instead of a batch".to_owned()),
+        };
+        let (partition, recovery_point) = (self.partition.clone(), self.recovery.recovery_point);
+        LogError::Corrupt { partition, file, position, why, recovery_point }
     }
 
     fn load(&mut self, base: Offset, next: Option<Offset>) -> Result<Loaded, LogError> {

@@ -15,6 +15,10 @@ pub(crate) struct SegmentFacts {
     /// The base of the next segment; of the active one, the log's end.
     pub(crate) end: Offset,
     pub(crate) bytes: u64,
+    /// Of its larger index.
+    pub(crate) index_bytes: u64,
+    /// Of its first batch.
+    pub(crate) first_timestamp_ms: Option<i64>,
     /// Of its records, or of the file where no record has a timestamp.
     pub(crate) largest_timestamp_ms: i64,
 }
@@ -97,7 +101,9 @@ mod tests {
     fn segments(timestamps: &[i64]) -> Vec<SegmentFacts> {
         let of = |(at, timestamp): (usize, &i64)| {
             let base = Offset(at as i64 * 10);
-            SegmentFacts { base, end: base + 10, bytes: 100, largest_timestamp_ms: *timestamp }
+            let (index_bytes, first_timestamp_ms) = (8, Some(*timestamp));
+            let end = base + 10;
+            SegmentFacts { base, end, bytes: 100, index_bytes, first_timestamp_ms, largest_timestamp_ms: *timestamp }
         };
         timestamps.iter().enumerate().map(of).collect()
     }

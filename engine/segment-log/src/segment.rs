@@ -156,7 +156,7 @@ impl Contents {
             Some(first) => batch.max_timestamp.saturating_sub(first),
             None => now_ms - self.created_ms,
         };
-        let aged = waited_ms > config.segment_ms.saturating_sub(self.jitter_ms).cast_signed();
+        let aged = waited_ms > config.segment_ms_max().saturating_sub(self.jitter_ms).cast_signed();
         let index_full =
             self.offsets.size() + 8 > config.segment_index_bytes || self.times.size() + 24 > config.segment_index_bytes;
         let beyond_relative = i32::try_from(last - self.base).is_err();

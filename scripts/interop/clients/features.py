@@ -177,10 +177,10 @@ def grow(client, cell):
 
 def configs(client, cell):
     topic = cell.topic()
-    changed = {"retention.ms": "123456", "max.message.bytes": "2000000"}
+    changed = {"retention.ms": "123456", "cleanup.policy": "compact"}
     before, _, after = client.admin(cell.broker, {"do": "configs", "topic": topic},
                                     {"do": "alter_configs", "topic": topic, "configs": changed}, {"do": "configs", "topic": topic})
-    expect(before["configs"].get("max.message.bytes"), "1048588", "max.message.bytes before")
+    expect(before["configs"].get("cleanup.policy"), "delete", "cleanup.policy before")
     expect({name: after["configs"].get(name) for name in changed}, changed, "what was altered")
 
 

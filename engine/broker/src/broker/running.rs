@@ -18,7 +18,9 @@ use crate::following::{Fetchers, IsrLine, propose_changes};
 use crate::groups::{Groups, keep};
 use crate::handlers::Desk;
 use crate::membership::{Member, act_on};
-use crate::partitions::{Partitions, Surroundings, checkpoint, expire_producers, flush, remove_deleted, retain, tick};
+use crate::partitions::{
+    Partitions, Surroundings, checkpoint, clean, expire_producers, flush, remove_deleted, retain, tick,
+};
 use crate::producer_ids::ProducerIds;
 use crate::server::{Load, serve};
 
@@ -89,6 +91,10 @@ impl Foundation {
             tokio::spawn(expire_producers(Arc::clone(&partitions), expirations)),
             tokio::spawn(keep(groups, metadata.clone())),
         ];
+        if config.log_cleaner_enable {
+            let pause = millis(config.log_cleaner_backoff_ms).max(Duration::from_millis(1));
+            tasks.push(tokio::spawn(clean(Arc::clone(&partitions), pause)));
+        }
         let proposing = |queue| {
             let controller = Arc::clone(&member.controller);
             tokio::spawn(propose_changes(queue, controller, Arc::clone(&partitions), config, member.epoch))

@@ -13,5 +13,5 @@ pub(crate) use entries::Entry;
 pub use properties::ConfigError;
 pub use settings::BrokerConfig;
 pub(crate) use settings::millis;
-pub use values::{AckLevel, Endpoints, ListenerAddress, Roles, TimestampSetting, Voters};
-pub(crate) use values::{parse_ack_level, parse_timestamp_type};
+pub use values::{AckLevel, CleanupSetting, Endpoints, ListenerAddress, Roles, TimestampSetting, Voters};
+pub(crate) use values::{cleanup_policy, parse_ack_level, parse_timestamp_type};

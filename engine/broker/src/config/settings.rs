@@ -5,9 +5,12 @@ use std::time::Duration;
 
 use logdyno_controller::decide::topic_config::ValueType;
 use logdyno_record::{BrokerId, TimestampType};
+use logdyno_segment_log::CleanupPolicy;
 use logdyno_storage::Level;
 
-use super::values::{AckLevel, Endpoints, ListenerAddress, Roles, TimestampSetting, Value, Voters, within};
+use super::values::{
+    AckLevel, CleanupSetting, Endpoints, ListenerAddress, Roles, TimestampSetting, Value, Voters, within,
+};
 
 /// A setting as it is told.
 pub(crate) struct Described {
@@ -130,6 +133,24 @@ settings! {
     "producer.id.expiration.check.interval.ms" producer_id_expiration_check_interval_ms: i32 = 600_000, in 1..=i32::MAX;
     /// how often segments are looked through for what can be deleted.
     "log.retention.check.interval.ms" log_retention_check_interval_ms: i64 = 300_000, in 1..=i64::MAX;
+    /// what happens to old records: delete, compact, or both (`cleanup.policy`).
+    "log.cleanup.policy" log_cleanup_policy: CleanupSetting = CleanupSetting(CleanupPolicy::DELETE);
+    /// whether topics with cleanup.policy=compact are compacted.
+    "log.cleaner.enable" log_cleaner_enable: bool = true;
+    /// how long the cleaner pauses when no log is due.
+    "log.cleaner.backoff.ms" log_cleaner_backoff_ms: i64 = 15_000, in 0..=i64::MAX;
+    /// bytes of memory for the keys of one round of compaction; what does not fit waits for the next.
+    "log.cleaner.dedupe.buffer.size" log_cleaner_dedupe_buffer_size: i64 = 128 << 20, in 1 << 20..=i64::MAX;
+    /// bytes that the cleaner reads and writes in a second.
+    "log.cleaner.io.max.bytes.per.second" log_cleaner_io_max_bytes_per_second: f64 = f64::MAX, in 1.0..=f64::MAX;
+    /// how much of a log must be dirty for it to be compacted (`min.cleanable.dirty.ratio`).
+    "log.cleaner.min.cleanable.ratio" log_cleaner_min_cleanable_ratio: f64 = 0.5, in 0.0..=1.0;
+    /// how long compaction keeps tombstones (`delete.retention.ms`).
+    "log.cleaner.delete.retention.ms" log_cleaner_delete_retention_ms: i64 = 86_400_000, in 0..=i64::MAX;
+    /// the age before which a record is not compacted (`min.compaction.lag.ms`).
+    "log.cleaner.min.compaction.lag.ms" log_cleaner_min_compaction_lag_ms: i64 = 0, in 0..=i64::MAX;
+    /// the age at which a record makes its log due for compaction (`max.compaction.lag.ms`).
+    "log.cleaner.max.compaction.lag.ms" log_cleaner_max_compaction_lag_ms: i64 = i64::MAX, in 1..=i64::MAX;
     /// how long the files of a deleted segment stay, for those who still read them (`file.delete.delay.ms`).
     "log.segment.delete.delay.ms" log_segment_delete_delay_ms: i64 = 60_000, in 0..=i64::MAX;
     /// bytes between entries of the indexes (`index.interval.bytes`).

@@ -1,12 +1,12 @@
 //! Values of settings, as text and as types.
 
-use std::fmt;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use logdyno_controller::decide::topic_config::ValueType;
+use logdyno_controller::decide::topic_config::{ValueType, items, joined};
 use logdyno_record::{BrokerId, TimestampType};
+use logdyno_segment_log::CleanupPolicy;
 use logdyno_storage::Level;
 
 /// Text that is a value.
@@ -33,6 +33,19 @@ macro_rules! numbers {
     )+ };
 }
 numbers!(i16: Short, i32: Int, i64: Long);
+
+impl Value for f64 {
+    const TYPE: ValueType = ValueType::Double;
+
+    fn parse(text: &str) -> Result<f64, String> {
+        text.parse::<f64>().ok().filter(|number| !number.is_nan()).ok_or_else(|| "it is a number".to_owned())
+    }
+    /// As Java prints it, where all of it is told: 1.7976931348623157E308.
+    fn print(&self) -> String {
+        let plain = self.to_string();
+        if plain.len() < 20 { plain } else { format!("{self:E}") }
+    }
+}
 
 impl Value for bool {
     const TYPE: ValueType = ValueType::Boolean;
@@ -75,11 +88,11 @@ impl Value for PathBuf {
 }
 
 /// Whether a number is within bounds.
-pub(super) fn within<T: PartialOrd + fmt::Display>(value: &T, bounds: RangeInclusive<T>) -> Result<(), String> {
+pub(super) fn within<T: PartialOrd + Value>(value: &T, bounds: RangeInclusive<T>) -> Result<(), String> {
     if bounds.contains(value) {
         return Ok(());
     }
-    Err(format!("it is a whole number from {} to {}", bounds.start(), bounds.end()))
+    Err(format!("it is a number from {} to {}", bounds.start().print(), bounds.end().print()))
 }
 
 /// `process.roles`.
@@ -238,6 +251,31 @@ impl Value for TimestampSetting {
         }
         .to_owned()
     }
+}
+
+/// `log.cleanup.policy`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CleanupSetting(pub CleanupPolicy);
+
+impl Value for CleanupSetting {
+    const TYPE: ValueType = ValueType::List;
+
+    fn parse(text: &str) -> Result<CleanupSetting, String> {
+        match items(text).find(|item| !["compact", "delete"].contains(item)) {
+            Some(_) => Err("it is compact, delete, or both".to_owned()),
+            None => Ok(CleanupSetting(cleanup_policy(text))),
+        }
+    }
+    fn print(&self) -> String {
+        let CleanupPolicy { delete, compact } = self.0;
+        joined([(compact, "compact"), (delete, "delete")].into_iter().filter(|(is, _)| *is).map(|(_, word)| word))
+    }
+}
+
+/// A list of policies that has been checked.
+pub(crate) fn cleanup_policy(list: &str) -> CleanupPolicy {
+    let has = |policy: &str| items(list).any(|item| item == policy);
+    CleanupPolicy { delete: has("delete"), compact: has("compact") }
 }
 
 /// A value by the same rules as in a file, for settings that topics override.

@@ -27,8 +27,8 @@ pub(crate) async fn create_offsets_topic(
         .with_num_partitions(config.offsets_topic_num_partitions)
         .with_replication_factor(config.offsets_topic_replication_factor.min(brokers.max(1)))
         .with_configs(vec![
+            setting("cleanup.policy", "compact"),
             setting("compression.type", "producer"),
-            setting("retention.ms", "-1"),
             setting("segment.bytes", &config.offsets_topic_segment_bytes.to_string()),
         ]);
     let request = CreateTopicsRequest::default().with_topics(vec![topic]).with_timeout_ms(30_000);

@@ -188,6 +188,7 @@ impl Producing<'_> {
             timestamp_type: hosted.settings.log.timestamp_type,
             timestamp_min,
             timestamp_max,
+            key_required: hosted.settings.log.cleanup_policy.compact,
             zstd_allowed: self.version >= ZSTD,
             ..ProduceRules::default()
         };

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use logdyno_replication::leader::ReplicaSettings;
 use logdyno_segment_log::LogConfig;
 
-use crate::config::{BrokerConfig, millis, parse_ack_level, parse_timestamp_type};
+use crate::config::{BrokerConfig, cleanup_policy, millis, parse_ack_level, parse_timestamp_type};
 
 /// The settings of one topic.
 #[derive(Clone, Debug)]
@@ -72,6 +72,13 @@ impl BrokerConfig {
             retention_ms: limit(number("retention.ms", self.log_retention_ms)),
             retention_bytes: limit(number("retention.bytes", self.log_retention_bytes)),
             file_delete_delay_ms: to(number("file.delete.delay.ms", self.log_segment_delete_delay_ms)),
+            cleanup_policy: text("cleanup.policy").map_or(self.log_cleanup_policy.0, cleanup_policy),
+            min_cleanable_dirty_ratio: text("min.cleanable.dirty.ratio")
+                .and_then(|ratio| ratio.parse().ok())
+                .unwrap_or(self.log_cleaner_min_cleanable_ratio),
+            delete_retention_ms: to(number("delete.retention.ms", self.log_cleaner_delete_retention_ms)),
+            min_compaction_lag_ms: to(number("min.compaction.lag.ms", self.log_cleaner_min_compaction_lag_ms)),
+            max_compaction_lag_ms: to(number("max.compaction.lag.ms", self.log_cleaner_max_compaction_lag_ms)),
             ..LogConfig::default()
         }
     }

@@ -1,9 +1,11 @@
 //! What is done to all partitions from time to time.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use logdyno_segment_log::RetentionPlan;
+use logdyno_record::TopicPartition;
+use logdyno_segment_log::{Compaction, CompactionLimits, CompactionPlan, RetentionPlan};
 
 use super::{Hosted, Partitions};
 use crate::config::millis;
@@ -64,6 +66,46 @@ pub(crate) async fn retain(partitions: Arc<Partitions>, interval: Duration) {
         }
     })
     .await;
+}
+
+/// Compacts the logs that are due, the dirtiest first, and looks again after `pause`. Runs for ever.
+pub(crate) async fn clean(partitions: Arc<Partitions>, pause: Duration) {
+    every(partitions, pause, |partitions| {
+        let config = &partitions.around.config;
+        let limits = CompactionLimits {
+            map_bytes: usize::try_from(config.log_cleaner_dedupe_buffer_size).unwrap_or(usize::MAX),
+            io_bytes_per_second: config.log_cleaner_io_max_bytes_per_second,
+        };
+        let mut left_alone = BTreeSet::new();
+        while let Some(Hosted { replica, .. }) = partitions.dirtiest(&left_alone) {
+            let partition = replica.partition();
+            match replica.log().compact(replica.high_watermark(), &limits) {
+                Ok(Some(Compaction { cleaned_to, bytes_before, bytes_after, .. })) => {
+                    tracing::info!(%partition, %cleaned_to, bytes_before, bytes_after, "the log was compacted");
+                    continue;
+                }
+                Ok(None) => {}
+                Err(error) => tracing::error!(%partition, "the log could not be compacted: {error}"),
+            }
+            left_alone.insert(partition.clone());
+        }
+    })
+    .await;
+}
+
+impl Partitions {
+    /// The log that most needs compaction: what is overdue before what is only dirty (Kafka's LogCleanerManager).
+    fn dirtiest(&self, left_alone: &BTreeSet<TopicPartition>) -> Option<Hosted> {
+        let due = self.all().into_iter().filter(|hosted| !left_alone.contains(hosted.replica.partition()));
+        let due = due.filter_map(|hosted| {
+            let plan = hosted.replica.log().compaction_due(hosted.replica.high_watermark())?;
+            Some((plan, hosted))
+        });
+        let worse = |one: &CompactionPlan, other: &CompactionPlan| {
+            one.overdue_ms.cmp(&other.overdue_ms).then(one.dirty_ratio().total_cmp(&other.dirty_ratio()))
+        };
+        due.max_by(|(one, _), (other, _)| worse(one, other)).map(|(_, hosted)| hosted)
+    }
 }
 
 /// Forgets idempotent producers that have been silent for `producer.id.expiration.ms`. Runs for ever.

@@ -23,7 +23,7 @@ fn mistakes_are_named_by_line() {
     );
     assert_eq!(
         refusal("num.partitions=0"),
-        "line 1: num.partitions cannot be '0': it is a whole number from 1 to 2147483647"
+        "line 1: num.partitions cannot be '0': it is a number from 1 to 2147483647"
     );
     assert_eq!(refusal("node.id=1\nnode.id=2"), "line 2: 'node.id' is set a second time");
     assert_eq!(refusal("node.id"), "line 1: 'node.id' is not of the form name=value");

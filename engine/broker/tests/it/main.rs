@@ -2,6 +2,7 @@
 
 mod admin;
 mod cluster;
+mod compaction;
 mod config;
 mod configs;
 mod connections;

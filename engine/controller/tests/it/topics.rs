@@ -107,7 +107,11 @@ fn settings_are_known_and_sound_or_refused() {
         ("retention.ms", Some("-2"), false),
         ("retention.bytes", Some("1000"), true),
         ("file.delete.delay.ms", Some("0"), true),
-        ("cleanup.policy", Some("compact"), false),
+        ("cleanup.policy", Some("compact"), true),
+        ("cleanup.policy", Some("compact, delete"), true),
+        ("cleanup.policy", Some("compress"), false),
+        ("min.cleanable.dirty.ratio", Some("1.01"), false),
+        ("unclean.leader.election.enable", Some("true"), false),
         ("segment.byte", Some("1048576"), false),
     ] {
         let configs = vec![(name.to_owned(), value.map(str::to_owned))];

@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 
-use logdyno_record::batch::{Batch, BatchError, BatchHeader, RecordView, emptied, thinned};
 use logdyno_record::Offset;
+use logdyno_record::batch::{Batch, BatchError, BatchHeader, RecordView, emptied, thinned};
 
 use super::OffsetMap;
 
@@ -141,7 +141,8 @@ mod tests {
         }
     }
 
-    const ABC: [(Option<&str>, Option<&str>); 3] = [(Some("a"), Some("1")), (Some("b"), Some("2")), (Some("c"), Some("3"))];
+    const ABC: [(Option<&str>, Option<&str>); 3] =
+        [(Some("a"), Some("1")), (Some("b"), Some("2")), (Some("c"), Some("3"))];
 
     /// Only what is the latest of its key stays; a key that the map does not know has its latest before the dirty part.
     #[test]
@@ -164,7 +165,10 @@ mod tests {
     fn what_the_map_has_not_seen_stays() {
         let mut case = Case::new(&[("a", 101)]);
         case.end = 102;
-        let batch = batch(&[(Some("a"), Some("1")), (Some("a"), Some("2")), (Some("a"), Some("3")), (None, Some("4"))], BatchOptions::default());
+        let batch = batch(
+            &[(Some("a"), Some("1")), (Some("a"), Some("2")), (Some("a"), Some("3")), (None, Some("4"))],
+            BatchOptions::default(),
+        );
         assert_eq!(case.offsets(&batch, false), [101, 102, 103]);
         case.end = 1_000;
         assert_eq!(case.offsets(&batch, false), [101, 102], "what has no key is gone once it is looked at");

@@ -58,7 +58,9 @@ pub(crate) fn plan_compaction(
     let known = at.checkpoint.filter(|offset| (at.log_start..=at.log_end).contains(offset));
     let first_dirty = known.unwrap_or(at.log_start);
     let (_active, sealed) = segments.split_last()?;
-    let count = sealed.iter().take_while(|segment| segment.end <= at.stable && !is_young(segment, first_dirty, config, at.now_ms));
+    let count = sealed
+        .iter()
+        .take_while(|segment| segment.end <= at.stable && !is_young(segment, first_dirty, config, at.now_ms));
     let cleanable = &sealed[..count.count()];
     let (clean, dirty): (Vec<_>, Vec<_>) = cleanable.iter().partition(|segment| segment.end <= first_dirty);
     let bytes = |segments: &[&SegmentFacts]| segments.iter().map(|segment| segment.bytes).sum::<u64>();
@@ -133,6 +135,10 @@ mod tests {
         CompactionMoment { now_ms, stable: Offset(stable), log_start, log_end, checkpoint: checkpoint.map(Offset) }
     }
 
+    fn groups(segments: &[SegmentFacts], config: &LogConfig) -> Vec<(usize, usize)> {
+        group_segments(segments, config).into_iter().map(|group| (group.start, group.end)).collect()
+    }
+
     fn range(plan: Option<CompactionPlan>) -> Option<(i64, i64)> {
         plan.map(|plan| (plan.first_dirty.0, plan.first_uncleanable.0))
     }
@@ -197,10 +203,16 @@ mod tests {
     #[test]
     fn how_old_at_most() {
         let all = segments(&[100, 200, 300, 400, 500]);
-        for (lag, checkpoint, overdue) in [(600, 30, None), (599, 30, Some(1)), (700, 20, None), (100, 20, Some(600)), (100, 40, None)] {
+        for (lag, checkpoint, overdue) in
+            [(600, 30, None), (599, 30, Some(1)), (700, 20, None), (100, 20, Some(600)), (100, 40, None)]
+        {
             let config = LogConfig { max_compaction_lag_ms: lag, min_cleanable_dirty_ratio: 1.0, ..compact() };
             let found = plan_compaction(&all, &config, at(1_000, 50, Some(checkpoint)));
-            assert_eq!(found.map(|plan| plan.overdue_ms), overdue, "max.compaction.lag.ms={lag}, dirty from {checkpoint}");
+            assert_eq!(
+                found.map(|plan| plan.overdue_ms),
+                overdue,
+                "max.compaction.lag.ms={lag}, dirty from {checkpoint}"
+            );
         }
     }
 
@@ -210,20 +222,20 @@ mod tests {
         let all = segments(&[1; 5]);
         let config = |segment_bytes, segment_index_bytes| LogConfig { segment_bytes, segment_index_bytes, ..compact() };
         for (config, expected) in [
-            (config(1 << 30, 1 << 20), vec![0..5]),
-            (config(1, 1 << 20), vec![0..1, 1..2, 2..3, 3..4, 4..5]),
-            (config(200, 1 << 20), vec![0..2, 2..4, 4..5]),
-            (config(299, 1 << 20), vec![0..2, 2..4, 4..5]),
-            (config(1 << 30, 24), vec![0..3, 3..5]),
+            (config(1 << 30, 1 << 20), vec![(0, 5)]),
+            (config(1, 1 << 20), vec![(0, 1), (1, 2), (2, 3), (3, 4), (4, 5)]),
+            (config(200, 1 << 20), vec![(0, 2), (2, 4), (4, 5)]),
+            (config(299, 1 << 20), vec![(0, 2), (2, 4), (4, 5)]),
+            (config(1 << 30, 24), vec![(0, 3), (3, 5)]),
         ] {
             let (bytes, index_bytes) = (config.segment_bytes, config.segment_index_bytes);
-            assert_eq!(group_segments(&all, &config), expected, "{bytes} bytes, {index_bytes} of index");
+            assert_eq!(groups(&all, &config), expected, "{bytes} bytes, {index_bytes} of index");
         }
         let mut far = segments(&[1; 3]);
         far[1].end = Offset(i64::from(i32::MAX));
         far[2].base = far[1].end;
         far[2].end = far[2].base + 1;
-        assert_eq!(group_segments(&far, &compact()), [0..2, 2..3]);
-        assert_eq!(group_segments(&[], &compact()), []);
+        assert_eq!(groups(&far, &compact()), [(0, 2), (2, 3)]);
+        assert_eq!(groups(&[], &compact()), []);
     }
 }

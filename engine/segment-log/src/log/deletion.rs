@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use logdyno_record::{Nanos, Offset};
 
-use super::{Log, Result, Writing};
+use super::{Closing, Log, Result, Writing};
 use crate::error::LogError;
 use crate::names::{self, Kind};
 use crate::retention::{RetentionMoment, RetentionPlan, SegmentFacts, plan_retention};
@@ -60,12 +60,7 @@ impl Log {
             let deleted = self.take_front(&mut writing, plan.segments());
             (plan, deleted, std::mem::take(&mut writing.closing))
         };
-        for handle in closing {
-            // A rolled segment's file is still being cut to its length, and its indexes written.
-            if let Err(error) = self.joined(handle) {
-                self.break_off(&mut self.writing(), error);
-            }
-        }
+        self.await_closed(closing);
         deleted.iter().try_for_each(|segment| self.doom(segment))?;
         self.cut_epochs_front();
         Ok(plan)
@@ -90,17 +85,33 @@ impl Log {
         }
         let now_ms = self.clock.wall_ms();
         let moment = RetentionMoment { now_ms, high_watermark, log_start: self.start_offset() };
-        let plan = plan_retention(&self.segment_facts(), &self.config(), moment);
+        let plan = plan_retention(&self.segment_facts(&self.segments()), &self.config(), moment);
         (plan.segments() > 0).then_some(plan)
     }
 
-    fn segment_facts(&self) -> Vec<SegmentFacts> {
-        let (segments, end) = (self.segments(), self.end_offset());
+    /// Waits for rolled segments whose files are being cut to their length, and whose indexes are being written.
+    pub(super) fn await_closed(&self, closing: Vec<Closing>) {
+        for handle in closing {
+            if let Err(error) = self.joined(handle) {
+                self.break_off(&mut self.writing(), error);
+            }
+        }
+    }
+
+    /// What decisions need to know of these segments, of which the last is the active one.
+    pub(super) fn segment_facts(&self, segments: &[Arc<Segment>]) -> Vec<SegmentFacts> {
+        let end = self.end_offset();
         let ends = segments.iter().skip(1).map(|next| next.base).chain([end]);
         let facts = segments.iter().zip(ends).map(|(segment, end)| {
             let contents = segment.contents();
-            let largest_timestamp_ms = contents.largest_timestamp_ms();
-            SegmentFacts { base: segment.base, end, bytes: contents.size, largest_timestamp_ms }
+            SegmentFacts {
+                base: segment.base,
+                end,
+                bytes: contents.size,
+                index_bytes: contents.offsets.size().max(contents.times.size()),
+                first_timestamp_ms: contents.first_timestamp,
+                largest_timestamp_ms: contents.largest_timestamp_ms(),
+            }
         });
         facts.collect()
     }

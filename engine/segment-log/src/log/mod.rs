@@ -6,6 +6,7 @@
 
 mod append;
 mod commit;
+mod compact;
 mod deletion;
 mod lookup;
 mod read;
@@ -39,6 +40,7 @@ pub use lookup::TimestampOffset;
 pub use read::{LogRead, PendingRead, Slice};
 
 use commit::Commits;
+use compact::Cleaner;
 use deletion::Doomed;
 
 /// What the log's operations return.
@@ -64,15 +66,19 @@ pub struct Log {
     /// One at a time takes segments away; held before `writing`.
     upkeep: Mutex<()>,
     doomed: Mutex<Doomed>,
+    cleaner: Mutex<Cleaner>,
     checkpoints: OnceLock<PartitionCheckpoints>,
 }
+
+/// A rolled segment on its way to the disk.
+type Closing = JoinHandle<std::result::Result<(), StorageError>>;
 
 /// What only the holder of the `writing` lock touches.
 struct Writing {
     /// The active segment's writer; `None` once the log is closed.
     writer: Option<Box<dyn Writer>>,
     /// Writers of rolled segments on their way to the disk.
-    closing: Vec<JoinHandle<std::result::Result<(), StorageError>>>,
+    closing: Vec<Closing>,
     records_since_flush: u64,
     producers: Producers,
     /// Why nothing more can be appended, and no close is a clean one.
@@ -114,6 +120,7 @@ impl Log {
             leading: AtomicBool::new(false),
             upkeep: Mutex::default(),
             doomed: Mutex::default(),
+            cleaner: Mutex::default(),
             checkpoints: OnceLock::new(),
         });
         Ok((log, recovered.report))
@@ -121,7 +128,8 @@ impl Log {
 
     /// Where to write down what must be durable before it is done. Once, before the log is used.
     pub(crate) fn set_checkpoints(&self, checkpoints: PartitionCheckpoints) {
-        self.checkpoints.get_or_init(|| checkpoints);
+        let checkpoints = self.checkpoints.get_or_init(|| checkpoints);
+        self.cleaner().resume(checkpoints.cleaned());
     }
 
     /// Whose log it is.
@@ -250,13 +258,13 @@ impl Log {
     }
 
     /// A rolled segment that did not close well may lack its tail: nothing goes behind it.
-    fn join_one(&self, writing: &mut Writing, handle: JoinHandle<std::result::Result<(), StorageError>>) {
+    fn join_one(&self, writing: &mut Writing, handle: Closing) {
         if let Err(error) = self.joined(handle) {
             self.break_off(writing, error);
         }
     }
 
-    fn joined(&self, handle: JoinHandle<std::result::Result<(), StorageError>>) -> Result<()> {
+    fn joined(&self, handle: Closing) -> Result<()> {
         handle.join().unwrap_or(Err(StorageError::Stopped)).map_err(|source| self.storage_error(source))
     }
 

@@ -126,6 +126,7 @@ impl Log {
     /// Lowers the recovery point, here and in the checkpoint: else a crash after the truncation looked like damage. So is the log start.
     fn before_cut(&self, end: Offset) -> Result<()> {
         self.lower_durable(end);
+        self.cleaner().lower(end);
         self.checkpoints.get().map_or(Ok(()), |checkpoints| checkpoints.before_cut(end))
     }
 

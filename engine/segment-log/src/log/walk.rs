@@ -37,6 +37,11 @@ impl Walk {
         Walk { reader, position, end, chunk: bytes::Bytes::new(), chunk_at: position }
     }
 
+    /// Behind the batch that was returned last.
+    pub(crate) fn position(&self) -> u64 {
+        self.position
+    }
+
     /// The next batch; its checksum has not been looked at.
     pub(crate) fn next(&mut self) -> Option<Result<Batch, WalkError>> {
         if self.position >= self.end {

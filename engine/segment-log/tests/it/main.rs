@@ -2,6 +2,7 @@
 
 mod back_pressure;
 mod commits;
+mod compaction;
 mod deletion;
 mod directory;
 mod dump;

@@ -39,14 +39,20 @@ const fn setting(
     Setting { name, rule, default, broker, documentation }
 }
 
-use Rule::{Int, Long, OneOf, OnlyDefault};
-use ValueType::{Boolean, Double, List, String as Text};
+use Rule::{AnyOf, Double, Int, Long, OneOf, OnlyDefault};
+use ValueType::{Boolean, List, String as Text};
 
 const NOT_TIERED: &str = "Belongs to tiered storage, which is not built.";
 
 /// All of them, by name.
 pub const SETTINGS: &[Setting] = &[
-    setting("cleanup.policy", OnlyDefault(List), "delete", "log.cleanup.policy", "What happens to old records."),
+    setting(
+        "cleanup.policy",
+        AnyOf(&["compact", "delete"]),
+        "delete",
+        "log.cleanup.policy",
+        "What happens to old records: they are deleted, or of each key the latest is kept, or both.",
+    ),
     setting(
         "compression.gzip.level",
         OnlyDefault(ValueType::Int),
@@ -77,7 +83,7 @@ pub const SETTINGS: &[Setting] = &[
     ),
     setting(
         "delete.retention.ms",
-        OnlyDefault(ValueType::Long),
+        Long(0, i64::MAX),
         "86400000",
         "log.cleaner.delete.retention.ms",
         "How long compaction keeps tombstones.",
@@ -123,7 +129,7 @@ pub const SETTINGS: &[Setting] = &[
     ),
     setting(
         "max.compaction.lag.ms",
-        OnlyDefault(ValueType::Long),
+        Long(1, i64::MAX),
         "9223372036854775807",
         "log.cleaner.max.compaction.lag.ms",
         "A record is compacted at the latest after this time.",
@@ -158,14 +164,14 @@ pub const SETTINGS: &[Setting] = &[
     ),
     setting(
         "min.cleanable.dirty.ratio",
-        OnlyDefault(Double),
+        Double(0.0, 1.0),
         "0.5",
         "log.cleaner.min.cleanable.ratio",
         "How much of a log may be uncompacted.",
     ),
     setting(
         "min.compaction.lag.ms",
-        OnlyDefault(ValueType::Long),
+        Long(0, i64::MAX),
         "0",
         "log.cleaner.min.compaction.lag.ms",
         "A record is not compacted before this time.",
