@@ -187,7 +187,9 @@ impl Loader<'_> {
                 return Ok(None);
             }
             self.report.bytes_read += batch.size() as u64;
-            greatest = greatest.max(batch.header().max_timestamp);
+            if batch.header().count > 0 {
+                greatest = greatest.max(batch.header().max_timestamp);
+            }
             contents.next = batch.header().next_offset();
         }
         if max_offset >= contents.next || greatest > max {

@@ -98,7 +98,8 @@ impl Contents {
 
     /// Notes a batch behind all others (Kafka's LogSegment.append): index entries are due before it is counted.
     pub(crate) fn note(&mut self, header: &BatchHeader, interval: u64) {
-        if self.max_timestamp.is_none_or(|(max, _)| header.max_timestamp > max) {
+        // A batch that compaction has emptied keeps its timestamp, which is of no record.
+        if header.count > 0 && self.max_timestamp.is_none_or(|(max, _)| header.max_timestamp > max) {
             self.max_timestamp = Some((header.max_timestamp, header.last_offset()));
         }
         if self.bytes_since_entry > interval {

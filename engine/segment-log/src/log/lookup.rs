@@ -67,7 +67,7 @@ impl Log {
             if batch.header().next_offset() > up_to {
                 break;
             }
-            if batch.header().last_offset() < start {
+            if batch.header().last_offset() < start || batch.header().count == 0 {
                 continue;
             }
             let whole = batch.header().base_offset >= start;
@@ -101,7 +101,7 @@ impl Log {
             if batch.header().base_offset >= up_to {
                 return Ok(None);
             }
-            if batch.header().last_offset() < from || batch.header().is_control() {
+            if batch.header().last_offset() < from || batch.header().is_control() || batch.header().count == 0 {
                 continue;
             }
             if let Some(found) = self.first_record(&batch, from, &mut wanted)?.filter(|found| found.offset < up_to) {
