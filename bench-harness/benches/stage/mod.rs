@@ -61,7 +61,7 @@ impl Stage {
     /// A producer that knows the topic.
     pub(crate) fn producer(&self, topic: &str, settings: &[(&str, &str)]) -> Producer<Bytes, Bytes> {
         let address = self.address();
-        let own = [("bootstrap.servers", address.as_str()), ("enable.idempotence", "false")];
+        let own = [("bootstrap.servers", address.as_str())];
         let config =
             ProducerConfig::from_pairs(own.into_iter().chain(settings.iter().copied())).expect("good settings");
         let producer = Producer::new(config, BytesFormat, BytesFormat).expect("a producer");

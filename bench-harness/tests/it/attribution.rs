@@ -20,7 +20,6 @@ replication.factor = 3
 min.insync.replicas = 2
 [producer]
 acks={acks}
-enable.idempotence=false
 {more}
 [load]
 rate = 3000

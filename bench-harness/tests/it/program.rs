@@ -133,7 +133,7 @@ fn a_closed_loop_runs_for_its_time() {
 fn the_engines_brokers_serve_it_from_the_command_line() {
     let dir = scene();
     let arguments = ["run", "small.toml", "--target", "embedded", "--backend", "buffered", "--out", "out"];
-    let ran = logdyno(&dir, &[&arguments[..], &["--set", "producer.enable.idempotence=false"]].concat());
+    let ran = logdyno(&dir, &arguments);
     assert_ran(&ran);
     assert!(ran.stdout.contains("all 500 records in each of 2 passes verified") || ran.code == 5, "{}", ran.stdout);
     assert!(ran.stdout.contains("yes buffered, write calls"), "{}", ran.stdout);

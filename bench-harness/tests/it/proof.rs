@@ -16,7 +16,6 @@ size = 200
 entropy = 4
 count = 300
 [producer]
-enable.idempotence=false
 [load]
 rate = 2000
 ";

@@ -67,9 +67,9 @@ fn a_value_out_of_its_limits_is_named_with_its_line() {
         "w.toml:7: `linger.ms` cannot be `soon`: it takes a whole number without unit",
     );
     check(
-        &with("acks=all", "enable.idempotence=true"),
+        &with("acks=all", "enable.idempotence=yes"),
         &[],
-        "w.toml:6: `enable.idempotence` cannot be `true`: idempotence is not there yet; leave it unset (it is off for now) or set it to false",
+        "w.toml:6: `enable.idempotence` cannot be `yes`: it takes `true` or `false`",
     );
 }
 

@@ -13,7 +13,7 @@ pub mod varint;
 
 pub use batch::{
     Batch, BatchBuilder, BatchError, BatchHeader, BatchOptions, Batches, HEADER_LEN, Header, HeaderView, Headers,
-    LOG_OVERHEAD, Record, RecordView, Records, TimestampType, batches, patch,
+    LOG_OVERHEAD, ProducerStamp, Record, RecordView, Records, TimestampType, batches, patch,
 };
 pub use clock::{Clock, Nanos, SystemClock};
 pub use codec::{Codec, CodecError, Compression};

@@ -86,12 +86,11 @@ pub static PRODUCER_SETTINGS: &[Setting] = &[
         (1, i32::MAX),
         "How many requests may wait for their answers on one connection; 1 keeps order under every error.",
     ),
-    Setting::only(
+    Setting::switch(
         "enable.idempotence",
         "true",
-        "false",
-        "idempotence is not there yet; leave it unset (it is off for now) or set it to false",
-        "Whether brokers drop duplicates of retried batches.",
+        "Whether brokers drop duplicates of batches that are sent again, and keep their order. Left unset it is off with acks \
+         other than all, retries=0, or more than 5 requests in flight.",
     ),
     Setting::text(
         "partitioner.class",
@@ -219,6 +218,8 @@ pub struct ProducerConfig {
     pub max_request_size: usize,
     /// `max.in.flight.requests.per.connection`.
     pub max_in_flight: usize,
+    /// `enable.idempotence`, as the settings that it depends on let it be.
+    pub idempotence: bool,
     /// `partitioner.class`.
     pub partitioner: PartitionerChoice,
     /// `partitioner.adaptive.partitioning.enable`.
@@ -248,6 +249,7 @@ impl ProducerConfig {
             max_block: values.millis("max.block.ms"),
             max_request_size: values.number("max.request.size"),
             max_in_flight: values.number("max.in.flight.requests.per.connection"),
+            idempotence: idempotence(&values)?,
             partitioner: partitioner(values.text("partitioner.class"))?,
             adaptive_partitioning: values.switch("partitioner.adaptive.partitioning.enable"),
             availability_timeout: Some(values.millis("partitioner.availability.timeout.ms"))
@@ -261,9 +263,43 @@ impl ProducerConfig {
 
     /// Names and values of all settings as they are obeyed, for reports.
     pub fn effective(&self) -> Vec<(&'static str, String)> {
-        self.values.effective()
+        let mut effective = self.values.effective();
+        for (name, value) in &mut effective {
+            if *name == IDEMPOTENCE {
+                *value = self.idempotence.to_string();
+            }
+        }
+        effective
     }
 }
+
+const IDEMPOTENCE: &str = "enable.idempotence";
+
+/// Kafka's `postProcessAndValidateIdempotenceConfigs`: what contradicts an idempotence that was asked for is an error; what
+/// contradicts the default turns it off.
+fn idempotence(values: &Values) -> Result<bool, ConfigError> {
+    if !values.switch(IDEMPOTENCE) {
+        return Ok(false);
+    }
+    let contradictions = [
+        (acks(values.text("acks")) != Acks::All, "acks must be all"),
+        (values.number::<u32>("retries") == 0, "retries must be above 0"),
+        (
+            values.number::<usize>("max.in.flight.requests.per.connection") > IN_FLIGHT_MAX,
+            "max.in.flight.requests.per.connection must be at most 5",
+        ),
+    ];
+    let contradiction = contradictions.into_iter().find(|(is, _)| *is);
+    match contradiction {
+        Some((_, rule)) if values.is_given(IDEMPOTENCE) => {
+            Err(ConfigError::Conflict(format!("{rule} with enable.idempotence=true")))
+        }
+        contradiction => Ok(contradiction.is_none()),
+    }
+}
+
+/// As many batches of a producer does a broker remember.
+const IN_FLIGHT_MAX: usize = 5;
 
 fn acks(text: &str) -> Acks {
     match text {

@@ -7,12 +7,13 @@ use std::time::Duration;
 use bytes::Bytes;
 use logdyno_record::{
     Batch, BatchBuilder, BatchError, BatchOptions, CloseReason, Codec, Compression, HEADER_LEN, Header, Nanos, Offset,
-    ProducedBatch, TopicPartition,
+    ProducedBatch, ProducerStamp, TopicPartition, patch,
 };
 
 use super::accumulator::Reserved;
 use super::completion::{Callback, Completion, Outcome, RecordPlace};
 use super::compression_ratio::SAFETY;
+use super::sequences::Stamped;
 use crate::error::ClientError;
 
 /// The serialized parts of a record.
@@ -74,11 +75,14 @@ pub(crate) struct ProducerBatch {
     pub(crate) last_leader: Option<(i32, i32)>,
     /// What went wrong last.
     pub(crate) last_error: Option<ClientError>,
+    /// Its place among an idempotent producer's batches; given when it is first taken for sending.
+    pub(crate) stamped: Option<Stamped>,
 }
 
 enum Filling {
     Open(Open),
-    Sealed(Bytes),
+    /// With the stamp that is in the bytes.
+    Sealed(Bytes, ProducerStamp),
 }
 
 struct Open {
@@ -123,7 +127,13 @@ impl ProducerBatch {
             not_before: Nanos(0),
             last_leader: None,
             last_error: None,
+            stamped: None,
         }
+    }
+
+    /// Its place among the batches of its partition.
+    pub(crate) fn order(&self) -> (u64, u64) {
+        (self.number, self.stamped.map_or(u64::MAX, |stamped| stamped.position))
     }
 
     /// Where it goes.
@@ -150,14 +160,14 @@ impl ProducerBatch {
     pub(crate) fn estimated_size(&self) -> usize {
         match &self.filling {
             Filling::Open(open) => open.estimate(self.uncompressed_bytes),
-            Filling::Sealed(bytes) => bytes.len(),
+            Filling::Sealed(bytes, _) => bytes.len(),
         }
     }
 
     /// True if it takes no further record.
     pub(crate) fn is_full(&self) -> bool {
         match &self.filling {
-            Filling::Sealed(_) => true,
+            Filling::Sealed(..) => true,
             Filling::Open(_) if self.closed.is_some() => true,
             Filling::Open(open) => self.records > 0 && open.write_limit <= open.estimate(self.uncompressed_bytes),
         }
@@ -206,24 +216,32 @@ impl ProducerBatch {
         self.closed.get_or_insert((now.max(self.created), reason));
     }
 
-    /// Compresses and seals it, if that has not been done for an earlier attempt. `now` is asked before and after.
+    /// Compresses, stamps and seals it, as far as that has not been done for an earlier attempt. `now` is asked before and after.
     pub(crate) fn seal(&mut self, now: &dyn Fn() -> Nanos) -> Result<Bytes, BatchError> {
-        let open = match &mut self.filling {
-            Filling::Sealed(bytes) => return Ok(bytes.clone()),
-            Filling::Open(open) => open,
+        let producer = self.stamped.map_or_else(ProducerStamp::default, |stamped| stamped.stamp);
+        let bytes = match &mut self.filling {
+            Filling::Sealed(bytes, stamp) if *stamp == producer => return Ok(bytes.clone()),
+            Filling::Sealed(bytes, _) => {
+                let mut anew = bytes.to_vec();
+                patch::producer(&mut anew, producer);
+                Bytes::from(anew)
+            }
+            Filling::Open(open) => {
+                self.moments.drained = now();
+                let bytes = open.builder.build(&BatchOptions { producer, ..BatchOptions::default() })?.into_bytes();
+                self.moments.compressed = now();
+                self.memory.shrink_to(bytes.len());
+                bytes
+            }
         };
-        self.moments.drained = now();
-        let bytes = open.builder.build(&BatchOptions::default())?.into_bytes();
-        self.moments.compressed = now();
-        self.memory.shrink_to(bytes.len());
-        self.filling = Filling::Sealed(bytes.clone());
+        self.filling = Filling::Sealed(bytes.clone(), producer);
         Ok(bytes)
     }
 
     /// Bytes sealed ÷ bytes before compression; 1 while it is open.
     pub(crate) fn compression_ratio(&self) -> f32 {
         match &self.filling {
-            Filling::Sealed(bytes) => bytes.len() as f32 / self.uncompressed_bytes.max(1) as f32,
+            Filling::Sealed(bytes, _) => bytes.len() as f32 / self.uncompressed_bytes.max(1) as f32,
             Filling::Open(_) => 1.0,
         }
     }
@@ -312,7 +330,7 @@ impl ProducerBatch {
     }
 
     fn refill(&mut self, codec: Codec, target: usize) -> Result<Vec<(u32, ProducerBatch)>, String> {
-        let Filling::Sealed(bytes) = &self.filling else { unreachable!("only a sealed batch was sent") };
+        let Filling::Sealed(bytes, _) = &self.filling else { unreachable!("only a sealed batch was sent") };
         let whole = Batch::parse(bytes.clone()).map_err(|error| error.to_string())?;
         let mut thunks = std::mem::take(&mut self.thunks).into_iter().peekable();
         let mut parts: Vec<(u32, ProducerBatch)> = Vec::new();
@@ -333,6 +351,7 @@ impl ProducerBatch {
                 }
             }
             let mut part = self.part(codec, target);
+            part.stamped = self.stamped.map(|whole| whole.part(index));
             part.try_append(record, callback, self.created).map_err(|_| "a first record must fit".to_owned())?;
             parts.push((index, part));
         }

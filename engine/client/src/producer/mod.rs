@@ -12,12 +12,14 @@ mod buffer_pool;
 mod builder;
 mod completion;
 mod compression_ratio;
+mod identity;
 mod interceptor;
 mod metrics;
 mod partitioner;
 mod record;
 mod request;
 mod sender;
+mod sequences;
 
 pub use builder::ProducerBuilder;
 pub use completion::SendFuture;

@@ -18,6 +18,7 @@ use tokio::sync::mpsc;
 use super::accumulator::{Accumulator, DrainIndex, NodeLatencies, PartitionQueue, Ready};
 use super::batch::ProducerBatch;
 use super::completion::Outcome;
+use super::identity::{Given, Identity};
 use super::metrics::Counters;
 use super::request::{Departure, Exchange, depart, produce_request};
 use crate::backoff::Backoff;
@@ -48,6 +49,9 @@ pub(crate) struct Sender {
     answer_to: mpsc::UnboundedSender<Exchange>,
     drain_index: DrainIndex,
     latencies: NodeLatencies,
+    identity: Identity,
+    ids: mpsc::UnboundedReceiver<Given>,
+    id_to: mpsc::UnboundedSender<Given>,
 }
 
 struct InFlight {
@@ -66,7 +70,11 @@ impl Sender {
     /// A sender with nothing in flight.
     pub(crate) fn new(shared: Arc<SenderShared>) -> Sender {
         let (answer_to, answers) = mpsc::unbounded_channel();
+        let (id_to, ids) = mpsc::unbounded_channel();
         Sender {
+            identity: Identity::new(shared.config.idempotence),
+            ids,
+            id_to,
             shared,
             in_flight: HashMap::new(),
             in_flight_by_node: HashMap::new(),
@@ -87,6 +95,7 @@ impl Sender {
             tokio::select! {
                 biased;
                 Some(answer) = self.answers.recv() => self.handle(answer),
+                Some(given) = self.ids.recv() => self.take_id(given),
                 () = wake.notified() => {}
                 () = tokio::time::sleep(pause) => {}
             }
@@ -109,6 +118,9 @@ impl Sender {
     fn send_what_is_ready(&mut self) -> Option<Nanos> {
         let now = self.shared.clock.now();
         self.expire(now);
+        if let Err(later) = self.identify(now) {
+            return self.next_expiry().into_iter().chain(later).min();
+        }
         let cluster = self.shared.network.metadata.cluster();
         let Ready { nodes, mut look_again, leaderless } =
             self.shared.accumulator.ready(&*cluster, &self.latencies, now);
@@ -142,6 +154,39 @@ impl Sender {
             }
         }
         self.next_expiry().into_iter().chain(look_again).min()
+    }
+
+    /// Sees to it that an idempotent producer has its id before anything is sent. `Err` tells when to look again.
+    fn identify(&mut self, now: Nanos) -> Result<(), Option<Nanos>> {
+        if std::mem::take(&mut self.drain_index.wants_other_id) {
+            self.identity.renew();
+        }
+        match &self.identity {
+            Identity::Off => return Ok(()),
+            Identity::Known(id) => {
+                self.drain_index.producer = Some(*id);
+                return Ok(());
+            }
+            Identity::Refused(error) => {
+                let error = error.clone();
+                for batch in self.shared.accumulator.remove_all() {
+                    self.fail(batch, error.clone());
+                }
+                return Err(None);
+            }
+            Identity::Wanted { .. } | Identity::Asked { .. } => {}
+        }
+        let queued = self.shared.accumulator.next_deadline();
+        // Nobody is asked before there is something to send.
+        let asking = queued.and_then(|_| self.identity.pursue(&self.shared.network, &self.id_to, now));
+        Err(asking.into_iter().chain(queued).min())
+    }
+
+    fn take_id(&mut self, given: Given) {
+        let config = &self.shared.config.connection;
+        let backoff = Backoff { first: config.retry_backoff, most: config.retry_backoff_max };
+        let pause = |failures| backoff.pause(failures, (self.shared.network.random)());
+        self.identity.learn(given, pause, self.shared.clock.now());
     }
 
     fn send(&mut self, node: i32, address: &str, channel: logdyno_wire::channel::Channel, taken: Vec<ProducerBatch>) {
@@ -266,6 +311,10 @@ impl Sender {
         if code == ErrorCode::MessageTooLarge && batch.records() > 1 {
             return self.split(queue, batch);
         }
+        if code == ErrorCode::DuplicateSequenceNumber && batch.stamped.is_some() {
+            // It came with an earlier attempt; where it is, the broker has forgotten.
+            return self.acknowledge(batch, Offset(-1), -1, answered);
+        }
         if is_stale_metadata(code) {
             self.shared.network.metadata.request_update();
             let leader = Leader { node: answer.current_leader.leader_id.0, epoch: answer.current_leader.leader_epoch };
@@ -278,7 +327,10 @@ impl Sender {
             code,
             message: answer.error_message.as_ref().map(|message| message.to_string()),
         };
-        if code.is_retriable() {
+        if let Some(stamped) = batch.stamped.filter(|_| is_out_of_sequence(code)) {
+            queue.lock().sequences().refused(stamped.position);
+            self.retry_or_fail(queue, batch, error, answered);
+        } else if code.is_retriable() {
             self.retry_or_fail(queue, batch, error, answered);
         } else {
             self.fail(batch, error);
@@ -308,14 +360,22 @@ impl Sender {
         let topic = self.shared.accumulator.topic(&queue.partition().topic);
         topic.ratio.reset(batch.compression_ratio());
         let records = u64::from(batch.records());
-        let whole = Arc::clone(batch.completion());
+        let (whole, stamped) = (Arc::clone(batch.completion()), batch.stamped);
         match batch.split(settings.codec, settings.batch_size) {
             Ok(parts) => {
                 parts.iter().for_each(|part| self.shared.accumulator.incomplete().add(part.completion()));
                 Counters::add(&self.shared.counters.splits, 1);
-                queue.lock().put_back(parts);
+                let mut state = queue.lock();
+                if let Some(stamped) = stamped {
+                    let positions = parts.iter().filter_map(|part| part.stamped).map(|part| part.position);
+                    state.sequences().split(stamped.position, positions);
+                }
+                state.put_back(parts);
             }
-            Err(_) => Counters::add(&self.shared.counters.records_failed, records),
+            Err(_) => {
+                Counters::add(&self.shared.counters.records_failed, records);
+                stamped.into_iter().for_each(|stamped| queue.lock().sequences().finished(stamped.position));
+            }
         }
         self.shared.accumulator.incomplete().remove(&whole);
     }
@@ -335,6 +395,10 @@ impl Sender {
 
     fn complete(&self, batch: ProducerBatch, outcome: Outcome) {
         let completion = Arc::clone(batch.completion());
+        if let Some(stamped) = batch.stamped {
+            let queue = self.shared.accumulator.topic(&batch.partition().topic).queue(batch.partition().partition);
+            queue.lock().sequences().finished(stamped.position);
+        }
         batch.complete(outcome);
         self.shared.accumulator.incomplete().remove(&completion);
     }
@@ -355,6 +419,12 @@ impl Drop for Sender {
     fn drop(&mut self) {
         self.fail_all();
     }
+}
+
+/// What a broker says that waits for another sequence, or does not know the producer's epoch any more (Kafka's
+/// `TransactionManager.canRetry`): it has not got the batch.
+fn is_out_of_sequence(code: ErrorCode) -> bool {
+    matches!(code, ErrorCode::OutOfOrderSequenceNumber | ErrorCode::UnknownProducerId | ErrorCode::InvalidProducerEpoch)
 }
 
 type AnswerKey<'a> = (&'a str, i32);

@@ -23,8 +23,9 @@ use logdyno_wire::messages::metadata_response::{
 use logdyno_wire::messages::produce_response::{PartitionProduceResponse, TopicProduceResponse};
 use logdyno_wire::messages::{
     ApiKey, ApiVersionsResponse, BrokerId, CreateTopicsRequest, CreateTopicsResponse, DeleteTopicsRequest,
-    DeleteTopicsResponse, FetchRequest, FetchResponse, ListOffsetsRequest, ListOffsetsResponse, MetadataRequest,
-    MetadataResponse, ProduceRequest, ProduceResponse, ProducerId, RequestHeader, ResponseHeader, TopicName,
+    DeleteTopicsResponse, FetchRequest, FetchResponse, InitProducerIdResponse, ListOffsetsRequest, ListOffsetsResponse,
+    MetadataRequest, MetadataResponse, ProduceRequest, ProduceResponse, ProducerId, RequestHeader, ResponseHeader,
+    TopicName,
 };
 
 /// What a broker does with one Produce request.
@@ -67,6 +68,8 @@ struct State {
     produced: Vec<Produced>,
     fetches: Vec<FetchRequest>,
     max_batch_bytes: Option<usize>,
+    producer_ids: i64,
+    knows_no_producers: bool,
     /// Sockets, to be cut.
     streams: Vec<TcpStream>,
 }
@@ -78,6 +81,14 @@ struct Log {
     /// Base offset, next offset, bytes.
     batches: Vec<(i64, i64, Bytes)>,
     aborted: Vec<(i64, i64)>,
+    producers: BTreeMap<i64, Known>,
+}
+
+/// An idempotent producer's epoch, and its last five batches: first and next sequence, base offset.
+#[derive(Default)]
+struct Known {
+    epoch: i16,
+    batches: VecDeque<(i32, i32, i64)>,
 }
 
 /// Brokers that share one script.
@@ -113,6 +124,11 @@ impl Cluster {
         self.lock().script.extend(reactions);
     }
 
+    /// Nothing goes wrong from here on.
+    pub(crate) fn forget_script(&self) {
+        self.lock().script.clear();
+    }
+
     /// The next Fetch requests are answered with these errors.
     pub(crate) fn fail_fetches(&self, codes: impl IntoIterator<Item = i16>) {
         self.lock().fetch_errors.extend(codes);
@@ -126,6 +142,24 @@ impl Cluster {
     pub(crate) fn release(&self) {
         self.lock().held = false;
         self.state.1.notify_all();
+    }
+
+    /// As a broker of before idempotence: InitProducerId is not served.
+    pub(crate) fn know_no_producers(&self) {
+        self.lock().knows_no_producers = true;
+    }
+
+    /// How many producer ids were given out.
+    pub(crate) fn ids_given(&self) -> i64 {
+        self.lock().producer_ids
+    }
+
+    /// Epochs of the batches in partition 0 of `t`.
+    pub(crate) fn epochs(&self) -> Vec<i16> {
+        let state = self.lock();
+        let log = state.logs.get(&("t".to_owned(), 0));
+        let epoch = |bytes: &Bytes| Batch::parse(bytes.clone()).unwrap().header().producer_epoch;
+        log.map_or(Vec::new(), |log| log.batches.iter().map(|(_, _, bytes)| epoch(bytes)).collect())
     }
 
     /// Batches above this size are refused as too large.
@@ -241,7 +275,13 @@ impl Cluster {
         let header = RequestHeader::decode(&mut frame, key.request_header_version(version)).unwrap();
         let reply = Reply { key, version, correlation_id: header.correlation_id };
         match key {
-            ApiKey::ApiVersions => reply.with(&api_versions()),
+            ApiKey::ApiVersions => reply.with(&api_versions(!self.lock().knows_no_producers)),
+            ApiKey::InitProducerId => {
+                let mut state = self.lock();
+                state.producer_ids += 1;
+                let id = ProducerId(100 + state.producer_ids);
+                reply.with(&InitProducerIdResponse::default().with_producer_id(id).with_producer_epoch(0))
+            }
             ApiKey::Metadata => reply.with(&self.metadata(&MetadataRequest::decode(&mut frame, version).unwrap())),
             ApiKey::Produce => self.produce(node, &ProduceRequest::decode(&mut frame, version).unwrap(), &reply),
             ApiKey::Fetch => reply.with(&self.fetch(node, FetchRequest::decode(&mut frame, version).unwrap())),
@@ -410,7 +450,10 @@ impl State {
                     code => code,
                 };
                 let epoch = self.leader_epoch;
-                let base = if code == 0 { self.logs.entry(key).or_default().append(bytes, epoch) } else { -1 };
+                let (code, base) = match code {
+                    0 => self.logs.entry(key).or_default().judge(bytes, epoch),
+                    code => (code, -1),
+                };
                 answers.push(
                     PartitionProduceResponse::default()
                         .with_index(data.index)
@@ -469,6 +512,35 @@ impl State {
 }
 
 impl Log {
+    /// Appends, as a broker that knows its idempotent producers: error and base offset.
+    fn judge(&mut self, bytes: &Bytes, leader_epoch: i32) -> (i16, i64) {
+        let header = *Batch::parse(bytes.clone()).unwrap().header();
+        if header.producer_id < 0 {
+            return (0, self.append(bytes, leader_epoch));
+        }
+        let (first, next) = (header.base_sequence, header.base_sequence + header.last_offset_delta + 1);
+        let known = self.producers.entry(header.producer_id).or_default();
+        if header.producer_epoch < known.epoch {
+            return (47, -1);
+        }
+        if header.producer_epoch > known.epoch {
+            *known = Known { epoch: header.producer_epoch, ..Known::default() };
+        }
+        if let Some((_, _, base)) = known.batches.iter().find(|(from, to, _)| (*from, *to) == (first, next)) {
+            return (0, *base);
+        }
+        if known.batches.back().map_or(0, |(_, next, _)| *next) != first {
+            return (45, -1);
+        }
+        let base = self.append(bytes, leader_epoch);
+        let known = self.producers.entry(header.producer_id).or_default();
+        known.batches.push_back((first, next, base));
+        if known.batches.len() > 5 {
+            known.batches.pop_front();
+        }
+        (0, base)
+    }
+
     fn append(&mut self, bytes: &Bytes, epoch: i32) -> i64 {
         let count = i64::from(Batch::parse(bytes.clone()).unwrap().header().last_offset_delta) + 1;
         let mut bytes = bytes.to_vec();
@@ -530,11 +602,13 @@ impl Reply {
     }
 }
 
-fn api_versions() -> ApiVersionsResponse {
-    let served = [(0, 3, 9), (1, 4, 12), (2, 1, 7), (3, 1, 12), (18, 0, 3), (19, 2, 5), (20, 1, 5)];
-    let versions = served
+fn api_versions(producer_ids: bool) -> ApiVersionsResponse {
+    let served = [(0, 3, 9), (1, 4, 12), (2, 1, 7), (3, 1, 12), (18, 0, 3), (19, 2, 5), (20, 1, 5), (22, 0, 4)];
+    let versions = served[..served.len() - usize::from(!producer_ids)]
+        .iter()
+        .copied()
         .map(|(key, min, max)| ApiVersion::default().with_api_key(key).with_min_version(min).with_max_version(max));
-    ApiVersionsResponse::default().with_api_keys(versions.to_vec())
+    ApiVersionsResponse::default().with_api_keys(versions.collect())
 }
 
 /// The values of a batch's records, as text.

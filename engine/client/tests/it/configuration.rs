@@ -134,12 +134,26 @@ fn an_unknown_key_is_an_error_with_a_suggestion() {
     assert!(matches!(producer(&[("colour", "red")]), Err(ConfigError::Unknown { suggestion: None, .. })));
 }
 
-/// Row 71, and all that Kafka knows and we do not obey.
+/// Row 71: asked for, idempotence does not bear what contradicts it; by default it gives way.
+#[test]
+fn idempotence_and_what_contradicts_it() {
+    const ON: (&str, &str) = ("enable.idempotence", "true");
+    const IN_FLIGHT: &str = "max.in.flight.requests.per.connection";
+    let on = |pairs: &[(&str, &str)]| producer(pairs).unwrap().idempotence;
+    assert!(on(&[]) && on(&[ON]) && on(&[ON, ("acks", "-1"), (IN_FLIGHT, "5"), ("retries", "1")]));
+    assert!(!on(&[("enable.idempotence", "false")]));
+    for contradiction in [("acks", "1"), ("acks", "0"), ("retries", "0"), (IN_FLIGHT, "6")] {
+        let given_way = producer(&[contradiction]).unwrap();
+        assert!(!given_way.idempotence, "{contradiction:?}");
+        assert!(given_way.effective().contains(&("enable.idempotence", "false".to_owned())));
+        let said = producer(&[ON, contradiction]).unwrap_err().to_string();
+        assert!(said.contains(contradiction.0) && said.contains("enable.idempotence=true"), "{said}");
+    }
+}
+
+/// All that Kafka knows and we do not obey.
 #[test]
 fn what_is_not_built_is_refused_by_name() {
-    let said = producer(&[("enable.idempotence", "true")]).unwrap_err().to_string();
-    assert!(said.contains("idempotence is not there yet"), "{said}");
-    producer(&[("enable.idempotence", "false")]).unwrap();
     for key in ["transactional.id", "key.serializer", "ssl.keystore.location", "sasl.mechanism", "send.buffer.bytes"] {
         assert!(matches!(producer(&[(key, "x")]), Err(ConfigError::NotBuilt { .. })), "{key}");
     }
@@ -176,6 +190,6 @@ fn delivery_timeout_covers_linger_and_request() {
 fn the_effective_settings_tell_what_is_obeyed() {
     let effective = producer(&[("batch.size", "1")]).unwrap().effective();
     assert!(effective.contains(&("batch.size", "1".to_owned())));
-    assert!(effective.contains(&("enable.idempotence", "false".to_owned())));
+    assert!(effective.contains(&("enable.idempotence", "true".to_owned())));
     assert!(consumer(&[]).unwrap().effective().contains(&("enable.auto.commit", "false".to_owned())));
 }

@@ -1,11 +1,12 @@
-//! §7 no. 19: retries with several requests in flight do not reorder.
+//! §7 no. 19: retries with several requests in flight do not reorder, also without idempotence.
 
 use logdyno_record::Offset;
 
 use crate::cluster::{Cluster, Reaction};
 use crate::producer::{BytesProducer, SOON, numbers, producer, record};
 
-const PAIRS: [(&str, &str); 5] = [
+const PAIRS: [(&str, &str); 6] = [
+    ("enable.idempotence", "false"),
     ("linger.ms", "0"),
     ("batch.size", "1"),
     ("retry.backoff.ms", "5"),

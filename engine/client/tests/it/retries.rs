@@ -101,7 +101,7 @@ fn a_request_without_answer_is_sent_again() {
 #[test]
 fn a_lost_answer_means_a_second_copy() {
     let cluster = Cluster::start(1, &[1]);
-    let producer = producer(&cluster, &[FAST]);
+    let producer = producer(&cluster, &[FAST, ("enable.idempotence", "false")]);
     cluster.script([Reaction::TakeAndHang]);
     assert_eq!(producer.send(record("twice")).wait().unwrap().offset, Offset(1));
     assert_eq!(cluster.values(0), ["twice", "twice"]);

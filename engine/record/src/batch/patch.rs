@@ -1,7 +1,7 @@
-//! What a leader changes in a batch that it appends.
+//! What is changed in a batch that is whole: by a leader that appends it, by a producer that sends it anew.
 
 use super::header::{at, bits, put};
-use super::{HEADER_LEN, crc32c};
+use super::{HEADER_LEN, ProducerStamp, crc32c};
 use crate::ids::{LeaderEpoch, Offset};
 
 /// Bytes at the front of a batch that [`assign`] touches; the checksum does not cover them.
@@ -31,6 +31,19 @@ pub fn log_append_time(batch: &mut [u8], timestamp: i64) {
 /// If `batch` is not a whole batch.
 pub fn max_timestamp(batch: &mut [u8], timestamp: i64) {
     set_timestamp(batch, timestamp, |attributes| attributes & !bits::LOG_APPEND_TIME);
+}
+
+/// Gives the batch another producer's stamp; the checksum is computed again.
+///
+/// # Panics
+/// If `batch` is not a whole batch.
+pub fn producer(batch: &mut [u8], stamp: ProducerStamp) {
+    assert!(batch.len() >= HEADER_LEN, "a whole batch is patched, not {} bytes of one", batch.len());
+    put(batch, at::PRODUCER_ID, stamp.id.to_be_bytes());
+    put(batch, at::PRODUCER_EPOCH, stamp.epoch.to_be_bytes());
+    put(batch, at::BASE_SEQUENCE, stamp.base_sequence.to_be_bytes());
+    let crc = crc32c(&batch[at::ATTRIBUTES..]);
+    put(batch, at::CRC, crc.to_be_bytes());
 }
 
 fn set_timestamp(batch: &mut [u8], timestamp: i64, change: impl Fn(i16) -> i16) {

@@ -10,9 +10,16 @@ use super::queue::PartitionQueue;
 use crate::network::Leaders;
 use crate::producer::batch::ProducerBatch;
 
-/// The partition that the last full request to each broker had no room for: the next one begins with it.
+/// What one drain tells the next.
 #[derive(Debug, Default)]
-pub(crate) struct DrainIndex(HashMap<i32, TopicPartition>);
+pub(crate) struct DrainIndex {
+    /// The partition that the last full request to each broker had no room for: the next one begins with it.
+    left_out: HashMap<i32, TopicPartition>,
+    /// The id of the idempotent producer whose batches are taken.
+    pub(crate) producer: Option<i64>,
+    /// A partition has used up all epochs of that id.
+    pub(crate) wants_other_id: bool,
+}
 
 impl Accumulator {
     /// Takes at most one batch per partition for a request to `node` of at most `max_bytes`; the first always fits.
@@ -27,7 +34,7 @@ impl Accumulator {
         index: &mut DrainIndex,
         now: Nanos,
     ) -> Vec<ProducerBatch> {
-        let left_out = index.0.remove(&node);
+        let left_out = index.left_out.remove(&node);
         let start = left_out.map_or(0, |left_out| queues.partition_point(|queue| *queue.partition() < left_out));
         let mut taken = Vec::new();
         let mut bytes = 0;
@@ -41,10 +48,13 @@ impl Accumulator {
                 continue;
             }
             if !taken.is_empty() && bytes + first.estimated_size() > max_bytes {
-                index.0.insert(node, queue.partition().clone());
+                index.left_out.insert(node, queue.partition().clone());
                 return taken;
             }
-            let Some(mut batch) = state.take_first() else { continue };
+            let Some(mut batch) = state.take_first(index.producer) else {
+                index.wants_other_id |= index.producer.is_some_and(|id| state.sequences().has_spent(id));
+                continue;
+            };
             drop(state);
             let reason = self.close_reason(&batch, now);
             batch.close(reason, now);

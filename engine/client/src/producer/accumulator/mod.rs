@@ -279,6 +279,16 @@ impl Accumulator {
         self.all_topics().iter().any(|topic| topic.queues().iter().any(|queue| queue.lock().len() > 0))
     }
 
+    /// When the first batch that waits expires; `None` if none waits.
+    pub(crate) fn next_deadline(&self) -> Option<Nanos> {
+        let topics = self.all_topics();
+        let queues = topics.iter().flat_map(|topic| topic.queues());
+        let deadline = |queue: Arc<PartitionQueue>| {
+            queue.lock().first().map(|batch| batch.deadline(self.settings.delivery_timeout))
+        };
+        queues.filter_map(deadline).min()
+    }
+
     /// Takes everything out of the queues.
     pub(crate) fn remove_all(&self) -> Vec<ProducerBatch> {
         let topics = self.all_topics();

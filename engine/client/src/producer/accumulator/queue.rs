@@ -6,6 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use logdyno_record::TopicPartition;
 
 use crate::producer::batch::ProducerBatch;
+use crate::producer::sequences::Sequences;
 
 /// One partition's queue. Callers append to its last batch, the sender takes its first.
 pub(crate) struct PartitionQueue {
@@ -20,6 +21,7 @@ pub(crate) struct QueueState {
     next_number: u64,
     in_flight: usize,
     retries_in_flight: usize,
+    sequences: Sequences,
 }
 
 impl PartitionQueue {
@@ -71,17 +73,45 @@ impl QueueState {
         self.batches.push_back(batch);
     }
 
+    /// The numbers of an idempotent producer's batches.
+    pub(crate) fn sequences(&mut self) -> &mut Sequences {
+        &mut self.sequences
+    }
+
     /// True if the first batch must wait for batches in flight.
+    ///
+    /// Of an idempotent producer one that is sent again waits until it is the one that the broker expects; all wait that
+    /// are about to start over.
     ///
     /// Without idempotence the broker cannot put batches in order. So once one was refused, a single batch is
     /// in flight until every retry has been answered; it is not sent before the fate of those behind it is known.
     pub(crate) fn must_wait_for_in_flight(&self) -> bool {
+        if self.sequences.starts_over() {
+            return self.in_flight > 0;
+        }
+        if let Some(stamped) = self.first().and_then(|batch| batch.stamped) {
+            return !self.sequences.is_next(stamped.position);
+        }
+        if self.sequences.are_used() {
+            return false;
+        }
         let first_is_retry = self.first().is_some_and(|batch| batch.attempts > 0);
         self.in_flight > 0 && (first_is_retry || self.retries_in_flight > 0)
     }
 
-    /// Takes the first batch for sending.
-    pub(crate) fn take_first(&mut self) -> Option<ProducerBatch> {
+    /// Takes the first batch for sending, numbered if it is `producer`'s, an idempotent one. `None` also if that needs
+    /// another id: [`Sequences::has_spent`].
+    pub(crate) fn take_first(&mut self, producer: Option<i64>) -> Option<ProducerBatch> {
+        if let Some(id) = producer {
+            if self.sequences.starts_over() && self.in_flight == 0 {
+                self.sequences.start_over();
+                self.batches.iter_mut().for_each(|batch| batch.stamped = None);
+            }
+            let first = self.batches.front_mut()?;
+            if first.stamped.is_none() {
+                first.stamped = Some(self.sequences.stamp(id, first.records())?);
+            }
+        }
         let batch = self.batches.pop_front()?;
         self.in_flight += 1;
         self.retries_in_flight += usize::from(batch.attempts > 0);
@@ -96,10 +126,11 @@ impl QueueState {
 
     /// Puts back what shall be sent again, one batch or the parts of one in order, where its number says.
     ///
-    /// Parts of a split batch share its number. At most one of them is in flight, the first: it goes back before the others.
+    /// Parts of a split batch share its number; an idempotent producer tells them apart by their sequences. Of another's,
+    /// at most one is in flight, the first: it goes back before the others.
     pub(crate) fn put_back(&mut self, parts: Vec<ProducerBatch>) {
         for batch in parts.into_iter().rev() {
-            let place = self.batches.partition_point(|other| other.number < batch.number);
+            let place = self.batches.partition_point(|other| other.order() < batch.order());
             self.batches.insert(place, batch);
         }
     }

@@ -1,0 +1,141 @@
+//! Row 71, §4.2: a producer is idempotent by default: nothing is there twice, nothing changes places, whatever goes wrong.
+
+use logdyno_client::ClientError;
+use logdyno_record::Offset;
+use logdyno_wire::ErrorCode;
+
+use crate::cluster::{Cluster, Reaction};
+use crate::producer::{SOON, numbers, producer, record};
+
+/// A batch for each record.
+const PAIRS: [(&str, &str); 5] = [
+    ("linger.ms", "0"),
+    ("batch.size", "1"),
+    ("retry.backoff.ms", "2"),
+    ("retry.backoff.max.ms", "5"),
+    ("reconnect.backoff.ms", "2"),
+];
+
+/// The answer is lost after the append: the broker tells the second attempt where the first one is.
+#[test]
+fn a_lost_answer_makes_no_duplicate() {
+    let cluster = Cluster::start(1, &[1]);
+    let producer = producer(&cluster, &PAIRS);
+    cluster.script([Reaction::TakeAndHang, Reaction::TakeAndHang]);
+    assert_eq!(producer.send(record("once")).wait().unwrap().offset, Offset(0));
+    assert_eq!(producer.send(record("after")).wait().unwrap().offset, Offset(1));
+    assert_eq!(cluster.values(0), ["once", "after"]);
+    assert_eq!(cluster.ids_given(), 1);
+    producer.close(SOON);
+}
+
+/// Errors of all kinds at random places with five requests in flight: each record once, in order, at the offset that it was told.
+#[test]
+fn everything_once_and_in_order_under_any_error() {
+    for seed in 1..=12_u64 {
+        let cluster = Cluster::start(2, &[1]);
+        let producer = producer(&cluster, &PAIRS);
+        let mut random = seed;
+        let mut next = move || {
+            random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            random >> 33
+        };
+        cluster.script((0..150).map(|_| match next() % 10 {
+            0 => Reaction::TakeAndHang,
+            1 => Reaction::Hang,
+            2 => Reaction::Refuse(19),
+            3 => Reaction::Refuse(6),
+            _ => Reaction::Take,
+        }));
+        let futures: Vec<_> = (0..200).map(|number| producer.send(record(number.to_string()))).collect();
+        cluster.lead(0, 2);
+        for (number, future) in futures.into_iter().enumerate() {
+            assert_eq!(future.wait().unwrap().offset, Offset(number as i64), "seed {seed}");
+        }
+        assert_eq!(cluster.values(0), numbers(0..200), "seed {seed}");
+        producer.close(SOON);
+    }
+}
+
+/// A batch that fails for good leaves a gap that the broker would wait for: what is behind it starts over in the next epoch.
+#[test]
+fn what_follows_a_failure_starts_over() {
+    let cluster = Cluster::start(1, &[1]);
+    let producer = producer(&cluster, &PAIRS);
+    producer.partitions_for("t").unwrap();
+    cluster.hold();
+    let futures: Vec<_> = (0..10)
+        .map(|number| {
+            let future = producer.send(record(number.to_string()));
+            cluster.wait_received((number as usize + 1).min(5));
+            future
+        })
+        .collect();
+    cluster.script([Reaction::Take, Reaction::Refuse(29)]);
+    cluster.release();
+    for (number, future) in futures.into_iter().enumerate() {
+        match future.wait() {
+            Ok(_) => assert_ne!(number, 1),
+            Err(error) => {
+                let refused = matches!(&error, ClientError::Refused { code: ErrorCode::TopicAuthorizationFailed, .. });
+                assert!(number == 1 && refused, "{number}: {error}");
+            }
+        }
+    }
+    assert_eq!(cluster.values(0), ["0", "2", "3", "4", "5", "6", "7", "8", "9"]);
+    let epochs = cluster.epochs();
+    assert!(epochs[0] == 0 && epochs[1..].iter().all(|epoch| *epoch == 1), "{epochs:?}");
+    assert_eq!(cluster.ids_given(), 1, "the epoch is the producer's own to raise");
+    producer.close(SOON);
+}
+
+/// The fate of a batch that has expired is not known: what is behind it is neither lost nor doubled.
+#[test]
+fn what_follows_an_expired_batch() {
+    for appended in [false, true] {
+        let cluster = Cluster::start(1, &[1]);
+        let pairs = [("delivery.timeout.ms", "400"), ("request.timeout.ms", "400")];
+        let producer = producer(&cluster, &[&PAIRS[..], &pairs].concat());
+        producer.send(record("0")).wait().unwrap();
+        let lost = if appended { Reaction::TakeAndHang } else { Reaction::Hang };
+        cluster.script(std::iter::once(lost).chain(vec![Reaction::Refuse(19); 1000]));
+        producer.send(record("1")).wait().unwrap_err();
+        cluster.forget_script();
+        producer.send(record("2")).wait().unwrap();
+        producer.send(record("3")).wait().unwrap();
+        let expected: &[&str] = if appended { &["0", "1", "2", "3"] } else { &["0", "2", "3"] };
+        assert_eq!(cluster.values(0), expected, "appended: {appended}");
+        producer.close(SOON);
+    }
+}
+
+/// Too large for the broker: the parts take the whole's sequences, also when answers are lost.
+#[test]
+fn parts_of_a_split_batch_arrive_once() {
+    let cluster = Cluster::start(1, &[1]);
+    cluster.limit_batches(1000);
+    let pairs = [("batch.size", "8000"), ("linger.ms", "600000"), ("delivery.timeout.ms", "700000")];
+    let producer = producer(&cluster, &[&PAIRS[2..], &pairs].concat());
+    cluster.script([Reaction::Take, Reaction::TakeAndHang, Reaction::Take, Reaction::TakeAndHang]);
+    let futures: Vec<_> = (0..40).map(|number| producer.send(record(format!("{number:0100}")))).collect();
+    producer.flush();
+    for (offset, future) in futures.into_iter().enumerate() {
+        assert_eq!(future.wait().unwrap().offset, Offset(offset as i64));
+    }
+    let values: Vec<String> = (0..40).map(|number| format!("{number:0100}")).collect();
+    assert_eq!(cluster.values(0), values);
+    producer.close(SOON);
+}
+
+#[test]
+fn a_broker_without_producer_ids_is_an_error_that_says_what_to_do() {
+    let cluster = Cluster::start(1, &[1]);
+    cluster.know_no_producers();
+    let first = producer(&cluster, &PAIRS);
+    let error = first.send(record("x")).wait().unwrap_err().to_string();
+    assert!(error.contains("enable.idempotence=false"), "{error}");
+    first.close(SOON);
+    let without = producer(&cluster, &[&PAIRS[..], &[("enable.idempotence", "false")]].concat());
+    without.send(record("x")).wait().unwrap();
+    without.close(SOON);
+}
