@@ -16,6 +16,7 @@ pub mod records;
 pub mod report;
 pub mod result;
 pub mod signal;
+pub mod sweep;
 pub mod target;
 pub mod trial;
 pub mod workload;

@@ -5,6 +5,7 @@ mod dump;
 mod report;
 mod run;
 mod serve;
+mod sweep;
 
 use clap::{Parser, Subcommand};
 use logdyno_engine::storage::Kind;
@@ -23,6 +24,7 @@ pub(crate) struct Command {
 #[derive(Subcommand, Debug)]
 enum Verb {
     Run(run::Run),
+    Sweep(sweep::SweepCommand),
     Report(report::Report),
     Serve(serve::Serve),
     Doctor(doctor::Doctor),
@@ -34,6 +36,7 @@ impl Command {
     pub(crate) fn run(self, kinds: &[Kind]) -> anyhow::Result<Exit> {
         match self.verb {
             Verb::Run(run) => return run.run(kinds, &target::targets()),
+            Verb::Sweep(sweep) => return sweep.run(),
             Verb::Report(report) => report.run()?,
             Verb::Serve(serve) => serve.run(kinds)?,
             Verb::Doctor(doctor) => doctor.run(kinds)?,

@@ -5,6 +5,7 @@ mod figures;
 mod format;
 mod heading;
 mod steps;
+mod sweep;
 mod verdicts;
 mod work;
 
@@ -12,6 +13,7 @@ use self::cells::section;
 use self::figures::{latency, throughput};
 use self::heading::heading;
 use self::steps::{slowest, steps};
+pub use self::sweep::render_sweep;
 use self::verdicts::{proof, verdicts};
 use self::work::{batches, counters};
 use crate::result::{Measured, Outcome, RunResult, Trial};

@@ -7,5 +7,6 @@ mod proof;
 mod report;
 mod scene;
 mod serve;
+mod sweep;
 mod targets;
 mod workload_errors;

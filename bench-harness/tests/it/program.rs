@@ -22,13 +22,13 @@ target = \"null\"
 warm.up.records = 100
 ";
 
-struct Output {
-    code: i32,
-    stdout: String,
-    stderr: String,
+pub(crate) struct Output {
+    pub(crate) code: i32,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
 }
 
-fn logdyno(dir: &TempDir, arguments: &[&str]) -> Output {
+pub(crate) fn logdyno(dir: &TempDir, arguments: &[&str]) -> Output {
     let mut command = Command::cargo_bin("logdyno").unwrap();
     let output = command.current_dir(dir.path()).args(arguments).output().unwrap();
     Output {

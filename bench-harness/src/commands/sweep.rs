@@ -1,0 +1,213 @@
+//! `logdyno sweep`: a workload over a grid of settings.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, bail, ensure};
+use clap::Args;
+
+use crate::exit::Exit;
+use crate::report::render_sweep;
+use crate::result::{self, Environment};
+use crate::signal::Stop;
+use crate::sweep::{self, Cell, CellResult, Factor, Job, Limits, RunSummary, SWEEP_FORMAT, SWEEP_VERSION, Sweep, Told};
+use crate::workload::{self, Overrides};
+
+/// Run a workload over a grid of settings: say which of them matter, and by how much.
+#[derive(Args, Debug)]
+pub(super) struct SweepCommand {
+    /// The workload file.
+    #[arg(value_name = "WORKLOAD", required_unless_present = "resume")]
+    workload: Option<PathBuf>,
+    /// A setting and its values, such as producer.batch.size=4k,16k,64k or backend=buffered,uring; FROM..TO*2 and FROM..TO+10 are
+    /// ranges, KEY,KEY=A:B,C:D changes settings together, 'KEY=… if KEY=VALUE' counts only there. Several make a grid.
+    #[arg(long = "vary", value_name = "KEY=VALUES", required_unless_present = "resume")]
+    vary: Vec<Factor>,
+    /// A setting of all cells, such as run.duration=6s; may be given several times.
+    #[arg(long = "set", value_name = "TABLE.KEY=VALUE")]
+    settings: Vec<String>,
+    /// The system under test instead of the workload's.
+    #[arg(long, value_name = "NAME")]
+    target: Option<String>,
+    /// How often each cell is run, each time from nothing in a process of its own.
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    repetitions: u32,
+    /// What the order of the runs is drawn from.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    seed: u64,
+    /// No run is started that would not end within this time, such as 30m.
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    budget: Option<Duration>,
+    /// Where results go [default: results/local/sweep-TIME].
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Go on with the sweep in this folder.
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["workload", "vary", "settings", "target", "out"])]
+    resume: Option<PathBuf>,
+    /// Print the sweep's document as JSON instead of tables.
+    #[arg(long)]
+    json: bool,
+}
+
+impl SweepCommand {
+    /// Checks all cells, then runs what is missing.
+    pub(super) fn run(self) -> anyhow::Result<Exit> {
+        let (folder, mut sweep, target) = match &self.resume {
+            Some(folder) => self.resumed(folder)?,
+            None => self.begun()?,
+        };
+        let stop = Stop::on_signals()?;
+        let job = Job {
+            program: std::env::current_exe()?,
+            folder: folder.clone(),
+            workload: PathBuf::from(&sweep.workload),
+            target,
+        };
+        let limits = Limits { budget: self.budget };
+        let ended = sweep::run(&mut sweep, &job, limits, &stop, &mut tell)?;
+        sweep.analyse();
+        if self.json {
+            println!("{}", serde_json::to_string(&sweep)?);
+        } else {
+            println!("{}", render_sweep(&sweep));
+        }
+        eprintln!("saved {} of {} runs in {}", sweep.runs(), sweep.runs_wanted(), folder.join("sweep.json").display());
+        if !ended || sweep.runs() < sweep.runs_wanted() {
+            eprintln!("the rest: logdyno sweep --resume {}", folder.display());
+        }
+        Ok(exit_of(ended, &sweep))
+    }
+
+    fn begun(&self) -> anyhow::Result<(PathBuf, Sweep, Option<String>)> {
+        let Some(workload) = &self.workload else { bail!("a workload is missing") };
+        check_conditions(&self.vary)?;
+        let cells = sweep::cells(&self.vary);
+        for cell in &cells {
+            check(workload, &self.settings, self.target.as_deref(), cell)?;
+        }
+        let folder = self.out.clone().unwrap_or_else(|| {
+            PathBuf::from("results/local").join(format!("sweep-{}", result::utc_now().replace(':', "")))
+        });
+        ensure!(
+            !folder.join("sweep.json").exists(),
+            "{} holds a sweep already: --resume goes on with it",
+            folder.display()
+        );
+        std::fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
+        let sweep = Sweep {
+            format: SWEEP_FORMAT.to_owned(),
+            version: SWEEP_VERSION,
+            workload: workload.display().to_string(),
+            text: std::fs::read_to_string(workload)?,
+            settings: self.settings.clone(),
+            environment: Environment::look(&folder),
+            seed: self.seed,
+            repetitions: self.repetitions,
+            factors: self.vary.clone(),
+            cells: cells.into_iter().map(|cell| CellResult { cell, runs: Vec::new() }).collect(),
+            effects: Vec::new(),
+            target: self.target.clone(),
+        };
+        sweep::write(&folder, &sweep)?;
+        Ok((folder, sweep, self.target.clone()))
+    }
+
+    fn resumed(&self, folder: &Path) -> anyhow::Result<(PathBuf, Sweep, Option<String>)> {
+        let sweep = sweep::read(folder)?;
+        let now = std::fs::read_to_string(&sweep.workload).with_context(|| sweep.workload.clone())?;
+        ensure!(
+            now == sweep.text,
+            "{} has changed since the sweep began: its cells would not be comparable; start another one",
+            sweep.workload
+        );
+        let target = sweep.target.clone();
+        Ok((folder.to_owned(), sweep, target))
+    }
+}
+
+/// A condition speaks of a value that an earlier `--vary` gives.
+fn check_conditions(factors: &[Factor]) -> anyhow::Result<()> {
+    for (at, factor) in factors.iter().enumerate() {
+        for earlier in &factors[..at] {
+            if let Some(twice) = factor.settings.iter().find(|setting| earlier.settings.contains(setting)) {
+                ensure!(factor.condition.is_some() || earlier.condition.is_some(), "--vary names {twice} twice");
+            }
+        }
+        let Some((key, value)) = &factor.condition else { continue };
+        let gives = |earlier: &Factor| {
+            let place = earlier.settings.iter().position(|setting| setting == key);
+            place.is_some_and(|place| earlier.levels.iter().any(|level| &level[place] == value))
+        };
+        ensure!(
+            factors[..at].iter().any(gives),
+            "--vary '{factor}': no --vary before it gives {key} the value {value}"
+        );
+    }
+    Ok(())
+}
+
+/// Whether the workload can be run with a cell's settings.
+fn check(path: &Path, settings: &[String], target: Option<&str>, cell: &Cell) -> anyhow::Result<()> {
+    let (backends, others): (Vec<_>, Vec<_>) = cell.settings.iter().partition(|(key, _)| key == "backend");
+    let mut all = settings.to_vec();
+    all.extend(others.iter().map(|(key, value)| format!("{key}={value}")));
+    let overrides = Overrides {
+        settings: all,
+        backends: backends.first().map(|(_, backend)| vec![backend.clone()]),
+        target: target.map(str::to_owned),
+        repetitions: Some(1),
+    };
+    workload::load(path, &overrides)?;
+    Ok(())
+}
+
+fn tell(told: Told<'_>) {
+    match told {
+        Told::WarmsUp => eprintln!("a first run whose result is thrown away, so that memory is warm for all alike"),
+        Told::Expects { runs, takes } => eprintln!("{runs} runs to come, about {}", minutes(takes)),
+        Told::Begins { number, count, cell } => {
+            let values: Vec<&str> = cell.settings.iter().map(|(_, value)| value.as_str()).collect();
+            eprint!("{number:>5} of {count}  {:32}", values.join(" "));
+        }
+        Told::Ended(run) => eprintln!("  {}", outcome(run)),
+        Told::OverBudget { left } => eprintln!("the budget is used up: {left} runs were left out"),
+    }
+}
+
+fn outcome(run: &RunSummary) -> String {
+    if !run.counts() {
+        return run.verdicts.join("; ");
+    }
+    let p99 = run.ack_p99_ns.map_or("no p99".to_owned(), |ns| format!("p99 to ack {:.2} ms", ns / 1e6));
+    format!("{:.0}/s, {p99}", run.records_per_second)
+}
+
+fn minutes(time: Duration) -> String {
+    let seconds = time.as_secs();
+    if seconds < 120 { format!("{seconds} s") } else { format!("{} min", seconds.div_ceil(60)) }
+}
+
+fn exit_of(ended: bool, sweep: &Sweep) -> Exit {
+    let mut runs = sweep.cells.iter().flat_map(|cell| &cell.runs);
+    if !ended || sweep.runs() == 0 {
+        Exit::Error
+    } else if runs.any(|run| !run.counts()) {
+        Exit::Invalid
+    } else {
+        Exit::Pass
+    }
+}
+
+/// A number with the unit s, m or h.
+fn time(text: &str) -> Result<Duration, String> {
+    let wrong = || "it is a time such as 90s, 30m or 2h".to_owned();
+    let (digits, unit) = text.split_at(text.find(|sign: char| !sign.is_ascii_digit()).ok_or_else(wrong)?);
+    let seconds = match unit {
+        "s" => 1,
+        "m" => 60,
+        "h" => 3600,
+        _ => return Err(wrong()),
+    };
+    let number: u64 = digits.parse().map_err(|_| wrong())?;
+    Ok(Duration::from_secs(number.saturating_mul(seconds)))
+}

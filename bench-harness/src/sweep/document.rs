@@ -1,0 +1,185 @@
+//! The document of a sweep; `results/README.md` describes the file.
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use super::effects::Effects;
+use super::grid::Cell;
+use super::observed::{Metric, analyse};
+use super::vary::Factor;
+use crate::result::{Environment, Measured, VerdictKind};
+
+/// What the document calls itself.
+pub const SWEEP_FORMAT: &str = "logdyno-sweep";
+
+/// The document's version.
+pub const SWEEP_VERSION: u32 = 1;
+
+/// A sweep: one document.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Sweep {
+    /// Always [`SWEEP_FORMAT`].
+    pub format: String,
+    /// [`SWEEP_VERSION`].
+    pub version: u32,
+    /// The workload's file.
+    pub workload: String,
+    /// Its text.
+    pub text: String,
+    /// Settings that all cells have, as `table.key=value`.
+    pub settings: Vec<String>,
+    /// Where it ran.
+    pub environment: Environment,
+    /// What the order of the runs was drawn from.
+    pub seed: u64,
+    /// How often each cell is to run.
+    pub repetitions: u32,
+    /// What was varied.
+    pub factors: Vec<Factor>,
+    /// All combinations, and what came of them.
+    pub cells: Vec<CellResult>,
+    /// What moves what.
+    pub effects: Vec<(Metric, Effects)>,
+    /// The system under test, if it is not the workload's.
+    pub target: Option<String>,
+}
+
+/// One cell.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CellResult {
+    /// Which.
+    #[serde(flatten)]
+    pub cell: Cell,
+    /// Its runs so far.
+    pub runs: Vec<RunSummary>,
+}
+
+/// One run of a cell; the whole result stands in its own file.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RunSummary {
+    /// Counts from 1.
+    pub repetition: u32,
+    /// The run's own document, from the sweep's folder.
+    pub result: String,
+    /// Records acknowledged in a second.
+    pub records_per_second: f64,
+    /// Bytes of keys and values of these.
+    pub bytes_per_second: f64,
+    /// To the acknowledgement, in nanoseconds.
+    pub ack_p50_ns: Option<f64>,
+    /// See `ack_p50_ns`.
+    pub ack_p99_ns: Option<f64>,
+    /// To the delivery, in nanoseconds.
+    pub delivery_p99_ns: Option<f64>,
+    /// Bytes of requests for each byte of keys and values.
+    pub bytes_sent_per_byte: Option<f64>,
+    /// Why it does not count, or what broke; empty is good.
+    pub verdicts: Vec<String>,
+    /// Whether it counts in the analysis.
+    pub is_sound: bool,
+}
+
+/// How many batches a 99th percentile needs: where a 95 % interval of it first has both ends inside the sample.
+const BATCHES_FOR_P99: u64 = 368;
+
+impl RunSummary {
+    /// What a run that was measured comes to.
+    #[must_use]
+    pub fn of(repetition: u32, result: String, measured: &Measured) -> RunSummary {
+        let told = |ns: u64| (!measured.is_backlogged()).then_some(ns as f64);
+        let p99 = |path: &crate::result::PathResult| {
+            (measured.batches.batches >= BATCHES_FOR_P99).then(|| path.total.quantile_ns(0.99)).and_then(told)
+        };
+        let bytes = measured.achieved_bytes_per_second * measured.measured_ns as f64 / 1e9;
+        RunSummary {
+            repetition,
+            result,
+            records_per_second: measured.achieved_per_second,
+            bytes_per_second: measured.achieved_bytes_per_second,
+            ack_p50_ns: told(measured.to_acknowledgement.total.quantile_ns(0.5)),
+            ack_p99_ns: p99(&measured.to_acknowledgement),
+            delivery_p99_ns: p99(&measured.to_delivery),
+            bytes_sent_per_byte: (bytes > 0.0).then(|| measured.request_bytes as f64 / bytes),
+            verdicts: measured
+                .verdicts
+                .iter()
+                .map(|verdict| format!("{}: {}", verdict.kind.name(), verdict.reason))
+                .collect(),
+            // A generator that was late, or a system that was, still tells a throughput.
+            is_sound: measured.verdicts.iter().all(|verdict| verdict.kind == VerdictKind::Backlogged),
+        }
+    }
+
+    /// What a run that broke comes to.
+    #[must_use]
+    pub fn broken(repetition: u32, result: String, reason: String) -> RunSummary {
+        RunSummary {
+            repetition,
+            result,
+            records_per_second: 0.0,
+            bytes_per_second: 0.0,
+            ack_p50_ns: None,
+            ack_p99_ns: None,
+            delivery_p99_ns: None,
+            bytes_sent_per_byte: None,
+            verdicts: vec![reason],
+            is_sound: false,
+        }
+    }
+
+    /// Whether it counts in the analysis.
+    #[must_use]
+    pub fn counts(&self) -> bool {
+        self.is_sound
+    }
+}
+
+impl Sweep {
+    /// Analyses what has run so far.
+    pub fn analyse(&mut self) {
+        let levels: Vec<usize> = self.factors.iter().map(|factor| factor.levels.len()).collect();
+        let found = |metric: Metric| Some((metric, analyse(&self.cells, &levels, metric)?));
+        self.effects = Metric::ALL.into_iter().filter_map(found).collect();
+    }
+
+    /// Runs that are there.
+    #[must_use]
+    pub fn runs(&self) -> usize {
+        self.cells.iter().map(|cell| cell.runs.len()).sum()
+    }
+
+    /// Runs that there are to be.
+    #[must_use]
+    pub fn runs_wanted(&self) -> usize {
+        self.cells.len() * self.repetitions as usize
+    }
+}
+
+/// Writes the document to `sweep.json` in `folder`: whole or not at all.
+pub fn write(folder: &Path, sweep: &Sweep) -> anyhow::Result<()> {
+    let path = folder.join("sweep.json");
+    let text = serde_json::to_string_pretty(sweep)?;
+    let file =
+        tempfile::NamedTempFile::new_in(folder).map_err(|error| anyhow::anyhow!("{}: {error}", folder.display()))?;
+    std::fs::write(file.path(), text).map_err(|error| anyhow::anyhow!("{}: {error}", path.display()))?;
+    file.persist(&path).map_err(|error| anyhow::anyhow!("{}: {error}", path.display()))?;
+    Ok(())
+}
+
+/// Reads the document of a sweep's folder.
+pub fn read(folder: &Path) -> anyhow::Result<Sweep> {
+    let path = folder.join("sweep.json");
+    let text = std::fs::read_to_string(&path).map_err(|error| anyhow::anyhow!("{}: {error}", path.display()))?;
+    let sweep: Sweep = serde_json::from_str(&text)
+        .map_err(|error| anyhow::anyhow!("{} is no sweep that this version reads: {error}", path.display()))?;
+    if (sweep.format.as_str(), sweep.version) != (SWEEP_FORMAT, SWEEP_VERSION) {
+        anyhow::bail!(
+            "{} is a {} of version {}; this reads {SWEEP_FORMAT} {SWEEP_VERSION}",
+            path.display(),
+            sweep.format,
+            sweep.version
+        );
+    }
+    Ok(sweep)
+}

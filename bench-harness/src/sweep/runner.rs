@@ -1,0 +1,183 @@
+//! Runs the cells: each in a process and a folder of its own, so that none inherits another's memory, files or threads.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use super::document::{RunSummary, Sweep, write};
+use super::grid::{Cell, Turn, order};
+use crate::result::{self, Outcome};
+use crate::signal::Stop;
+
+/// What each run is started with.
+#[derive(Clone, Debug)]
+pub struct Job {
+    /// The program, which knows `run`.
+    pub program: PathBuf,
+    /// Where the sweep's files go.
+    pub folder: PathBuf,
+    /// The workload's file.
+    pub workload: PathBuf,
+    /// The target, if it is not the workload's.
+    pub target: Option<String>,
+}
+
+/// What a sweep may take.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Limits {
+    /// No run is started that would not end within this.
+    pub budget: Option<Duration>,
+}
+
+/// How a sweep goes on.
+#[derive(Clone, Debug)]
+pub enum Told<'a> {
+    /// A run before all others, whose result is thrown away: memory is warm for all alike.
+    WarmsUp,
+    /// How long the rest will take, from what runs have taken so far.
+    Expects {
+        /// Runs to come.
+        runs: usize,
+        /// How long they take.
+        takes: Duration,
+    },
+    /// A run begins, the `number`-th of `count`.
+    Begins {
+        /// Counts from 1, those of before an interruption included.
+        number: usize,
+        /// Of all.
+        count: usize,
+        /// Which cell.
+        cell: &'a Cell,
+    },
+    /// It has ended.
+    Ended(&'a RunSummary),
+    /// The budget is used up before the last run.
+    OverBudget {
+        /// Runs that were left out.
+        left: usize,
+    },
+}
+
+/// Runs what is missing of a sweep, and saves it after each run. `false` if the user ended it.
+pub fn run(
+    sweep: &mut Sweep,
+    job: &Job,
+    limits: Limits,
+    stop: &Stop,
+    tell: &mut dyn FnMut(Told<'_>),
+) -> anyhow::Result<bool> {
+    let began = Instant::now();
+    let missing: Vec<Turn> = order(sweep.cells.len(), sweep.repetitions, sweep.seed)
+        .into_iter()
+        .filter(|turn| sweep.cells[turn.cell].runs.iter().all(|run| run.repetition != turn.repetition))
+        .collect();
+    let mut times: Vec<Duration> = Vec::new();
+    if let Some(first) = missing.first() {
+        tell(Told::WarmsUp);
+        let warm_up = Instant::now();
+        let thrown_away = job.run(sweep, &sweep.cells[first.cell].cell, "warm-up")?;
+        if stop.asked() {
+            return Ok(false);
+        }
+        times.push(warm_up.elapsed());
+        std::fs::remove_dir_all(thrown_away.folder)?;
+        tell(Told::Expects { runs: missing.len(), takes: longest(&times) * missing.len() as u32 });
+    }
+    let count = sweep.runs_wanted();
+    for (index, turn) in missing.iter().enumerate() {
+        if limits.budget.is_some_and(|budget| began.elapsed() + longest(&times) > budget) {
+            tell(Told::OverBudget { left: missing.len() - index });
+            break;
+        }
+        let cell = sweep.cells[turn.cell].cell.clone();
+        tell(Told::Begins { number: sweep.runs() + 1, count, cell: &cell });
+        let started = Instant::now();
+        let ran = job.run(sweep, &cell, &format!("{:04}.{}", turn.cell + 1, turn.repetition))?;
+        if stop.asked() {
+            return Ok(false);
+        }
+        times.push(started.elapsed());
+        let summary = ran.summary(turn.repetition, &job.folder);
+        tell(Told::Ended(&summary));
+        sweep.cells[turn.cell].runs.push(summary);
+        sweep.cells[turn.cell].runs.sort_by_key(|run| run.repetition);
+        sweep.analyse();
+        write(&job.folder, sweep)?;
+    }
+    sweep.analyse();
+    write(&job.folder, sweep)?;
+    Ok(true)
+}
+
+fn longest(times: &[Duration]) -> Duration {
+    times.iter().copied().max().unwrap_or_default()
+}
+
+/// A run that has ended.
+struct Ran {
+    folder: PathBuf,
+    said: String,
+    code: Option<i32>,
+}
+
+impl Job {
+    /// Runs one cell in `runs/NAME`, from nothing.
+    fn run(&self, sweep: &Sweep, cell: &Cell, name: &str) -> anyhow::Result<Ran> {
+        let folder = self.folder.join("runs").join(name);
+        if folder.exists() {
+            // Of a run that was interrupted.
+            std::fs::remove_dir_all(&folder)?;
+        }
+        std::fs::create_dir_all(&folder).map_err(|error| anyhow::anyhow!("{}: {error}", folder.display()))?;
+        let errors = folder.join("errors.txt");
+        let mut command = Command::new(&self.program);
+        command.arg("run").arg(&self.workload).args(["--repetitions", "1", "--json", "--out"]).arg(&folder);
+        if let Some(target) = &self.target {
+            command.args(["--target", target]);
+        }
+        for setting in &sweep.settings {
+            command.args(["--set", setting]);
+        }
+        for (setting, value) in &cell.settings {
+            match setting.as_str() {
+                "backend" => command.args(["--backend", value]),
+                _ => command.args(["--set", &format!("{setting}={value}")]),
+            };
+        }
+        let ended = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(File::create(&errors)?)
+            .status()
+            .map_err(|error| anyhow::anyhow!("{}: {error}", self.program.display()))?;
+        let said = std::fs::read_to_string(&errors).unwrap_or_default();
+        Ok(Ran { folder, said, code: ended.code() })
+    }
+}
+
+impl Ran {
+    fn summary(&self, repetition: u32, sweep: &Path) -> RunSummary {
+        let Some(path) = self.result() else {
+            let last = self.said.lines().last().unwrap_or("it said nothing").to_owned();
+            return RunSummary::broken(repetition, String::new(), format!("it ended with {:?}: {last}", self.code));
+        };
+        let relative = path.strip_prefix(sweep).unwrap_or(&path).display().to_string();
+        let outcome = result::read(&path).map(|result| result.trials.into_iter().next().map(|trial| trial.outcome));
+        match outcome {
+            Ok(Some(Outcome::Measured(measured))) => RunSummary::of(repetition, relative, &measured),
+            Ok(Some(Outcome::Refused { reason } | Outcome::Failed { reason })) => {
+                RunSummary::broken(repetition, relative, reason)
+            }
+            Ok(None) => RunSummary::broken(repetition, relative, "it was interrupted".to_owned()),
+            Err(error) => RunSummary::broken(repetition, relative, error.to_string()),
+        }
+    }
+
+    /// The result's file: in a folder named as the workload is.
+    fn result(&self) -> Option<PathBuf> {
+        let entries = std::fs::read_dir(&self.folder).ok()?.filter_map(Result::ok);
+        entries.map(|entry| entry.path().join("result.json")).find(|path| path.is_file())
+    }
+}
