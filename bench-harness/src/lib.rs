@@ -8,6 +8,7 @@
 pub mod campaign;
 mod commands;
 pub mod exit;
+pub mod limits;
 pub mod load;
 pub mod measure;
 pub mod progress;

@@ -2,6 +2,7 @@
 
 mod doctor;
 mod dump;
+mod limits;
 mod report;
 mod run;
 mod serve;
@@ -25,6 +26,7 @@ pub(crate) struct Command {
 enum Verb {
     Run(run::Run),
     Sweep(sweep::SweepCommand),
+    Limits(limits::LimitsCommand),
     Report(report::Report),
     Serve(serve::Serve),
     Doctor(doctor::Doctor),
@@ -37,6 +39,7 @@ impl Command {
         match self.verb {
             Verb::Run(run) => return run.run(kinds, &target::targets()),
             Verb::Sweep(sweep) => return sweep.run(),
+            Verb::Limits(limits) => limits.run()?,
             Verb::Report(report) => report.run()?,
             Verb::Serve(serve) => serve.run(kinds)?,
             Verb::Doctor(doctor) => doctor.run(kinds)?,

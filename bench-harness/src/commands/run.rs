@@ -12,7 +12,7 @@ use crate::progress::Watcher;
 use crate::signal::Stop;
 use crate::target::Target;
 use crate::workload::{self, Overrides};
-use crate::{report, result};
+use crate::{limits, report, result};
 
 /// Run workloads: say how fast the path is, and where the time went.
 #[derive(Args, Debug)]
@@ -35,6 +35,9 @@ pub(super) struct Run {
     /// Where results go, a folder for each workload [default: results/local/TIME].
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
+    /// Say how much of these limits was used: a file of `logdyno limits`, of the same machine and mount.
+    #[arg(long, value_name = "FILE")]
+    limits: Option<PathBuf>,
     /// Print results as JSON documents, one a line, instead of tables.
     #[arg(long)]
     json: bool,
@@ -49,6 +52,7 @@ impl Run {
             target: self.target,
             repetitions: self.repetitions,
         };
+        let limits = self.limits.as_deref().map(limits::read).transpose()?;
         let jobs = Jobs { kinds, targets };
         let mut campaigns = Vec::new();
         for path in &self.workloads {
@@ -62,6 +66,9 @@ impl Run {
             let ended = campaign.run(&folder, &stop, &mut Watcher::new())?;
             exit = worse(exit, exit_of(&ended));
             print(&ended, self.json)?;
+            if let Some(limits) = limits.as_ref().filter(|_| !self.json) {
+                println!("{}", report::render_shares(&ended.result, limits));
+            }
             eprintln!("saved {} trials in {}", ended.result.trials.len(), folder.join("result.json").display());
             if ended.is_interrupted {
                 eprintln!("interrupted: the trial under way was dropped, and so was what would have followed");

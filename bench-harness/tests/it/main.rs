@@ -1,6 +1,7 @@
 //! The harness's library, from outside, and the program that it makes.
 
 mod attribution;
+mod limits;
 mod planted;
 mod program;
 mod proof;

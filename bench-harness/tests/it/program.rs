@@ -22,6 +22,7 @@ target = \"null\"
 warm.up.records = 100
 ";
 
+#[derive(Debug)]
 pub(crate) struct Output {
     pub(crate) code: i32,
     pub(crate) stdout: String,

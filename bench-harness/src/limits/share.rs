@@ -1,0 +1,50 @@
+//! How much of each limit a run has used: the largest share is the limit that binds, if any does.
+
+use super::Limits;
+use super::device::{Direction, Io};
+use crate::result::{Measured, Workload};
+
+/// A part of a limit.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Share {
+    /// Which limit.
+    pub limit: String,
+    /// From 0; above 1 only where the limit was measured under other conditions.
+    pub share: f64,
+}
+
+/// The shares of a run, the largest first.
+///
+/// Counted are the bytes that must move, not those that happen to: a record's bytes go over the loopback to the leader, to
+/// each follower and to the consumer; their checksum is computed by the producer, each replica and the consumer; the codec
+/// compresses them once; each replica writes them.
+#[must_use]
+pub fn shares(limits: &Limits, workload: &Workload, backend: Option<&str>, measured: &Measured) -> Vec<Share> {
+    let seconds = measured.measured_ns as f64 / 1e9;
+    if seconds <= 0.0 {
+        return Vec::new();
+    }
+    let replicas = f64::from(measured.durability.replicas.max(1));
+    let sent = measured.batches.bytes_sent as f64 / seconds;
+    let mut found = vec![
+        ("loopback TCP".to_owned(), sent * (replicas + 1.0), limits.loopback.bytes_per_second),
+        ("CRC-32C of one thread".to_owned(), sent * (replicas + 2.0), limits.crc32c_bytes_per_second),
+    ];
+    let direct = backend == Some("uring");
+    if backend.is_some() {
+        let io = if direct { Io::Direct } else { Io::Buffered };
+        let name = if direct { "direct writes" } else { "writes into the page cache" };
+        let best = limits.bandwidths.iter().filter(|one| one.io == io && one.direction == Direction::Write);
+        let best = best.map(|one| one.bytes_per_second).fold(0.0, f64::max);
+        found.push((name.to_owned(), sent * replicas, best));
+    }
+    let codec = workload.producer.iter().find(|(name, _)| name == "compression.type").map(|(_, codec)| codec.as_str());
+    if let Some(rate) = limits.codecs.iter().find(|rate| Some(rate.codec.as_str()) == codec) {
+        let raw = measured.batches.bytes_uncompressed as f64 / seconds;
+        found.push((format!("{} of one thread", rate.codec), raw, rate.compress_bytes_per_second));
+    }
+    let share = |(limit, used, most): (String, f64, f64)| (most > 0.0).then(|| Share { limit, share: used / most });
+    let mut shares: Vec<Share> = found.into_iter().filter_map(share).collect();
+    shares.sort_by(|one, other| other.share.total_cmp(&one.share));
+    shares
+}
