@@ -20,7 +20,7 @@ pub fn write(path: &Path, limits: &Limits) -> anyhow::Result<()> {
     std::fs::write(path, serde_json::to_string_pretty(limits)?).with_context(|| path.display().to_string())
 }
 
-/// Reads a document that [`write`] wrote.
+/// Reads a document that [`write()`] wrote.
 pub fn read(path: &Path) -> anyhow::Result<Limits> {
     let text = std::fs::read_to_string(path).with_context(|| path.display().to_string())?;
     let limits: Limits = serde_json::from_str(&text)
