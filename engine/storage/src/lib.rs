@@ -31,7 +31,8 @@
 //!    become another backend silently.
 //! 5. Count what you do in [`Counters`]: the harness proves from them that a measurement measured you.
 //! 6. Pass [`suite`]: conformance on both disks, faults and crashes on the simulated one.
-//! 7. Hand your [`Kind`] to whoever starts the engine, beside [`kinds`].
+//! 7. Hand your [`Kind`] to whoever starts the engine, beside [`kinds`]: `logdyno::main_with` makes a `logdyno` that knows it.
+//!    `bench-harness/examples/paced_backend.rs` is a small whole one.
 
 pub mod contract;
 pub mod counters;
