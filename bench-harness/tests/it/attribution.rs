@@ -48,6 +48,7 @@ fn check(measured: &Measured) {
     assert!(measured.proof.iter().all(|evidence| evidence.holds), "{:?}", measured.proof);
 }
 
+/// Row 4.
 #[test]
 fn steps_add_up_and_the_proof_holds_on_every_backend() {
     for kind in kinds() {

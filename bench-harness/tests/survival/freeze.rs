@@ -38,6 +38,7 @@ fn outcome(mut sent: SendFuture) -> Result<Offset, ErrorCode> {
     }
 }
 
+/// Row 10.
 /// The record cannot be acknowledged while the frozen follower is in sync: it never fetches it. That lasts for the lag
 /// time after its last fetch, which was at most a long poll (500 ms) and a busy machine's hiccup before the freeze.
 #[test]

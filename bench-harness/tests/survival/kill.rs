@@ -32,6 +32,7 @@ fn what_the_leader_acknowledged_survives_kill_9() {
     backends::on_each(|backend| survive(backend, "1"));
 }
 
+/// Row 2.
 #[test]
 fn what_all_replicas_acknowledged_survives_kill_9() {
     backends::on_each(|backend| survive(backend, "all"));

@@ -11,6 +11,7 @@ use crate::{backends, segments};
 
 const CONFIG: &str = "log.segment.bytes=1048576\n";
 
+/// Row 11.
 /// Row 9: files may roll at different offsets, so they are compared as one.
 #[test]
 fn three_replicas_are_byte_equal() {

@@ -38,6 +38,7 @@ def expect(found, wanted, what):
 
 
 def codecs(client, cell):
+    """Rows 56, 57: compressed once, by the client, and so it is on disk and on its way back."""
     for codec in wire.CODECS:
         topic = cell.topic(codec)
         sent = lines(200)
@@ -90,7 +91,7 @@ def idempotence(client, cell):
 
 
 def group(client, cell):
-    """Row 17: a member that comes back goes on where it committed: nothing skipped, nothing twice."""
+    """Rows 17, 32, 132, 135: a member that comes back goes on where it committed: nothing skipped, nothing twice."""
     topic = cell.topic(partitions=2)
     client.produce(cell.broker, topic, lines(40, partitions=2))
     first = client.member(cell.broker, topic, cell.group, limit=40)

@@ -30,7 +30,11 @@ pub(super) async fn answer(desk: &Desk, request: &Request, peer: IpAddr) -> Resu
         // As Java prints an address.
         client_host: format!("/{peer}"),
         session_timeout: millis(asked.session_timeout_ms),
-        rebalance_timeout: millis(asked.rebalance_timeout_ms),
+        rebalance_timeout: millis(match asked.rebalance_timeout_ms {
+            // Version 0 knows one timeout only.
+            unknown if unknown < 0 => asked.session_timeout_ms,
+            known => known,
+        }),
         protocol_type: asked.protocol_type.to_string(),
         protocols: protocols.collect(),
         comes_again: request.version >= COMES_AGAIN,

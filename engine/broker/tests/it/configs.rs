@@ -22,7 +22,7 @@ fn text(text: &str) -> StrBytes {
     StrBytes::from_string(text.to_owned())
 }
 
-async fn describe(channel: &Channel, kind: i8, name: &str, version: i16) -> DescribeConfigsResult {
+pub(crate) async fn describe(channel: &Channel, kind: i8, name: &str, version: i16) -> DescribeConfigsResult {
     let resource = DescribeConfigsResource::default()
         .with_resource_type(kind)
         .with_resource_name(text(name))

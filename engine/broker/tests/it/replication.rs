@@ -21,6 +21,7 @@ fn three(more: &str) -> Three {
     Three { brokers, dirs }
 }
 
+/// Row 6.
 /// Rows 3, 8, 64; §7 no. 3.
 #[test]
 fn acks_all_waits_for_three_replicas_and_only_the_leader_serves() {

@@ -92,6 +92,7 @@ fn records_come_in_order_and_in_small_polls() {
     consumer.close();
 }
 
+/// Rows 39, 42.
 /// Row 33: null and empty are different, headers keep their order and repeat.
 #[test]
 fn a_record_comes_back_as_it_was() {
@@ -186,6 +187,7 @@ fn offset_reset_by_duration_goes_by_the_records_time() {
     assert_eq!(all_as_young.position(&zero()).unwrap(), Offset(0));
 }
 
+/// Row 41.
 #[test]
 fn seek_goes_anywhere_also_into_a_batch() {
     let cluster = Cluster::start(1, &[1]);

@@ -100,6 +100,7 @@ fn an_old_generation_is_fenced() {
     assert_eq!(empty.may_commit("a", None, 3, now), Err(GroupError::IllegalGeneration));
 }
 
+/// Row 130.
 /// KIP-345: a restarted static member takes its own place, without a rebalance.
 #[test]
 fn a_static_member_comes_back_without_a_rebalance() {

@@ -198,6 +198,7 @@ fn a_flush_makes_every_batch_ready() {
     assert!(bench.ready_nodes(&two).is_empty());
 }
 
+/// Row 48.
 /// A request takes along what waits for the same broker, one batch per partition, up to max.request.size.
 #[test]
 fn a_drain_takes_one_batch_per_partition_within_the_request_size() {
