@@ -213,6 +213,7 @@ fn load_in_words(plan: &Plan) -> String {
     };
     let load = match plan.load {
         Load::Rate(rate) => format!("open loop, {rate}/s"),
+        Load::Poisson(rate) => format!("open loop, {rate}/s in the mean, Poisson arrivals"),
         Load::Times(scale) => format!("open loop at their own times × {scale}"),
         Load::Closed { in_flight } => format!("closed loop, {in_flight} in flight"),
     };

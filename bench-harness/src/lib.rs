@@ -13,6 +13,7 @@ pub mod load;
 pub mod measure;
 pub mod progress;
 pub mod proof;
+mod random;
 pub mod records;
 pub mod report;
 pub mod result;

@@ -136,7 +136,7 @@ impl Generator<'_> {
                 }
                 (!self.window.is_ended() && !self.is_over()).then_some(None)
             }
-            Schedule::Rate(_) | Schedule::Times { .. } => {
+            Schedule::Rate(_) | Schedule::Poisson { .. } | Schedule::Times { .. } => {
                 let intended = Nanos(self.start.0.saturating_add(self.schedule.intended_ns(number)?));
                 self.sleep_until(intended).then_some(Some(intended))
             }

@@ -6,14 +6,28 @@
 use std::sync::Arc;
 
 use super::ratio::Ratio;
+use crate::random::Random;
 
 const SECOND_NS: u128 = 1_000_000_000;
+
+/// After so many records Poisson arrivals begin again: counts over spans of about as many records no longer vary.
+const POISSON_CYCLE: u64 = 1 << 20;
+
+/// All runs get the same arrivals, so that they can be compared.
+const POISSON_SEED: u64 = 0x504F_4953_534F_4E31;
 
 /// When the n-th record is to be sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Schedule {
     /// Open loop: `rate` records a second.
     Rate(Ratio),
+    /// Open loop: `rate` records a second in the mean, each independent of the others.
+    Poisson {
+        /// The mean rate, exact over each cycle.
+        rate: Ratio,
+        /// The moments of one cycle after its first, in billionths of the mean interval, ascending.
+        since_first: Arc<[u64]>,
+    },
     /// Open loop: at the records' own times.
     Times {
         /// The time of each record of a pass after the first, in nanoseconds, ascending.
@@ -43,11 +57,30 @@ impl Schedule {
         Schedule::Times { since_first_ns, cycle_ns: span + (span / gaps).max(1), scale }
     }
 
+    /// Poisson arrivals, whose gaps are exponentially distributed.
+    ///
+    /// Given how many arrivals a span holds, a Poisson process has them independent and uniform in it (Kingman, Poisson
+    /// Processes, 1993, section 2.4): drawn so and sorted, the moments are whole numbers and their mean rate is exact.
+    #[must_use]
+    pub fn poisson(rate: Ratio) -> Schedule {
+        let mut random = Random::of_seed(POISSON_SEED);
+        let cycle = POISSON_CYCLE * SECOND_NS as u64;
+        let drawn = (1..POISSON_CYCLE).map(|_| random.below(cycle));
+        let mut since_first: Vec<u64> = std::iter::once(0).chain(drawn).collect();
+        since_first.sort_unstable();
+        Schedule::Poisson { rate, since_first: since_first.into() }
+    }
+
     /// Nanoseconds from the start to the moment of record `number`; `None` in a closed loop, where nobody knows.
     #[must_use]
     pub fn intended_ns(&self, number: u64) -> Option<u64> {
         match self {
             Schedule::Rate(rate) => Some(rate.divide(u128::from(number) * SECOND_NS)),
+            Schedule::Poisson { rate, since_first } => {
+                let within = number % since_first.len() as u64;
+                let intervals = u128::from(number - within) * SECOND_NS + u128::from(since_first[within as usize]);
+                Some(rate.divide(intervals))
+            }
             Schedule::Times { since_first_ns, cycle_ns, scale } => {
                 let records = since_first_ns.len() as u64;
                 let within = since_first_ns[(number % records) as usize];
@@ -110,9 +143,52 @@ mod tests {
         assert_eq!(moments, [0, 500, 500, 3_000, 4_000, 4_500]);
     }
 
+    /// Exponential gaps have a standard deviation as long as their mean and a share of 1/e above it; counts in spans of
+    /// 50 mean gaps have a variance as large as their mean. Even gaps would give 0, 0 and 0.
+    #[test]
+    fn poisson_gaps_are_exponential_and_counts_vary_as_much_as_their_mean() {
+        let schedule = Schedule::poisson("40000".parse().unwrap());
+        let moments: Vec<u64> = (0..400_000).map(|number| schedule.intended_ns(number).unwrap()).collect();
+        assert!(moments.is_sorted());
+        let gaps: Vec<f64> = moments.windows(2).map(|pair| (pair[1] - pair[0]) as f64).collect();
+        let (mean, variance) = mean_and_variance(&gaps);
+        assert!((mean / 25_000.0 - 1.0).abs() < 0.005, "mean gap {mean} ns");
+        assert!((variance.sqrt() / mean - 1.0).abs() < 0.02, "{variance}");
+        let above = gaps.iter().filter(|gap| **gap > mean).count() as f64 / gaps.len() as f64;
+        assert!((above - (-1.0_f64).exp()).abs() < 0.005, "{above}");
+        let mut counts = vec![0.0; 7_900];
+        for moment in moments {
+            if let Some(count) = counts.get_mut((moment / 1_250_000) as usize) {
+                *count += 1.0;
+            }
+        }
+        let (mean, variance) = mean_and_variance(&counts);
+        assert!((variance / mean - 1.0).abs() < 0.1, "Fano factor {}", variance / mean);
+    }
+
+    #[test]
+    fn poisson_keeps_its_mean_rate_to_the_nanosecond_over_any_number_of_cycles() {
+        for text in ["40000", "7", "333333.333"] {
+            let (poisson, even) = (Schedule::poisson(text.parse().unwrap()), rate(text));
+            for cycles in [0, 1, 2, 1_000, 10_000] {
+                let number = cycles * POISSON_CYCLE;
+                assert_eq!(poisson.intended_ns(number), even.intended_ns(number), "{text}/s");
+            }
+        }
+    }
+
+    fn mean_and_variance(values: &[f64]) -> (f64, f64) {
+        let mean = values.iter().sum::<f64>() / values.len() as f64;
+        (mean, values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / values.len() as f64)
+    }
+
     #[test]
     fn what_is_due_agrees_with_the_moments() {
-        for schedule in [rate("3"), Schedule::of_times(&[0, 7, 7, 9], "3".parse().unwrap())] {
+        for schedule in [
+            rate("3"),
+            Schedule::poisson("3".parse().unwrap()),
+            Schedule::of_times(&[0, 7, 7, 9], "3".parse().unwrap()),
+        ] {
             for number in 0..50 {
                 let moment = schedule.intended_ns(number).unwrap();
                 assert!(schedule.due(moment).unwrap() > number);

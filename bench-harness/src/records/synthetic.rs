@@ -3,6 +3,7 @@
 use bytes::Bytes;
 
 use super::Record;
+use crate::random::Random;
 use crate::workload::RecordSource;
 
 /// The byte that fills values where chance does not.
@@ -11,7 +12,7 @@ const FILL: u8 = b'.';
 /// Makes the records of a synthetic source; none of another.
 pub(super) fn make(source: &RecordSource) -> Vec<Record> {
     let RecordSource::Synthetic { size, entropy, keys, key_skew, distinct, seed } = source else { return Vec::new() };
-    let mut random = Random(*seed);
+    let mut random = Random::of_seed(*seed);
     let keys = Keys::new(*keys, *key_skew);
     let share = share_of_chance(*entropy);
     (0..*distinct)
@@ -80,18 +81,6 @@ impl Keys {
         let point = (random.next() >> 11) as f64 / (1_u64 << 53) as f64;
         let rank = self.cumulated.partition_point(|share| *share <= point).min(self.cumulated.len() - 1);
         Some(format!("key-{rank:08}").into())
-    }
-}
-
-/// SplitMix64 (Steele, Lea, Flood: Fast splittable pseudorandom number generators, 2014).
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        mixed ^ (mixed >> 31)
     }
 }
 

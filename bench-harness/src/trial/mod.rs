@@ -82,6 +82,7 @@ impl From<TargetError> for TrialError {
 pub fn schedule(plan: &Plan, records: &RecordSet) -> Schedule {
     match plan.load {
         Load::Rate(rate) => Schedule::Rate(rate),
+        Load::Poisson(rate) => Schedule::poisson(rate),
         Load::Times(scale) => Schedule::of_times(records.times_ns().unwrap_or(&[0]), scale),
         Load::Closed { in_flight } => Schedule::Closed { in_flight },
     }

@@ -152,6 +152,8 @@ pub struct TopicPlan {
 pub enum Load {
     /// Open loop: this many records a second, whatever the system does.
     Rate(Ratio),
+    /// Open loop: this many records a second in the mean, each independent of the others.
+    Poisson(Ratio),
     /// Open loop: at the records' own times, multiplied by this.
     Times(Ratio),
     /// Closed loop: the next record is sent when fewer than this many are not yet acknowledged.

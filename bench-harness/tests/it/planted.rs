@@ -1,9 +1,14 @@
 //! Faults that are planted in the null target: each is found, and named by partition and offset.
 
+use std::path::Path;
 use std::time::Duration;
 
+use logdyno::load::Schedule;
+use logdyno::records::RecordSet;
 use logdyno::result::VerdictKind;
 use logdyno::target::{Fault, NullTarget};
+use logdyno::trial::schedule;
+use logdyno::workload::{Overrides, parse};
 
 use crate::scene::{Scene, verdicts};
 
@@ -38,6 +43,24 @@ fn a_sound_run_has_no_fault_and_measures_every_record() {
     let records = measured.records;
     assert_eq!((records.sent, records.acknowledged, records.delivered, records.measured), (600, 600, 600, 600));
     assert_eq!((measured.to_acknowledgement.total.count(), measured.to_delivery.total.count()), (600, 600));
+}
+
+/// What a workload says of its arrivals is what its trial is driven by, and what its result tells.
+#[test]
+fn poisson_arrivals_are_kept_to_checked_and_named() {
+    let text = STEADY.replace("rate = 4000", "rate = 4000\narrivals = \"poisson\"");
+    let ended = Scene::new(&text).run(NullTarget::default(), &[]);
+    assert!(
+        ended.result.workload.load.ends_with("4000/s in the mean, Poisson arrivals"),
+        "{}",
+        ended.result.workload.load
+    );
+    let logdyno::result::Outcome::Measured(measured) = &ended.result.trials[0].outcome else { panic!("{ended:?}") };
+    assert!(!verdicts(measured).iter().any(|text| text.starts_with("INVALID")), "{:?}", verdicts(measured));
+    assert_eq!((measured.records.acknowledged, measured.records.delivered), (600, 600));
+    let plan = parse(Path::new("scene.toml"), &text, &Overrides::default()).unwrap();
+    let records = RecordSet::load(&plan).unwrap();
+    assert_eq!(schedule(&plan, &records), Schedule::poisson("4000".parse().unwrap()));
 }
 
 /// Record 200 of two partitions by turns is offset 100 of partition 0.

@@ -87,6 +87,16 @@ fn keys_that_do_not_go_together_are_named() {
         &[],
         "w.toml:4: `records.key` is for records of a `file`: these are made up",
     );
+    check(
+        &with("rate = 1000", "in.flight = 5\narrivals = \"poisson\""),
+        &[],
+        "w.toml:11: `load.arrivals` cannot be `poisson`: it says how the records of a `rate` arrive, and none is given",
+    );
+    check(
+        &with("rate = 1000", "rate = 1000\narrivals = \"uneven\""),
+        &[],
+        "w.toml:11: `load.arrivals` cannot be `uneven`: it takes \"even\" or \"poisson\"",
+    );
     let both = with("rate = 1000", "rate = 1000\nin.flight = 5");
     let (code, stderr) = run(&both, &[]);
     assert!(code == 2 && stderr.contains("w.toml:11: [load] needs exactly one of"), "{stderr}");

@@ -20,7 +20,7 @@ pub(super) const RECORDS: &[&str] = &[
 pub(super) const OF_FILES: &[&str] = &["format", "key", "time.field", "time.format"];
 /// Those that only made-up records have.
 pub(super) const OF_SYNTHETIC: &[&str] = &["entropy", "keys", "key.skew", "distinct", "seed"];
-pub(super) const LOAD: &[&str] = &["rate", "time.scale", "in.flight"];
+pub(super) const LOAD: &[&str] = &["rate", "arrivals", "time.scale", "in.flight"];
 pub(super) const RUN: &[&str] = &[
     "warm.up",
     "warm.up.records",

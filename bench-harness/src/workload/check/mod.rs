@@ -15,7 +15,7 @@ use self::values::{Unit, one_extent, optional, ratio, refuse, text_of, texts, wh
 use super::Overrides;
 use super::error::{Place, WorkloadError};
 use super::plan::{Extent, Load, Plan, RunPlan, TopicPlan};
-use super::raw::{Raw, Table};
+use super::raw::{Entry, Raw, Table};
 
 type Checked<T> = Result<T, WorkloadError>;
 
@@ -82,10 +82,18 @@ fn topic(workload: &str, mut table: Table) -> Checked<TopicPlan> {
 
 fn load(mut table: Table, has_times: bool) -> Checked<Load> {
     let rate = table.take("rate");
+    let arrivals = table.take("arrivals");
     let scale = table.take("time.scale");
     let in_flight = table.take("in.flight");
+    if let (None, Some(arrivals)) = (&rate, &arrivals) {
+        return Err(refuse(&table, arrivals, "it says how the records of a `rate` arrive, and none is given"));
+    }
     let load = match (&rate, &scale, &in_flight) {
-        (Some(rate), None, None) => Load::Rate(ratio(&table, rate)?),
+        (Some(rate), None, None) => {
+            let is_poisson = arrivals.as_ref().map_or(Ok(false), |entry| is_poisson(&table, entry))?;
+            let rate = ratio(&table, rate)?;
+            if is_poisson { Load::Poisson(rate) } else { Load::Rate(rate) }
+        }
         (None, Some(scale), None) if has_times => Load::Times(ratio(&table, scale)?),
         (None, Some(scale), None) => {
             return Err(refuse(&table, scale, "the records have no time of their own: say records.time.field"));
@@ -98,6 +106,14 @@ fn load(mut table: Table, has_times: bool) -> Checked<Load> {
         }
     };
     Ok(load)
+}
+
+fn is_poisson(table: &Table, arrivals: &Entry) -> Checked<bool> {
+    match text_of(table, arrivals)?.as_str() {
+        "even" => Ok(false),
+        "poisson" => Ok(true),
+        _ => Err(refuse(table, arrivals, "it takes \"even\" or \"poisson\"")),
+    }
 }
 
 fn run(mut table: Table, records: Option<Extent>, topic: &TopicPlan, overrides: &Overrides) -> Checked<RunPlan> {
