@@ -1,10 +1,11 @@
 //! `logdyno report`: prints a saved result again.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use crate::{report, result};
+use crate::report;
+use crate::result::{self, RunResult};
 
 /// Print saved results again.
 #[derive(Args, Debug)]
@@ -15,19 +16,30 @@ pub(super) struct Report {
     /// JSON documents, one a line, instead of tables.
     #[arg(long)]
     json: bool,
+    /// Also write all of them to one HTML page that needs nothing else.
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
 }
 
 impl Report {
     /// Prints them in turn.
     pub(super) fn run(self) -> anyhow::Result<()> {
-        for path in &self.results {
-            let result = result::read(path)?;
+        let results = self.results.iter().map(|path| result::read(path)).collect::<Result<Vec<_>, _>>()?;
+        for result in &results {
             if self.json {
-                println!("{}", serde_json::to_string(&result)?);
+                println!("{}", serde_json::to_string(result)?);
             } else {
-                println!("{}", report::render(&result));
+                println!("{}", report::render(result));
             }
         }
-        Ok(())
+        self.html.iter().try_for_each(|file| write_html(file, &results))
     }
+}
+
+/// Writes a page, and says so on stderr.
+pub(super) fn write_html(file: &Path, results: &[RunResult]) -> anyhow::Result<()> {
+    let page = report::render_html(results)?;
+    std::fs::write(file, page).map_err(|error| anyhow::anyhow!("{} cannot be written: {error}", file.display()))?;
+    eprintln!("wrote {}", file.display());
+    Ok(())
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use clap::Args;
 use logdyno_engine::storage::Kind;
 
+use super::report::write_html;
 use crate::campaign::{Campaign, Ended, Jobs};
 use crate::exit::Exit;
 use crate::progress::Watcher;
@@ -41,6 +42,9 @@ pub(super) struct Run {
     /// Print results as JSON documents, one a line, instead of tables.
     #[arg(long)]
     json: bool,
+    /// Also write all results to one HTML page that needs nothing else.
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
 }
 
 impl Run {
@@ -61,6 +65,7 @@ impl Run {
         let stop = Stop::on_signals()?;
         let out = self.out.unwrap_or_else(|| PathBuf::from("results/local").join(stamp()));
         let mut exit = Exit::Pass;
+        let mut results = Vec::new();
         for campaign in &campaigns {
             let folder = out.join(&campaign.plan().name);
             let ended = campaign.run(&folder, &stop, &mut Watcher::new())?;
@@ -70,11 +75,14 @@ impl Run {
                 println!("{}", report::render_shares(&ended.result, limits));
             }
             eprintln!("saved {} trials in {}", ended.result.trials.len(), folder.join("result.json").display());
+            results.push(ended.result);
             if ended.is_interrupted {
                 eprintln!("interrupted: the trial under way was dropped, and so was what would have followed");
-                return Ok(Exit::Error);
+                exit = Exit::Error;
+                break;
             }
         }
+        self.html.iter().try_for_each(|file| write_html(file, &results))?;
         Ok(exit)
     }
 }

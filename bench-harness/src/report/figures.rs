@@ -4,21 +4,15 @@ use comfy_table::Table;
 
 use super::cells::{QUANTILES, duration_cell, quantile_cell, table};
 use super::format::{bytes, duration, number, whole};
-use crate::result::Measured;
+use crate::result::{Durability, Measured};
 
 pub(super) fn throughput(trials: &[(String, &Measured)]) -> Table {
     let mut table = table(["", "an ack promises", "offered/s", "achieved/s", "bytes/s", "measured", "in", "verified"]);
     for (label, measured) in trials {
-        let durability = &measured.durability;
-        let promise = match durability.replicas {
-            0 => "nothing".to_owned(),
-            1 => format!("{} on 1 replica", durability.level),
-            replicas => format!("{} on {replicas} replicas", durability.level),
-        };
         let records = &measured.records;
         table.add_row([
             label.clone(),
-            promise,
+            promise(&measured.durability),
             measured.offered_per_second.map_or_else(|| "closed loop".to_owned(), number),
             number(measured.achieved_per_second),
             bytes(measured.achieved_bytes_per_second),
@@ -28,6 +22,15 @@ pub(super) fn throughput(trials: &[(String, &Measured)]) -> Table {
         ]);
     }
     table
+}
+
+/// What an acknowledgement promises, in words.
+pub(super) fn promise(durability: &Durability) -> String {
+    match durability.replicas {
+        0 => "nothing".to_owned(),
+        1 => format!("{} on 1 replica", durability.level),
+        replicas => format!("{} on {replicas} replicas", durability.level),
+    }
 }
 
 pub(super) fn latency(trials: &[(String, &Measured)]) -> Table {

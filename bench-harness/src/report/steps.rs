@@ -77,16 +77,31 @@ fn total_cells(measured: &Measured, path: &PathResult) -> [String; 4] {
 
 pub(super) fn slowest(text: &mut String, trials: &[(String, &Measured)]) {
     text.push_str("\nWhat the slowest records waited for\n");
-    for (label, measured) in trials {
-        for (name, path) in [("ack", &measured.to_acknowledgement), ("delivery", &measured.to_delivery)] {
-            let count = path.slowest.len();
-            text.push_str(&format!("  {label}, to {name}, {count} records: {}\n", composition(&path.slowest)));
-        }
+    for line in slowest_of(trials) {
+        text.push_str(&format!("  {line}\n"));
     }
+}
+
+/// A line for each trial and path.
+pub(super) fn slowest_of(trials: &[(String, &Measured)]) -> Vec<String> {
+    let lines = |(label, measured): &(String, &Measured)| {
+        [("ack", &measured.to_acknowledgement), ("delivery", &measured.to_delivery)].map(|(name, path)| {
+            let count = path.slowest.len();
+            format!("{label}, to {name}, {count} records: {}", composition(&path.slowest))
+        })
+    };
+    trials.iter().flat_map(lines).collect()
 }
 
 /// The steps that make up the records' time, largest first.
 fn composition(records: &[SlowRecord]) -> String {
+    let shares = shares_of(records);
+    let shares = shares.iter().take_while(|(_, share)| *share >= 0.01);
+    shares.map(|(step, share)| format!("{} {}", percent(*share), step.name())).collect::<Vec<_>>().join(", ")
+}
+
+/// Each step's share of the records' time, largest first.
+pub(super) fn shares_of(records: &[SlowRecord]) -> Vec<(Step, f64)> {
     let mut sums: BTreeMap<Step, u64> = BTreeMap::new();
     for (step, ns) in records.iter().flat_map(|record| &record.steps_ns) {
         *sums.entry(*step).or_default() += ns;
@@ -95,6 +110,5 @@ fn composition(records: &[SlowRecord]) -> String {
     let mut shares: Vec<(Step, f64)> =
         sums.into_iter().map(|(step, ns)| (step, ns as f64 / total.max(1) as f64)).collect();
     shares.sort_by(|a, b| b.1.total_cmp(&a.1));
-    let shares = shares.iter().take_while(|(_, share)| *share >= 0.01);
-    shares.map(|(step, share)| format!("{} {}", percent(*share), step.name())).collect::<Vec<_>>().join(", ")
+    shares
 }

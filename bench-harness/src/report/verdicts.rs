@@ -40,7 +40,8 @@ pub(super) fn verdicts(text: &mut String, result: &RunResult) {
     }
 }
 
-fn sound(result: &RunResult, measured: &Measured) -> String {
+/// What was verified of a trial without a verdict.
+pub(super) fn sound(result: &RunResult, measured: &Measured) -> String {
     let records = &measured.records;
     let source = result.workload.records;
     let what = match (records.passes, records.sent % source.max(1)) {

@@ -14,7 +14,7 @@ pub(crate) use environment::utc_now;
 pub use file::{FORMAT, ResultError, VERSION, read, write};
 pub use hlog::write_hlog;
 
-use crate::measure::{BatchPanel, Distribution, Step};
+use crate::measure::{BatchPanel, Distribution, OverTime, Step};
 use crate::proof::Evidence;
 
 /// A workload's result: one document.
@@ -121,6 +121,9 @@ pub struct Measured {
     pub to_delivery: PathResult,
     /// From the call of `send` to the acknowledgement.
     pub service: Distribution,
+    /// How throughput and latency went over the measured part; `None` in results of before it was saved.
+    #[serde(default)]
+    pub over_time: Option<OverTime>,
     /// How late the generator was by its own fault.
     pub generator_lag: Distribution,
     /// The producers' batches; their number is also the number of independent samples.

@@ -39,7 +39,8 @@ pub(super) fn measured(
     let proof = proof(trial, &durability, &counts, &driven, batches);
     let verdicts = verdicts(&driven, &proof, backlog.as_ref());
     let mean_bytes = trial.records.bytes() as f64 / trial.records.len() as f64;
-    let Joined { to_acknowledgement, to_delivery, service, panel, failed, .. } = driven.joined;
+    let Joined { to_acknowledgement, to_delivery, service, panel, failed, timeline, acknowledged, .. } = driven.joined;
+    let over_time = Some(timeline.over(driven.begin, end, &acknowledged));
     Measured {
         durability,
         records: RecordCounts {
@@ -57,6 +58,7 @@ pub(super) fn measured(
         to_acknowledgement: path_result(to_acknowledgement, |step| is_on_ack_path(&settings.path, step)),
         to_delivery: path_result(to_delivery, |step| is_on_delivery_path(&settings.path, step)),
         service,
+        over_time,
         generator_lag: driven.generated.lag,
         batches: panel,
         batch_size: config.batch_size as u64,

@@ -2,6 +2,7 @@
 
 mod attribution;
 mod limits;
+mod page;
 mod planted;
 mod program;
 mod proof;

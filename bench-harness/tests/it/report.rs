@@ -11,7 +11,7 @@ use logdyno::result::{
 };
 
 /// As many records as batches: so many independent samples.
-fn measured(batches: u64) -> Measured {
+pub(crate) fn measured(batches: u64) -> Measured {
     let distribution = |ns: u64| {
         let mut distribution = Distribution::new();
         distribution.record_n(ns, batches * 9 / 10);
@@ -33,6 +33,7 @@ fn measured(batches: u64) -> Measured {
         to_acknowledgement: path(&[(Step::Schedule, 20_000), (Step::Batch, 900_000), (Step::Acknowledge, 80_000)]),
         to_delivery: path(&[(Step::Schedule, 20_000), (Step::Batch, 900_000), (Step::Deliver, 180_000)]),
         service: distribution(980_000),
+        over_time: None,
         generator_lag: distribution(15_000),
         batches: BatchPanel {
             batches,
@@ -53,7 +54,7 @@ fn measured(batches: u64) -> Measured {
     }
 }
 
-fn result(outcomes: Vec<(&str, Outcome)>) -> RunResult {
+pub(crate) fn result(outcomes: Vec<(&str, Outcome)>) -> RunResult {
     let trial = |(backend, outcome): (&str, Outcome)| Trial {
         target: "embedded".to_owned(),
         backend: Some(backend.to_owned()),

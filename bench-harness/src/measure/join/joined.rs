@@ -1,6 +1,7 @@
 //! What a join has measured.
 
 use super::super::distribution::Distribution;
+use super::super::over_time::Timeline;
 use super::super::panel::BatchPanel;
 use super::super::path::{Step, StepTimes};
 use super::super::series::Series;
@@ -17,6 +18,8 @@ pub struct Joined {
     pub to_delivery: PathJoined,
     /// From the call of `send` to the acknowledgement: what a generator that waits would have seen.
     pub service: Distribution,
+    /// Latencies to the acknowledgement over the measured part.
+    pub timeline: Timeline,
     /// The producers' batches.
     pub panel: BatchPanel,
     /// All records that were acknowledged, over time.
@@ -39,6 +42,7 @@ impl Joined {
             to_acknowledgement: PathJoined::new(),
             to_delivery: PathJoined::new(),
             service: Distribution::new(),
+            timeline: Timeline::default(),
             panel: BatchPanel::default(),
             acknowledged: Series::starting_at(start),
             acknowledged_count: 0,

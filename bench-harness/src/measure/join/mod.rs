@@ -200,13 +200,12 @@ impl Join {
                 delivered: partition.marks.delivered.covering(Offset(offset)).unwrap_or_default(),
             };
             self.check(index, offset, &ticket, outcome);
-            if self.begin.is_none_or(|begin| ticket.intended < begin) {
-                continue;
-            }
+            let Some(begin) = self.begin.filter(|begin| ticket.intended >= *begin) else { continue };
             is_measured = true;
             let joined = &mut self.joined;
             let times = to_acknowledgement(&self.settings.path, &moments, &record);
             joined.to_acknowledgement.record(&times, index as i32, offset);
+            joined.timeline.record(ticket.intended.0 - begin.0, times.total());
             acknowledged.add(&times, &mut joined.to_acknowledgement);
             joined.service.record(batch.acknowledged.0.saturating_sub(ticket.called.0));
             if matches!(outcome, Outcome::Delivered(_)) {

@@ -1,0 +1,143 @@
+//! How latency went over the measured part: a small histogram for each interval, and a bounded number of intervals.
+
+use hdrhistogram::Histogram;
+use logdyno_engine::record::Nanos;
+use serde::{Deserialize, Serialize};
+
+use super::series::Series;
+
+/// The width of an interval at first.
+const WIDTH_NS: u64 = 100_000_000;
+
+/// With more intervals than this, neighbours are merged and intervals are twice as long.
+const INTERVALS_MAX: usize = 240;
+
+/// Longer latencies count as this: an hour.
+const LIMIT_NS: u64 = 3_600_000_000_000;
+
+/// Significant digits of a quantile: enough for a plot, at a tenth of the memory of three.
+const DIGITS: u8 = 2;
+
+/// Latencies by the interval of the record's intended time.
+#[derive(Clone, Debug)]
+pub struct Timeline {
+    width_ns: u64,
+    intervals: Vec<Option<Histogram<u64>>>,
+}
+
+/// The measured part cut into intervals.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OverTime {
+    /// Length of an interval.
+    pub interval_ns: u64,
+    /// The intervals in order; the last one may be cut by the end.
+    pub intervals: Vec<Interval>,
+}
+
+/// An interval of the measured part.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Interval {
+    /// How long it is within the measured part.
+    pub length_ns: u64,
+    /// Records that were acknowledged in it.
+    pub acknowledged: u64,
+    /// Measured records that were to be sent in it.
+    pub records: u64,
+    /// Their median from the intended time to the acknowledgement, within 1 %; 0 without records.
+    pub p50_ns: u64,
+    /// Their 99th percentile.
+    pub p99_ns: u64,
+    /// Their longest.
+    pub max_ns: u64,
+}
+
+impl Default for Timeline {
+    fn default() -> Timeline {
+        Timeline { width_ns: WIDTH_NS, intervals: Vec::new() }
+    }
+}
+
+impl Timeline {
+    /// A record that was due `since_ns` after the begin of the measured part took `ns`.
+    pub fn record(&mut self, since_ns: u64, ns: u64) {
+        while since_ns / self.width_ns >= INTERVALS_MAX as u64 {
+            self.merge_neighbours();
+        }
+        let index = (since_ns / self.width_ns) as usize;
+        if self.intervals.len() <= index {
+            self.intervals.resize(index + 1, None);
+        }
+        let histogram = self.intervals[index].get_or_insert_with(|| {
+            Histogram::new_with_bounds(1, LIMIT_NS, DIGITS)
+                .unwrap_or_else(|_| unreachable!("bounds and digits are constants within HdrHistogram's limits"))
+        });
+        histogram.saturating_record(ns);
+    }
+
+    /// The measured part from `begin` to `end`, with what was acknowledged in each interval.
+    #[must_use]
+    pub fn over(&self, begin: Nanos, end: Nanos, acknowledged: &Series) -> OverTime {
+        let length = end.0.saturating_sub(begin.0);
+        let interval = |index: u64| {
+            let (from, to) = (begin.0 + index * self.width_ns, end.0.min(begin.0 + (index + 1) * self.width_ns));
+            let histogram = self.intervals.get(index as usize).and_then(Option::as_ref);
+            let quantile = |q| histogram.map_or(0, |histogram| histogram.value_at_quantile(q));
+            Interval {
+                length_ns: to - from,
+                acknowledged: acknowledged.until(Nanos(to)).saturating_sub(acknowledged.until(Nanos(from))),
+                records: histogram.map_or(0, Histogram::len),
+                p50_ns: quantile(0.5),
+                p99_ns: quantile(0.99),
+                max_ns: quantile(1.0),
+            }
+        };
+        let intervals = (0..length.div_ceil(self.width_ns)).map(interval).collect();
+        OverTime { interval_ns: self.width_ns, intervals }
+    }
+
+    fn merge_neighbours(&mut self) {
+        self.width_ns *= 2;
+        let mut halves = std::mem::take(&mut self.intervals).into_iter();
+        while let Some(first) = halves.next() {
+            self.intervals.push(match (first, halves.next().flatten()) {
+                (Some(mut one), Some(other)) => {
+                    one.add(&other).unwrap_or_else(|_| unreachable!("both have the same bounds"));
+                    Some(one)
+                }
+                (one, other) => one.or(other),
+            });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const S: u64 = 1_000_000_000;
+
+    #[test]
+    fn intervals_are_cut_at_the_end_and_gaps_stay() {
+        let mut timeline = Timeline::default();
+        timeline.record(0, 1_000);
+        timeline.record(250_000_000, 9_000);
+        let mut acknowledged = Series::starting_at(Nanos(S));
+        acknowledged.add(Nanos(S + 5), 1);
+        acknowledged.add(Nanos(S + 250_000_000), 1);
+        let over = timeline.over(Nanos(S), Nanos(S + 280_000_000), &acknowledged);
+        let seen: Vec<_> = over.intervals.iter().map(|i| (i.length_ns, i.acknowledged, i.records)).collect();
+        assert_eq!(seen, [(100_000_000, 1, 1), (100_000_000, 0, 0), (80_000_000, 1, 1)]);
+        assert_eq!((over.intervals[0].p99_ns / 100, over.intervals[1].p99_ns), (10, 0));
+        assert_eq!(over.intervals[2].max_ns / 100, 90);
+    }
+
+    /// An hour has no more intervals than a minute, and no record is forgotten in merging.
+    #[test]
+    fn a_long_run_merges_its_intervals() {
+        let mut timeline = Timeline::default();
+        (0..3_600).for_each(|second| timeline.record(second * S, 1_000 + second));
+        let over = timeline.over(Nanos(0), Nanos(3_600 * S), &Series::starting_at(Nanos(0)));
+        assert!((INTERVALS_MAX / 2..=INTERVALS_MAX).contains(&over.intervals.len()), "{}", over.intervals.len());
+        assert_eq!(over.intervals.iter().map(|interval| interval.records).sum::<u64>(), 3_600);
+    }
+}

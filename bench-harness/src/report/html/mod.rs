@@ -1,0 +1,210 @@
+//! Results as one HTML page that needs nothing else: no script, no network, no font. The plots are drawn here, as SVG.
+//!
+//! Tables are those of the text report, cell by cell, so the two cannot differ; each plot names its values in
+//! `data-` attributes and titles, for readers and tests that do not look at pixels.
+
+mod attribution;
+mod axis;
+mod over_time;
+mod percentiles;
+
+use askama::Template;
+use comfy_table::Table;
+
+use super::cells::NOTHING;
+use super::figures::{latency, promise, throughput};
+use super::steps::{slowest_of, steps};
+use super::verdicts::sound;
+use super::work::{batches, counters};
+use super::{label, measured_of};
+use crate::result::{Measured, Outcome, RunResult, Trial};
+
+/// The whole page of one or several results.
+pub fn render_html(results: &[RunResult]) -> Result<String, askama::Error> {
+    Page { title: title(results), results: results.iter().map(section).collect() }.render()
+}
+
+#[derive(Template)]
+#[template(path = "report.html")]
+struct Page {
+    title: String,
+    results: Vec<Section>,
+}
+
+/// One result.
+struct Section {
+    name: String,
+    question: String,
+    command: String,
+    facts: Vec<(&'static str, String)>,
+    is_debug: bool,
+    verdicts: Vec<Card>,
+    classes: Vec<Class>,
+    plots: Vec<Plot>,
+    tables: Vec<(&'static str, Grid)>,
+    slowest: Vec<String>,
+    proof: Vec<Proof>,
+    settings: Vec<(&'static str, Vec<(String, String)>)>,
+    workload: String,
+}
+
+/// A trial's verdict.
+struct Card {
+    label: String,
+    /// A class of the style sheet: `good`, `bad` or `doubtful`.
+    tone: &'static str,
+    word: &'static str,
+    reasons: Vec<String>,
+}
+
+/// Trials whose acknowledgements promise the same: only these are compared.
+struct Class {
+    promise: String,
+    throughput: Grid,
+    latency: Grid,
+}
+
+/// A plot with what it shows in words.
+pub(super) struct Plot {
+    title: &'static str,
+    caption: &'static str,
+    legend: Vec<(String, String)>,
+    svg: String,
+}
+
+struct Proof {
+    label: String,
+    holds: bool,
+    name: String,
+    detail: String,
+}
+
+/// A table's cells.
+struct Grid {
+    header: Vec<String>,
+    rows: Vec<Vec<String>>,
+}
+
+impl From<Table> for Grid {
+    fn from(table: Table) -> Grid {
+        let texts = |row: &comfy_table::Row| row.cell_iter().map(comfy_table::Cell::content).collect();
+        Grid { header: table.header().map(texts).unwrap_or_default(), rows: table.row_iter().map(texts).collect() }
+    }
+}
+
+fn title(results: &[RunResult]) -> String {
+    results.iter().map(|result| result.workload.name.as_str()).collect::<Vec<_>>().join(", ")
+}
+
+fn section(result: &RunResult) -> Section {
+    let measured: Vec<(String, &Measured)> = result.trials.iter().filter_map(measured_of).collect();
+    let workload = &result.workload;
+    Section {
+        name: workload.name.clone(),
+        question: workload.question.clone(),
+        command: result.environment.command.clone(),
+        facts: facts(result),
+        is_debug: result.environment.build == "debug",
+        verdicts: result.trials.iter().map(|trial| card(result, trial)).collect(),
+        classes: classes(&measured),
+        plots: plots(&measured),
+        tables: if measured.is_empty() { Vec::new() } else { tables(&measured) },
+        slowest: slowest_of(&measured),
+        proof: proof(&measured),
+        settings: vec![
+            ("producer", workload.producer.clone()),
+            ("consumer", workload.consumer.clone()),
+            ("topic", workload.topic_configs.clone()),
+            ("broker", workload.broker.clone()),
+        ],
+        workload: workload.text.clone(),
+    }
+}
+
+fn facts(result: &RunResult) -> Vec<(&'static str, String)> {
+    let (workload, machine) = (&result.workload, &result.environment);
+    let target = result.trials.first().map_or(NOTHING, |trial| &trial.target);
+    vec![
+        (
+            "target",
+            format!("{target}, {}, {}", counted(workload.brokers, "broker"), counted(workload.producers, "producer")),
+        ),
+        ("records", format!("{} · {}", super::format::whole(workload.records), workload.load)),
+        ("topic", workload.topic.clone()),
+        ("machine", format!("{}, {} cores, {} MiB", machine.processor, machine.cores, machine.memory_mib)),
+        ("system", format!("Linux {} · {}", machine.kernel, machine.file_system)),
+        ("logdyno", format!("{} ({}, {} build)", machine.version, machine.commit, machine.build)),
+        ("began", machine.began.clone()),
+    ]
+}
+
+fn counted(count: u32, noun: &str) -> String {
+    if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
+}
+
+fn card(result: &RunResult, trial: &Trial) -> Card {
+    let (tone, word, reasons) = match &trial.outcome {
+        Outcome::Refused { reason } => ("doubtful", "REFUSED", vec![reason.clone()]),
+        Outcome::Failed { reason } => ("bad", "FAILED", vec![reason.clone()]),
+        Outcome::Measured(measured) => match measured.verdicts.first() {
+            None => ("good", "VERIFIED", vec![sound(result, measured)]),
+            Some(first) => {
+                let reason = |verdict: &crate::result::Verdict| format!("{}: {}", verdict.kind.name(), verdict.reason);
+                ("bad", first.kind.name(), measured.verdicts.iter().map(reason).collect())
+            }
+        },
+    };
+    Card { label: label(trial), tone, word, reasons }
+}
+
+fn classes(trials: &[(String, &Measured)]) -> Vec<Class> {
+    let mut promises: Vec<String> = trials.iter().map(|(_, measured)| promise(&measured.durability)).collect();
+    promises.sort();
+    promises.dedup();
+    let class = |promised: String| {
+        let same = |(_, measured): &&(String, &Measured)| promise(&measured.durability) == promised;
+        let members: Vec<(String, &Measured)> = trials.iter().filter(same).cloned().collect();
+        Class { throughput: throughput(&members).into(), latency: latency(&members).into(), promise: promised }
+    };
+    promises.into_iter().map(class).collect()
+}
+
+fn plots(trials: &[(String, &Measured)]) -> Vec<Plot> {
+    let steady: Vec<(String, &Measured)> = trials.iter().filter(|(_, m)| !m.is_backlogged()).cloned().collect();
+    let plots = [
+        percentiles::plot(&steady, "Latency to the acknowledgement", |m| &m.to_acknowledgement.total),
+        percentiles::plot(&steady, "Latency to the delivery", |m| &m.to_delivery.total),
+        over_time::throughput(trials),
+        over_time::latency(&steady),
+        attribution::plot(&steady, "Where the time went: to the acknowledgement", |m| &m.to_acknowledgement),
+        attribution::plot(&steady, "Where the time went: to the delivery", |m| &m.to_delivery),
+    ];
+    plots.into_iter().flatten().collect()
+}
+
+fn tables(trials: &[(String, &Measured)]) -> Vec<(&'static str, Grid)> {
+    vec![
+        ("Steps to the acknowledgement", steps(trials, |m| &m.to_acknowledgement).into()),
+        ("Steps to the delivery", steps(trials, |m| &m.to_delivery).into()),
+        ("Batches", batches(trials).into()),
+        ("Work for each record acknowledged or delivered in the measured part", counters(trials).into()),
+    ]
+}
+
+fn proof(trials: &[(String, &Measured)]) -> Vec<Proof> {
+    let of = |(label, measured): &(String, &Measured)| {
+        let label = label.clone();
+        measured.proof.clone().into_iter().map(move |evidence| Proof {
+            label: label.clone(),
+            holds: evidence.holds,
+            name: evidence.name,
+            detail: evidence.detail,
+        })
+    };
+    trials.iter().flat_map(of).collect()
+}
+
+/// Text that is safe within SVG.
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+}

@@ -1,0 +1,60 @@
+//! Latency by percentile: both axes logarithmic, a line for each trial, as far as its batches support quantiles.
+
+use super::super::cells::QUANTILES;
+use super::super::format::duration;
+use super::Plot;
+use super::axis::{COLOURS, Canvas, Scale};
+use crate::measure::Distribution;
+use crate::result::Measured;
+
+/// Points of a line for each nine.
+const POINTS_PER_NINE: u32 = 40;
+
+pub(super) fn plot(
+    trials: &[(String, &Measured)],
+    title: &'static str,
+    of: impl Fn(&Measured) -> &Distribution,
+) -> Option<Plot> {
+    let trials: Vec<&(String, &Measured)> = trials.iter().filter(|(_, measured)| of(measured).count() > 0).collect();
+    let lines: Vec<Vec<(f64, f64)>> = trials.iter().map(|(_, m)| points(of(m), quantile_max(m))).collect();
+    let nines = trials.iter().map(|(_, m)| -(1.0 - quantile_max(m)).log10()).fold(1.0, f64::max);
+    let y = Scale::latency(lines.iter().flatten().map(|(_, ns)| *ns));
+    if trials.is_empty() {
+        return None;
+    }
+    let mut canvas = Canvas::new(title, (Scale::Nines { nines }, "percentile of the records"), (y, "latency"));
+    for (index, ((label, measured), line)) in trials.iter().zip(&lines).enumerate() {
+        canvas.line(label, index, line);
+        for (name, quantile, samples) in QUANTILES {
+            if measured.batches.batches >= samples {
+                let ns = of(measured).quantile_ns(quantile);
+                let data = format!(r#"data-quantile="{name}" data-ns="{ns}""#);
+                canvas.mark(index, (quantile, ns as f64), &data, &format!("{label} {name}: {}", duration(ns as f64)));
+            }
+        }
+    }
+    Some(Plot {
+        title,
+        caption: "From the intended time, logarithmic on both axes. A line ends where its number of batches supports no higher percentile.",
+        legend: legend(trials.iter().map(|(label, _)| label)),
+        svg: canvas.finish(),
+    })
+}
+
+/// Trials by colour.
+pub(super) fn legend<'a>(labels: impl Iterator<Item = &'a String>) -> Vec<(String, String)> {
+    labels.enumerate().map(|(index, label)| (format!("c{}", index % COLOURS), label.clone())).collect()
+}
+
+/// The highest quantile that so many batches support, by the rule that [`QUANTILES`] follow; at least the median.
+fn quantile_max(measured: &Measured) -> f64 {
+    const SAMPLES_PER_TAIL: f64 = 3.688;
+    (1.0 - SAMPLES_PER_TAIL / measured.batches.batches.max(1) as f64).clamp(0.5, 0.99999)
+}
+
+fn points(distribution: &Distribution, quantile_max: f64) -> Vec<(f64, f64)> {
+    let nines = -(1.0 - quantile_max).log10();
+    let count = (nines * f64::from(POINTS_PER_NINE)).ceil().max(2.0) as u32;
+    let quantile = |n: u32| 1.0 - 10_f64.powf(-nines * f64::from(n) / f64::from(count));
+    (0..=count).map(quantile).map(|q| (q, distribution.quantile_ns(q) as f64)).collect()
+}

@@ -1,0 +1,121 @@
+//! The HTML page: its values are the result's, and a browser shows it without complaint.
+
+use std::path::Path;
+use std::process::Command;
+
+use logdyno::measure::{Interval, OverTime};
+use logdyno::report::render_html;
+use logdyno::result::{Outcome, RunResult, Verdict, VerdictKind};
+use tempfile::TempDir;
+
+use crate::report::{measured, result};
+
+fn two_backends() -> RunResult {
+    let interval = |n: u64| Interval {
+        length_ns: 500_000_000,
+        acknowledged: 1_000 + n,
+        records: 1_000,
+        p50_ns: 900_000,
+        p99_ns: 4_000_000 + n * 100_000,
+        max_ns: 9_000_000,
+    };
+    let mut measured = measured(4_000);
+    measured.over_time = Some(OverTime { interval_ns: 500_000_000, intervals: (0..3).map(interval).collect() });
+    let refused = Outcome::Refused { reason: "io_uring is <off> & gone".to_owned() };
+    result(vec![
+        ("buffered", Outcome::Measured(Box::new(measured.clone()))),
+        ("mmap", Outcome::Measured(Box::new(measured))),
+        ("uring", refused),
+    ])
+}
+
+/// All values of an attribute, in the order of the page.
+fn attributes<'a>(page: &'a str, name: &str) -> Vec<&'a str> {
+    let begin = format!(r#"{name}=""#);
+    page.split(begin.as_str()).skip(1).filter_map(|rest| rest.split('"').next()).collect()
+}
+
+/// The plot of this title.
+fn plot<'a>(page: &'a str, title: &str) -> &'a str {
+    let figure = page.split("<figure>").find(|figure| figure.contains(&format!("<h3>{title}</h3>")));
+    figure.unwrap_or_else(|| panic!("no plot {title}")).split("</figure>").next().unwrap()
+}
+
+#[test]
+fn every_plot_shows_the_values_of_the_result() {
+    let result = two_backends();
+    let page = render_html(std::slice::from_ref(&result)).unwrap();
+    let Outcome::Measured(measured) = &result.trials[0].outcome else { panic!("measured") };
+    let quantiles = |of: &logdyno::measure::Distribution| -> Vec<String> {
+        let one: Vec<String> = [0.5, 0.99, 0.999].map(|q| of.quantile_ns(q).to_string()).to_vec();
+        [one.clone(), one].concat()
+    };
+    let to_ack = plot(&page, "Latency to the acknowledgement");
+    assert_eq!(attributes(to_ack, "data-ns"), quantiles(&measured.to_acknowledgement.total));
+    let to_delivery = plot(&page, "Latency to the delivery");
+    assert_eq!(attributes(to_delivery, "data-ns"), quantiles(&measured.to_delivery.total));
+    let rates = attributes(plot(&page, "Throughput over time"), "data-value");
+    assert_eq!(rates, ["2000", "2002", "2004", "2000", "2002", "2004"]);
+    let p99 = attributes(plot(&page, "p99 over time"), "data-value");
+    assert_eq!(p99[..3], ["4000000", "4100000", "4200000"]);
+    let bars = plot(&page, "Where the time went: to the acknowledgement");
+    let means: Vec<String> =
+        measured.to_acknowledgement.steps.iter().map(|step| step.durations.mean_ns().to_string()).collect();
+    assert_eq!(attributes(bars, "data-ns"), [means.clone(), means].concat());
+}
+
+/// Text of a user or of the kernel is text, and a backlogged trial has no latency here either.
+#[test]
+fn nothing_foreign_becomes_markup_and_nothing_void_a_plot() {
+    let mut result = two_backends();
+    result.workload.question = "<script>alert(1)</script>".to_owned();
+    let page = render_html(std::slice::from_ref(&result)).unwrap();
+    assert!(!page.contains("<script") && !page.contains("<off>") && !page.contains("src="), "foreign markup");
+    for trial in &mut result.trials {
+        if let Outcome::Measured(measured) = &mut trial.outcome {
+            measured.verdicts.push(Verdict { kind: VerdictKind::Backlogged, reason: "it grew".to_owned() });
+        }
+    }
+    let page = render_html(&[result]).unwrap();
+    assert!(page.contains("BACKLOGGED: it grew") && page.contains("<h3>Throughput over time</h3>"));
+    assert!(!page.contains("data-quantile") && !page.contains("<h3>p99 over time</h3>"), "latency of a backlog");
+}
+
+/// Measured by the browser itself: a script that only the test's copy of the page has.
+const LOOK: &str = r#"<script>
+const drawn = [...document.querySelectorAll("svg")].filter(svg => svg.getBBox().width > 100 && svg.getBBox().height > 20);
+document.documentElement.dataset.drawn = drawn.length;
+document.documentElement.dataset.wide = document.documentElement.scrollWidth - document.documentElement.clientWidth;
+document.documentElement.dataset.loaded = performance.getEntriesByType("resource").length;
+</script>"#;
+
+#[test]
+fn a_browser_draws_every_plot_at_any_width_and_complains_of_nothing() {
+    if Command::new("chromium").arg("--version").output().is_err() {
+        eprintln!("SKIPPED: no `chromium` here, so no browser has looked at the page: apt-get install chromium");
+        return;
+    }
+    let dir = TempDir::new().unwrap();
+    let page = render_html(&[two_backends()]).unwrap();
+    assert!(page.len() < 3_000_000);
+    std::fs::write(dir.path().join("page.html"), page.replace("</body>", &format!("{LOOK}</body>"))).unwrap();
+    for width in [400, 1280] {
+        let (dom, log) = browse(dir.path(), width);
+        assert!(!log.contains("CONSOLE"), "{log}");
+        assert_eq!(attributes(&dom, "data-drawn"), ["6"], "{log}");
+        assert_eq!(attributes(&dom, "data-wide"), ["0"], "scrolls sideways at {width}");
+        assert_eq!(attributes(&dom, "data-loaded"), ["0"], "something was fetched");
+    }
+}
+
+/// The page's document and the browser's log.
+fn browse(dir: &Path, width: u32) -> (String, String) {
+    let output = Command::new("chromium")
+        .args(["--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr", "--dump-dom"])
+        .arg(format!("--window-size={width},900"))
+        .arg(format!("--user-data-dir={}", dir.join("profile").display()))
+        .arg(format!("file://{}", dir.join("page.html").display()))
+        .output()
+        .unwrap();
+    (String::from_utf8_lossy(&output.stdout).into_owned(), String::from_utf8_lossy(&output.stderr).into_owned())
+}
