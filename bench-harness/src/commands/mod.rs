@@ -2,10 +2,12 @@
 
 mod doctor;
 mod dump;
+mod init;
 mod limits;
 mod report;
 mod run;
 mod serve;
+mod shell;
 mod sweep;
 
 use clap::{Parser, Subcommand};
@@ -24,6 +26,7 @@ pub(crate) struct Command {
 
 #[derive(Subcommand, Debug)]
 enum Verb {
+    Init(init::Init),
     Run(run::Run),
     Sweep(sweep::SweepCommand),
     Limits(limits::LimitsCommand),
@@ -31,12 +34,15 @@ enum Verb {
     Serve(serve::Serve),
     Doctor(doctor::Doctor),
     Dump(dump::Dump),
+    Completions(shell::Completions),
+    Man(shell::Man),
 }
 
 impl Command {
     /// Runs the command; what it returns is the process's exit code.
     pub(crate) fn run(self, kinds: &[Kind]) -> anyhow::Result<Exit> {
         match self.verb {
+            Verb::Init(init) => init.run()?,
             Verb::Run(run) => return run.run(kinds, &target::targets()),
             Verb::Sweep(sweep) => return sweep.run(),
             Verb::Limits(limits) => limits.run()?,
@@ -44,6 +50,8 @@ impl Command {
             Verb::Serve(serve) => serve.run(kinds)?,
             Verb::Doctor(doctor) => doctor.run(kinds)?,
             Verb::Dump(dump) => dump.run()?,
+            Verb::Completions(completions) => completions.run(),
+            Verb::Man(man) => man.run()?,
         }
         Ok(Exit::Pass)
     }

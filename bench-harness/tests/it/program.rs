@@ -177,3 +177,53 @@ fn an_interrupt_ends_it_and_keeps_what_was_done() {
     let said = format!("saved {} trials in out/small/result.json", saved.trials.len());
     assert!(rest.contains(&said), "{rest:?}");
 }
+
+/// A workload for one's own CSV runs as it was written, and one that is there is not written over.
+#[test]
+fn a_workload_for_records_of_ones_own_runs_as_written() {
+    let dir = TempDir::new().unwrap();
+    let lines: String = (0..400).map(|n| format!("{n},\"a, b\",{}\n", n % 7)).collect();
+    std::fs::write(dir.path().join("mine.csv"), format!("id,\"a \"\"name\"\"\",group\n{lines}")).unwrap();
+    let init = logdyno(&dir, &["init", "own.toml", "--records", "mine.csv"]);
+    assert_eq!(init.code, 0, "{}", init.stderr);
+    let text = std::fs::read_to_string(dir.path().join("own.toml")).unwrap();
+    assert!(
+        text.contains("file = \"mine.csv\"") && text.contains(r#"# Its fields: "id", "a \"name\"", "group""#),
+        "{text}"
+    );
+    let again = logdyno(&dir, &["init", "own.toml"]);
+    assert!(again.code == 1 && again.stderr.contains("own.toml cannot be written"), "{}", again.stderr);
+    let short = ["--set", "run.duration=1s", "--set", "run.warm.up=0s", "--set", "records.key=group"];
+    let ran = logdyno(
+        &dir,
+        &[&["run", "own.toml", "--target", "null", "--html", "page.html", "--out", "out"][..], &short].concat(),
+    );
+    assert_ran(&ran);
+    assert!(std::fs::read_to_string(dir.path().join("page.html")).unwrap().contains("own.toml"));
+}
+
+#[test]
+fn init_writes_nothing_that_run_would_refuse() {
+    let dir = TempDir::new().unwrap();
+    std::fs::write(dir.path().join("empty.csv"), "a,b\n").unwrap();
+    let init = logdyno(&dir, &["init", "own.toml", "--records", "empty.csv"]);
+    assert!(init.code == 2 && init.stderr.contains("empty.csv"), "{}: {}", init.code, init.stderr);
+    assert!(!dir.path().join("own.toml").exists());
+    assert_eq!(logdyno(&dir, &["init"]).code, 0);
+    assert!(std::fs::read_to_string(dir.path().join("workload.toml")).unwrap().contains("entropy"));
+}
+
+#[test]
+fn shells_and_man_learn_every_command() {
+    let dir = TempDir::new().unwrap();
+    let bash = logdyno(&dir, &["completions", "bash"]).stdout;
+    assert_eq!(logdyno(&dir, &["man", "man1"]).code, 0);
+    for command in ["init", "run", "report", "serve", "doctor", "dump"] {
+        assert!(
+            bash.contains(&format!("logdyno__subcmd__{command}")) || bash.contains(&format!("logdyno__{command}")),
+            "{command}"
+        );
+        let page = std::fs::read_to_string(dir.path().join(format!("man1/logdyno-{command}.1"))).unwrap();
+        assert!(page.contains(".SH SYNOPSIS"), "{command}");
+    }
+}
