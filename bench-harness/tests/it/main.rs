@@ -6,6 +6,7 @@ mod page;
 mod planted;
 mod program;
 mod proof;
+mod readme;
 mod report;
 mod scene;
 mod serve;
