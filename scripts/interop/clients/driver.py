@@ -74,6 +74,8 @@ class Member:
         self.driver = driver
         self.process = driver.start(arguments)
         self.owns, self.read, self.errors = set(), [], []
+        self.owned = []
+        """What it owned from when on, by its own clock: (nanoseconds, partitions)."""
         self.changed = threading.Condition()
         self.listeners = [threading.Thread(target=self._listen, daemon=True),
                           threading.Thread(target=lambda: self.errors.extend(self.process.stderr), daemon=True)]
@@ -86,6 +88,7 @@ class Member:
             with self.changed:
                 if "owns" in event:
                     self.owns = set(event["owns"])
+                    self.owned.append((event["at_ns"], self.owns))
                 self.read += [tuple(place) for place in event.get("records", [])]
 
     def kill(self):

@@ -133,8 +133,16 @@ func member(brokers, topic, group, assignor string, limit int) {
 		if len(records) == 0 {
 			continue
 		}
-		// A commit that fails lost its partitions: whoever has them now reads these records again.
-		if client.CommitRecords(context.Background(), records...) == nil {
+		if client.CommitRecords(context.Background(), records...) != nil {
+			// There is a rebalance: whoever has the partitions then, perhaps this member, reads these records again.
+			first := map[int32]kgo.EpochOffset{}
+			for _, found := range records {
+				if _, known := first[found.Partition]; !known && owned.has(found.Partition) {
+					first[found.Partition] = kgo.EpochOffset{Epoch: -1, Offset: found.Offset}
+				}
+			}
+			client.SetOffsets(map[string]map[int32]kgo.EpochOffset{topic: first})
+		} else {
 			places := make([][2]int64, 0, len(records))
 			for _, found := range records {
 				places = append(places, [2]int64{int64(found.Partition), found.Offset})
@@ -148,6 +156,12 @@ func member(brokers, topic, group, assignor string, limit int) {
 type ownership struct {
 	mutex      sync.Mutex
 	partitions map[int32]bool
+}
+
+func (owned *ownership) has(partition int32) bool {
+	owned.mutex.Lock()
+	defer owned.mutex.Unlock()
+	return owned.partitions[partition]
 }
 
 func (owned *ownership) change(partitions []int32, gained bool) {
@@ -165,7 +179,7 @@ func (owned *ownership) change(partitions []int32, gained bool) {
 		all = append(all, int(partition))
 	}
 	sort.Ints(all)
-	tell(map[string]any{"owns": all})
+	tell(map[string]any{"owns": all, "at_ns": time.Now().UnixNano()})
 }
 
 func connect(brokers string, options ...kgo.Opt) *kgo.Client {

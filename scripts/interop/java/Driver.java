@@ -1,6 +1,7 @@
 import java.io.BufferedReader;
 import java.io.InputStreamReader;
 import java.time.Duration;
+import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Base64;
 import java.util.Collection;
@@ -123,12 +124,17 @@ public final class Driver {
         try (consumer) {
             for (int left = limit; limit == 0 || left > 0; ) {
                 List<List<Object>> found = new ArrayList<>();
+                Map<TopicPartition, Long> first = new HashMap<>();
                 for (ConsumerRecord<byte[], byte[]> record : consumer.poll(Duration.ofMillis(200))) {
                     found.add(List.of(record.partition(), record.offset()));
+                    first.putIfAbsent(new TopicPartition(topic, record.partition()), record.offset());
                 }
                 if (!found.isEmpty() && commits(consumer)) {
                     left -= found.size();
                     tell(Map.of("records", found));
+                } else {
+                    first.keySet().retainAll(consumer.assignment());
+                    first.forEach(consumer::seek);
                 }
             }
             Runtime.getRuntime().removeShutdownHook(leaving);
@@ -137,7 +143,7 @@ public final class Driver {
         }
     }
 
-    /** False if a rebalance has taken the partitions: whoever has them now reads these records again. */
+    /** False if there is a rebalance: whoever has the partitions then, perhaps this member, reads these records again. */
     private static boolean commits(KafkaConsumer<byte[], byte[]> consumer) {
         try {
             consumer.commitSync();
@@ -147,19 +153,24 @@ public final class Driver {
         }
     }
 
+    private static long now() {
+        Instant now = Instant.now();
+        return now.getEpochSecond() * 1_000_000_000L + now.getNano();
+    }
+
     private static final class Ownership implements ConsumerRebalanceListener {
         private final Set<Integer> partitions = new TreeSet<>();
 
         @Override
         public void onPartitionsAssigned(Collection<TopicPartition> gained) {
             gained.forEach(at -> partitions.add(at.partition()));
-            tell(Map.of("owns", partitions));
+            tell(Map.of("owns", partitions, "at_ns", now()));
         }
 
         @Override
         public void onPartitionsRevoked(Collection<TopicPartition> lost) {
             lost.forEach(at -> partitions.remove(at.partition()));
-            tell(Map.of("owns", partitions));
+            tell(Map.of("owns", partitions, "at_ns", now()));
         }
     }
 

@@ -78,7 +78,13 @@ def member(brokers, topic, group, assignor, ownership, quota):
             try:
                 consumer.commit(asynchronous=False)
             except ck.KafkaException:
-                continue  # A rebalance has taken the partitions: whoever has them now reads these records again.
+                # There is a rebalance: whoever has the partitions then, perhaps this member, reads these records again.
+                mine, first = number(consumer.assignment()), {}
+                for message in messages:
+                    first.setdefault(message.partition(), message.offset())
+                for partition in first.keys() & set(mine):
+                    consumer.seek(ck.TopicPartition(topic, partition, first[partition]))
+                continue
             quota.take([[message.partition(), message.offset()] for message in messages])
     consumer.close()
 

@@ -4,13 +4,14 @@
     produce BROKERS TOPIC CODEC IDEMPOTENT            records on stdin; on stdout `[partition, offset]` for each, in order
     consume BROKERS TOPIC PARTITIONS START COUNT      by assign; START is `earliest`, `offset:N` or `time:MS`; records on stdout
     member  BROKERS TOPIC GROUP ASSIGNOR MAX          by group until MAX records (0: until SIGTERM), each commit told after it is made:
-                                                      {"owns": [partitions]} and {"records": [[partition, offset]]}
+                                                      {"owns": [partitions], "at_ns": when} and {"records": [[partition, offset]]}
     admin   BROKERS                                   one call a line on stdin, one answer a line on stdout
 """
 import json
 import signal
 import sys
 import threading
+import time
 
 from ..records import Record
 
@@ -32,7 +33,7 @@ class Ownership:
         self._tell()
 
     def _tell(self):
-        tell({"owns": sorted(self.partitions)})
+        tell({"owns": sorted(self.partitions), "at_ns": time.time_ns()})
 
 
 class Quota:
