@@ -61,7 +61,8 @@ def main():
                 living.append(member)
             else:
                 member = living.pop(chance.randrange(len(living)))
-                getattr(member, action)()
+                # Who is still starting cannot say goodbye.
+                getattr(member, action if member.owned else "kill")()
                 ends[member] = time.time_ns()
             time.sleep(chance.uniform(0.2, 3))
         feeder.stop()
