@@ -1,4 +1,6 @@
-//! `logdyno doctor`: what this machine can run, and why not.
+//! `logdyno doctor`: what this machine can run, and why not, and what would disturb a measurement.
+
+mod disturbances;
 
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -8,7 +10,7 @@ use comfy_table::Table;
 use logdyno_engine::storage::Kind;
 use serde::Serialize;
 
-/// What this machine can run, and why not.
+/// What this machine can run, and why not, and what would disturb a measurement.
 #[derive(Args, Debug)]
 pub(crate) struct Doctor {
     /// The directory whose file system is looked at.
@@ -94,6 +96,8 @@ fn machine(dir: &Path) -> Vec<Fact> {
     ];
     facts.push(io_uring_switch());
     facts.push(memlock());
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    facts.extend(disturbances::disturbances(cores, read));
     facts
 }
 
