@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use logdyno_record::{
-    BatchBuilder, BatchOptions, Codec, Compression, LeaderEpoch, NoProbe, Offset, SystemClock, TopicPartition,
+    BatchBuilder, BatchOptions, Codec, Compression, LeaderEpoch, NoProbe, SystemClock, TopicPartition,
 };
 use logdyno_segment_log::{Level, Log, LogConfig, Recovery};
 
@@ -18,7 +18,7 @@ pub fn measure(spec: &Spec, dir: &Path) -> Result<Figures> {
     let (size, threads) = (spec.size()?, spec.option("threads")?.context("how many threads?")?);
     let backend = backend(spec, dir)?;
     let config = LogConfig { ack_level: Level::Durable, ..LogConfig::default() };
-    let recovery = Recovery { clean_shutdown: true, recovery_point: Offset(0) };
+    let recovery = Recovery { clean_shutdown: true, ..Recovery::default() };
     let storage = backend.open(&dir.join("t-0"))?;
     let (log, _) =
         Log::open(storage, TopicPartition::new("t", 0), config, recovery, Arc::new(SystemClock), Arc::new(NoProbe))?;
