@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use clap::builder::PossibleValuesParser;
 
 use crate::report;
 use crate::result::{self, RunResult};
@@ -16,6 +17,10 @@ pub(super) struct Report {
     /// JSON documents, one a line, instead of tables.
     #[arg(long)]
     json: bool,
+    /// All of them as one document that another tool reads: the Go benchmark format, Bencher Metric Format, github-action-benchmark's
+    /// lists, JUnit XML.
+    #[arg(long, value_name = "FORMAT", conflicts_with = "json", value_parser = formats())]
+    format: Option<String>,
     /// Also write all of them to one HTML page that needs nothing else.
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
@@ -25,6 +30,14 @@ impl Report {
     /// Prints them in turn.
     pub(super) fn run(self) -> anyhow::Result<()> {
         let results = self.results.iter().map(|path| result::read(path)).collect::<Result<Vec<_>, _>>()?;
+        if let Some(name) = &self.format {
+            let reporters = report::reporters();
+            reporters
+                .iter()
+                .filter(|reporter| reporter.name() == name)
+                .for_each(|one| print!("{}", one.render(&results)));
+            return self.html.iter().try_for_each(|file| write_html(file, &results));
+        }
         for result in &results {
             if self.json {
                 println!("{}", serde_json::to_string(result)?);
@@ -34,6 +47,11 @@ impl Report {
         }
         self.html.iter().try_for_each(|file| write_html(file, &results))
     }
+}
+
+/// The names of what there is.
+fn formats() -> PossibleValuesParser {
+    PossibleValuesParser::new(report::reporters().iter().map(|reporter| reporter.name()).collect::<Vec<_>>())
 }
 
 /// Writes a page, and says so on stderr.

@@ -1,6 +1,7 @@
 //! A result as text for people. Drawn from the saved result alone: the same result gives the same text, whenever.
 
 mod cells;
+mod export;
 mod figures;
 mod format;
 mod heading;
@@ -12,6 +13,7 @@ mod verdicts;
 mod work;
 
 use self::cells::section;
+pub use self::export::{Reporter, reporters};
 use self::figures::{latency, throughput};
 use self::heading::heading;
 pub use self::html::render_html;

@@ -1,6 +1,7 @@
 //! The harness's library, from outside, and the program that it makes.
 
 mod attribution;
+mod export;
 mod limits;
 mod page;
 mod planted;

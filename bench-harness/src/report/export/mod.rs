@@ -1,0 +1,30 @@
+//! A result in formats that other tools read: a file for each. Numbers of runs that do not count are in none of them.
+
+mod bencher;
+mod github;
+mod go;
+mod junit;
+mod numbers;
+
+use crate::result::RunResult;
+
+/// A format that another tool reads.
+pub trait Reporter {
+    /// What it is called on the command line.
+    fn name(&self) -> &'static str;
+
+    /// All results as one document, which ends in a line feed.
+    fn render(&self, results: &[RunResult]) -> String;
+}
+
+/// All formats.
+#[must_use]
+pub fn reporters() -> Vec<Box<dyn Reporter>> {
+    vec![
+        Box::new(go::Go),
+        Box::new(bencher::Bencher),
+        Box::new(github::Github { better: numbers::Better::Higher }),
+        Box::new(github::Github { better: numbers::Better::Lower }),
+        Box::new(junit::JUnit),
+    ]
+}

@@ -1,0 +1,71 @@
+//! The numbers of a run that other tools get: only those that the report would print too.
+
+use crate::report::cells::QUANTILES;
+use crate::result::{Measured, Outcome, RunResult, Trial, VerdictKind};
+
+/// Which way is good.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Better {
+    Higher,
+    Lower,
+}
+
+/// One number of a run.
+pub(super) struct Number {
+    /// Such as `ack-p99`.
+    pub(super) name: String,
+    pub(super) unit: &'static str,
+    pub(super) value: f64,
+    pub(super) better: Better,
+}
+
+/// The runs that count, each with its name and its numbers. Repetitions share a name.
+pub(super) fn sound(results: &[RunResult]) -> Vec<(String, Vec<Number>)> {
+    let trials = results.iter().flat_map(|result| result.trials.iter().map(move |trial| (result, trial)));
+    trials
+        .filter_map(|(result, trial)| match &trial.outcome {
+            Outcome::Measured(measured) if is_sound(measured) => {
+                Some((name(result, trial, measured), numbers(measured)))
+            }
+            _ => None,
+        })
+        .collect()
+}
+
+/// A system that did not keep up still tells a throughput, and its latencies are left out.
+fn is_sound(measured: &Measured) -> bool {
+    measured.verdicts.iter().all(|verdict| verdict.kind == VerdictKind::Backlogged)
+}
+
+/// Durability is part of the name: only equal promises are compared.
+fn name(result: &RunResult, trial: &Trial, measured: &Measured) -> String {
+    let word = |text: &str| text.replace(|sign: char| sign.is_whitespace() || sign == '/', "_");
+    let system = trial.backend.as_deref().unwrap_or(&trial.target);
+    let durability = &measured.durability;
+    format!(
+        "workload={}/on={}/ack={}/replicas={}",
+        word(&result.workload.name),
+        word(system),
+        word(&durability.level),
+        durability.replicas
+    )
+}
+
+fn numbers(measured: &Measured) -> Vec<Number> {
+    let higher = |name: &str, unit, value| Number { name: name.to_owned(), unit, value, better: Better::Higher };
+    let mut all = vec![
+        higher("records", "records/s", measured.achieved_per_second),
+        higher("bytes", "B/s", measured.achieved_bytes_per_second),
+    ];
+    if measured.is_backlogged() {
+        return all;
+    }
+    let paths = [("ack", &measured.to_acknowledgement.total), ("delivery", &measured.to_delivery.total)];
+    for (path, distribution) in paths.into_iter().filter(|(_, distribution)| distribution.count() > 0) {
+        for (quantile, share, _) in QUANTILES.iter().filter(|(.., samples)| measured.batches.batches >= *samples) {
+            let value = distribution.quantile_ns(*share) as f64;
+            all.push(Number { name: format!("{path}-{quantile}"), unit: "ns", value, better: Better::Lower });
+        }
+    }
+    all
+}
