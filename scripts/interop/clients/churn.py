@@ -10,6 +10,7 @@ import random
 import sys
 import threading
 import time
+from contextlib import ExitStack
 
 from . import fleet, targets, wire
 from .driver import wait_until
@@ -48,15 +49,17 @@ def main():
     for name, reason in absent.items():
         print(f"SKIP {name}: {reason}")
     chance, began = random.Random(options.seed), time.monotonic()
-    with targets.running(options.target) as broker:
+    with targets.running(options.target) as broker, ExitStack() as cleanup:
         wire.create_topic(broker, TOPIC, PARTITIONS)
         feeder = Feeder(next(client for client in clients if client.name == "confluent"), broker)
+        cleanup.callback(feeder.stop)
         everyone, living, ends, counts = [], [], {}, {"join": 0, "leave": 0, "kill": 0}
         for _ in range(options.actions):
             action = choose(chance, len(living))
             counts[action] += 1
             if action == "join":
                 member = chance.choice(clients).member(broker, TOPIC, GROUP, "cooperative-sticky" if options.seed % 2 else "range")
+                cleanup.callback(member.kill)
                 everyone.append(member)
                 living.append(member)
             else:
@@ -69,6 +72,7 @@ def main():
         wanted = {(partition, offset) for partition in range(PARTITIONS) for offset in range(feeder.produced // PARTITIONS)}
         if not living:
             living.append(clients[0].member(broker, TOPIC, GROUP, "cooperative-sticky" if options.seed % 2 else "range"))
+            cleanup.callback(living[0].kill)
             everyone.append(living[0])
         wait_until(lambda: f"{len(read(everyone))} of {len(wanted)} records read", lambda: read(everyone) == wanted, 120)
         for member in living:
