@@ -16,15 +16,14 @@ use crate::seam::{DiskFile, Mapping};
 /// Only the writer stores, and only behind what it has made visible; slices are lent only of what is visible.
 pub(super) struct MappedFile {
     pub(super) open: Arc<OpenFile>,
-    /// `None` for a file of no bytes, which cannot be mapped.
-    mapping: Option<Arc<dyn Mapping>>,
 }
 
 impl MappedFile {
     /// Maps `capacity` bytes of address space over a file whose first `len` bytes are valid.
     pub(super) fn map(file: Arc<dyn DiskFile>, path: PathBuf, len: u64, capacity: u64) -> io::Result<Arc<MappedFile>> {
         let mapping = if capacity > 0 { Some(file.map(capacity)?) } else { None };
-        Ok(Arc::new(MappedFile { open: Arc::new(OpenFile::new(file, path, len)), mapping }))
+        let open = OpenFile { mapping, ..OpenFile::new(file, path, len) };
+        Ok(Arc::new(MappedFile { open: Arc::new(open) }))
     }
 
     /// The end of what can be read.
@@ -34,7 +33,7 @@ impl MappedFile {
 
     /// The mapping; `None` for a file of no bytes.
     pub(super) fn mapping(&self) -> Option<&Arc<dyn Mapping>> {
-        self.mapping.as_ref()
+        self.open.mapping.as_ref()
     }
 
     /// Stores `parts` from `position` on.
@@ -43,7 +42,7 @@ impl MappedFile {
     /// Only the writer calls this, the bytes are not visible yet, and their pages are ready (`Ahead`).
     pub(super) unsafe fn store(&self, mut position: u64, parts: &[IoSlice<'_>]) {
         for part in parts.iter().filter(|part| !part.is_empty()) {
-            let mapping = self.mapping.as_ref().expect("a file with room for bytes is mapped");
+            let mapping = self.mapping().expect("a file with room for bytes is mapped");
             assert!(position as usize + part.len() <= mapping.len(), "the writer checks the capacity first");
             let to = mapping.as_ptr().wrapping_add(position as usize);
             // SAFETY: the target lies inside the mapping (asserted); nobody else looks at it (the caller's
@@ -71,7 +70,7 @@ struct Lent {
 
 impl AsRef<[u8]> for Lent {
     fn as_ref(&self) -> &[u8] {
-        let mapping = self.file.mapping.as_ref().expect("visible bytes are mapped");
+        let mapping = self.file.mapping().expect("visible bytes are mapped");
         // SAFETY: the range lies inside the mapping, which lives as long as `file`; by the invariant nobody
         // stores to it again, and no call of this crate shortens the file below it.
         unsafe { std::slice::from_raw_parts(mapping.as_ptr().add(self.range.start), self.range.len()) }

@@ -8,7 +8,7 @@ use crate::error::StorageError;
 use crate::marks::Marks;
 use crate::runtime::flusher::SyncRequest;
 use crate::runtime::writeback::WriteBack;
-use crate::seam::DiskFile;
+use crate::seam::{DiskFile, Mapping};
 
 /// One descriptor, kept from the first write to the last close.
 ///
@@ -16,6 +16,8 @@ use crate::seam::DiskFile;
 /// opening in between would lose it.
 pub(crate) struct OpenFile {
     pub(crate) file: Arc<dyn DiskFile>,
+    /// Where it is mapped, on a backend that appends through a mapping. `None` for a file of no bytes, too.
+    pub(crate) mapping: Option<Arc<dyn Mapping>>,
     pub(crate) path: PathBuf,
     pub(crate) marks: Arc<Marks>,
     pub(crate) write_back: WriteBack,
@@ -27,6 +29,7 @@ impl OpenFile {
     pub(crate) fn new(file: Arc<dyn DiskFile>, path: PathBuf, len: u64) -> OpenFile {
         OpenFile {
             file,
+            mapping: None,
             path,
             marks: Arc::new(Marks::new(len)),
             write_back: WriteBack::new(len),

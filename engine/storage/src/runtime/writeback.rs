@@ -114,6 +114,7 @@ fn write_back(file: &OpenFile, range: Range<u64>, pace: Pace, counters: &Counter
         uninterrupted(|| file.file.write_back(range.clone(), wait)).map_err(|error| file.fail("writeback", error))
     };
     counters.write_backs.one();
+    let_go_of_pages(file, range.clone());
     ask(range.clone(), false)?;
     // Waiting begins at half the bound, so that a steady writer meets room and not the bound.
     while file.write_back.under_way(range.end) > pace.limit / 2 {
@@ -123,4 +124,13 @@ fn write_back(file: &OpenFile, range: Range<u64>, pace: Pace, counters: &Counter
         file.write_back.finish(end);
     }
     Ok(())
+}
+
+/// Takes mapped pages out of the page table at once. Else writeback takes the right to store from each page by itself, and
+/// interrupts every processor that runs this process each time: 41 % of all samples of an mmap writer were those interrupts.
+fn let_go_of_pages(file: &OpenFile, range: Range<u64>) {
+    let Some(mapping) = &file.mapping else { return };
+    if let Err(error) = mapping.let_go(range.start as usize..range.end as usize) {
+        tracing::debug!(path = %file.path.display(), "writeback will protect page by page: {error}");
+    }
 }

@@ -120,6 +120,10 @@ pub trait Mapping: Send + Sync {
     /// `MADV_POPULATE_READ`: pages ready to be read, or an error instead of SIGBUS.
     fn populate_read(&self, range: Range<usize>) -> io::Result<()>;
 
+    /// `MADV_DONTNEED`: this process looks at the pages anew when it next touches them. Their bytes stay in the page
+    /// cache, dirty ones too.
+    fn let_go(&self, range: Range<usize>) -> io::Result<()>;
+
     /// `mincore`: whether every page of the range is in memory.
     fn is_resident(&self, range: Range<usize>) -> io::Result<bool>;
 }

@@ -190,7 +190,7 @@ impl RealMapping {
 
     fn advise(&self, range: Range<usize>, advice: MapAdvice) -> io::Result<()> {
         let (address, len) = self.pages(range);
-        // SAFETY: the range lies inside this mapping; populating changes no bytes.
+        // SAFETY: the range lies inside this mapping, and no advice that is given here changes bytes of a shared one.
         unsafe { rustix::mm::madvise(address.cast(), len, advice)? };
         Ok(())
     }
@@ -211,6 +211,10 @@ impl Mapping for RealMapping {
 
     fn populate_read(&self, range: Range<usize>) -> io::Result<()> {
         self.advise(range, MapAdvice::LinuxPopulateRead)
+    }
+
+    fn let_go(&self, range: Range<usize>) -> io::Result<()> {
+        self.advise(range, MapAdvice::LinuxDontNeed)
     }
 
     fn is_resident(&self, range: Range<usize>) -> io::Result<bool> {

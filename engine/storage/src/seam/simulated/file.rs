@@ -219,6 +219,10 @@ impl Mapping for SimulatedMapping {
         self.populate(range, Point::Read)
     }
 
+    fn let_go(&self, _range: Range<usize>) -> io::Result<()> {
+        Ok(())
+    }
+
     fn is_resident(&self, _range: Range<usize>) -> io::Result<bool> {
         let mut state = self.world.state();
         if state.stopped || state.generation != self.generation {
