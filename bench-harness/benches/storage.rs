@@ -59,7 +59,7 @@ impl File {
 
     fn sync(&mut self, level: Level) {
         let Some(writer) = &mut self.writer else { return };
-        let position = writer.begin_sync(level).expect("a sync");
+        let position = writer.begin_sync(level).expect("a sync").here();
         assert!(writer.marks().wait(level, position, PATIENCE).expect("a sync"), "in time");
     }
 }

@@ -14,7 +14,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use logdyno_engine::storage::{
-    Append, Backend, BackendOptions, Counts, Kind, Level, Marks, Reader, Refused, Result, Storage, Writer, kinds,
+    Append, Backend, BackendOptions, Counts, Kind, Level, Marks, PendingSync, Reader, Refused, Result, Storage, Writer,
+    kinds,
 };
 
 const PACED: Kind = Kind { name: "paced", start };
@@ -148,7 +149,7 @@ impl Writer for PacedWriter {
     fn kick(&mut self) {
         self.inner.kick();
     }
-    fn begin_sync(&mut self, level: Level) -> Result<u64> {
+    fn begin_sync(&mut self, level: Level) -> Result<PendingSync> {
         self.inner.begin_sync(level)
     }
     fn marks(&self) -> Arc<Marks> {

@@ -16,6 +16,7 @@ use bytes::Bytes;
 
 use crate::error::StorageError;
 use crate::marks::Marks;
+use crate::pending_sync::PendingSync;
 
 /// What the contract's operations return.
 pub type Result<T> = std::result::Result<T, StorageError>;
@@ -115,15 +116,15 @@ pub trait Writer: Send {
     /// Starts to write out what is pending. Does not wait. What goes wrong shows in the next call.
     fn kick(&mut self);
 
-    /// Starts to bring everything appended so far to `level`, and returns the position it covers.
+    /// Starts to bring everything appended so far to `level`.
     ///
-    /// The mark of `level` passes that position when it is done: appends go on meanwhile. If it fails later,
-    /// the marks are poisoned and their waiters told.
+    /// The mark of `level` passes the result's position when it is done: appends go on meanwhile. If it fails later,
+    /// the marks are poisoned and their waiters told. What blocks is done by whoever the result is left to.
     ///
     /// # Errors
     /// [`StorageError::NoSpace`] if what is pending in memory finds no space: it stays readable, and is tried again
     /// by the next call. [`StorageError::Poisoned`] is final: a sync that failed is never repeated.
-    fn begin_sync(&mut self, level: Level) -> Result<u64>;
+    fn begin_sync(&mut self, level: Level) -> Result<PendingSync>;
 
     /// How far the file is: shared with whoever waits.
     fn marks(&self) -> Arc<Marks>;

@@ -14,8 +14,8 @@
 //!
 //! | | after `append` | [`Level::Written`] is reached by | [`Level::Durable`] by |
 //! |---|---|---|---|
-//! | buffered | combining buffer, or page cache | `pwritev` | `fdatasync` on a thread |
-//! | mmap | page cache | the append itself | `fdatasync` on a thread |
+//! | buffered | combining buffer, or page cache | `pwritev` | `fdatasync` |
+//! | mmap | page cache | the append itself | `fdatasync` |
 //! | uring | chunk of this process | a direct write's completion | flush of the device after it |
 //!
 //! # Writing another backend
@@ -47,6 +47,7 @@ mod allocation;
 mod buffered;
 mod live;
 mod mmap;
+mod pending_sync;
 mod probing;
 mod runtime;
 mod uring;
@@ -57,4 +58,5 @@ pub use counters::{Counters, Counts};
 pub use directory::Directory;
 pub use error::{Refused, StorageError};
 pub use marks::{Marks, Waiter};
+pub use pending_sync::{BlockingSync, PendingSync};
 pub use registry::{BackendOptions, Kind, Settings, kinds};

@@ -39,7 +39,7 @@ fn append_for_ever(backend: &str, dir: &Path) {
         append(&mut *writer, 100 + (round * 7919) % 70_000);
         // Most of what is appended is not synced: it may be there or not, but never wrong.
         if round % 3 == 0 {
-            let position = writer.begin_sync(Level::Written).unwrap();
+            let position = writer.begin_sync(Level::Written).unwrap().elsewhere();
             assert!(writer.marks().wait(Level::Written, position, Duration::from_secs(60)).unwrap());
             writeln!(output, "{position}").and_then(|()| output.flush()).expect("the parent listens");
         }

@@ -182,8 +182,8 @@ impl Log {
     pub(super) fn roll(&self, writing: &mut Writing) -> Result<Arc<Segment>> {
         let (old, base, config) = (self.active(), self.end_offset(), self.config());
         // Both levels: a later segment's sync must not speak for this one's tail.
-        self.begin_sync(writing, Level::Written)?;
-        self.begin_sync(writing, Level::Durable)?;
+        drop(self.begin_sync(writing, Level::Written)?);
+        drop(self.begin_sync(writing, Level::Durable)?);
         let name = names::file(base, Kind::Log);
         let error = |source| self.storage_error(source);
         let writer = self.storage.create(&name, config.segment_bytes).map_err(error)?;

@@ -9,7 +9,7 @@ use std::sync::atomic::{Ordering, fence};
 use std::sync::{Arc, MutexGuard, PoisonError, TryLockError, mpsc};
 
 use logdyno_record::{Offset, Stage};
-use logdyno_storage::Level;
+use logdyno_storage::{Level, PendingSync};
 
 use super::{Log, Result, Writing, WritingGuard};
 use crate::error::LogError;
@@ -145,45 +145,56 @@ impl Log {
     /// Calls `waiter` once everything before `offset` has reached `level`: at once if it has. Starts a sync if none
     /// that is under way covers it.
     pub fn when(&self, level: Level, offset: Offset, waiter: Waiter) {
+        if self.stand_in_line(level, offset, waiter) {
+            self.start_syncs();
+        }
+    }
+
+    /// True if the waiter stands in line now, and not if it has been called.
+    fn stand_in_line(&self, level: Level, offset: Offset, waiter: Waiter) -> bool {
         let offset = offset.min(self.end_offset());
-        if level == Level::Visible {
-            return waiter(Ok(()));
-        }
         let mut commits = self.commits();
-        if commits.of(level).end >= offset {
+        let known = match commits.failed.clone() {
+            _ if level == Level::Visible || commits.of(level).end >= offset => Some(Ok(())),
+            Some(failed) => Some(Err(failed)),
+            None => None,
+        };
+        if let Some(known) = known {
             drop(commits);
-            return waiter(Ok(()));
-        }
-        if let Some(failed) = commits.failed.clone() {
-            drop(commits);
-            return waiter(Err(failed));
+            waiter(known);
+            return false;
         }
         commits.ticket += 1;
         let ticket = commits.ticket;
         commits.of(level).waiters.insert((offset, ticket), waiter);
-        drop(commits);
-        self.start_syncs();
+        true
     }
 
-    /// Waits on this thread until everything before `offset` has reached `level`.
+    /// Waits until everything before `offset` has reached `level`. If that takes a sync that may start now, this thread does what
+    /// of it blocks: where nobody else is at work, nobody has to be woken.
     pub fn wait_for(&self, level: Level, offset: Offset) -> Result<()> {
         let (sender, receiver) = mpsc::sync_channel(1);
-        self.when(level, offset, Box::new(move |reached| drop(sender.send(reached))));
+        if self.stand_in_line(level, offset, Box::new(move |reached| drop(sender.send(reached)))) {
+            for sync in self.start_syncs() {
+                sync.here();
+            }
+        }
         receiver.recv().unwrap_or_else(|_| Err(LogError::Gone { partition: self.partition.clone(), offset }))
     }
 
-    /// Starts the syncs that waiters want and that may run now.
+    /// Starts the syncs that waiters want and that may run now. The caller says where they go on; dropped, they go on elsewhere.
     ///
     /// A completion may come on a thread that holds the lock already, inside a call into the backend: then whoever
     /// gives the lock back does it (the flag is set before the lock is tried, and looked at after it is free).
-    pub(super) fn start_syncs(&self) {
+    pub(super) fn start_syncs(&self) -> Vec<PendingSync> {
         self.syncs_wanted.store(true, Ordering::SeqCst);
         fence(Ordering::SeqCst);
         let held = match self.writing.try_lock() {
             Ok(held) => held,
             Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
-            Err(TryLockError::WouldBlock) => return,
+            Err(TryLockError::WouldBlock) => return Vec::new(),
         };
+        let mut started = Vec::new();
         let mut writing = WritingGuard { log: self, held: Some(held) };
         self.syncs_wanted.store(false, Ordering::SeqCst);
         for level in [Level::Written, Level::Durable] {
@@ -193,15 +204,17 @@ impl Log {
                 let progress = commits.of(level);
                 progress.running.len() < in_flight_max && progress.wanted().is_some()
             };
-            if wanted && let Err(error) = self.begin_sync(&mut writing, level) {
-                self.fail(error);
+            match if wanted { self.begin_sync(&mut writing, level) } else { Ok(None) } {
+                Ok(sync) => started.extend(sync),
+                Err(error) => self.fail(error),
             }
         }
+        started
     }
 
     /// Starts a sync of everything appended so far.
-    pub(super) fn begin_sync(&self, writing: &mut Writing, level: Level) -> Result<()> {
-        let Some(writer) = writing.writer.as_mut() else { return Ok(()) };
+    pub(super) fn begin_sync(&self, writing: &mut Writing, level: Level) -> Result<Option<PendingSync>> {
+        let Some(writer) = writing.writer.as_mut() else { return Ok(None) };
         let end = self.end_offset();
         let (ticket, generation) = {
             let mut commits = self.commits();
@@ -213,8 +226,8 @@ impl Log {
             (ticket, generation)
         };
         let marks = writer.marks();
-        let position = match writer.begin_sync(level) {
-            Ok(position) => position,
+        let sync = match writer.begin_sync(level) {
+            Ok(sync) => sync,
             Err(source) => {
                 self.commits().of(level).abandon(ticket);
                 return Err(self.storage_error(source));
@@ -223,7 +236,7 @@ impl Log {
         let log = self.itself.clone();
         marks.when(
             level,
-            position,
+            sync.position(),
             Box::new(move |reached| {
                 if let Some(log) = log.upgrade() {
                     match reached {
@@ -233,7 +246,7 @@ impl Log {
                 }
             }),
         );
-        Ok(())
+        Ok(Some(sync))
     }
 
     fn synced(&self, level: Level, ticket: u64, generation: u64) {

@@ -136,7 +136,7 @@ impl Log {
         let Some(mut writer) = writing.writer.take() else { return Ok(()) };
         let marks = writer.marks();
         let error = |source| self.storage_error(source);
-        let position = writer.begin_sync(Level::Written).map_err(error)?;
+        let position = writer.begin_sync(Level::Written).map_err(error)?.elsewhere();
         let written = marks.wait(Level::Written, position, WRITE_WAIT_MAX).map_err(error)?;
         if written { Ok(()) } else { Err(error(StorageError::Stopped)) }
     }

@@ -9,8 +9,9 @@ use crate::allocation::{Allocation, Zeroing};
 use crate::contract::{Append, Level, Result, Writer};
 use crate::error::{StorageError, is_disk_full};
 use crate::marks::Marks;
+use crate::pending_sync::PendingSync;
 use crate::runtime::Runtime;
-use crate::runtime::flusher::sync_now;
+use crate::runtime::flusher::{FileSync, sync_now};
 use crate::runtime::open_file::OpenFile;
 use crate::whole_io::{uninterrupted, write_whole};
 
@@ -156,16 +157,17 @@ impl Writer for BufferedWriter {
         }
     }
 
-    fn begin_sync(&mut self, level: Level) -> Result<u64> {
+    fn begin_sync(&mut self, level: Level) -> Result<PendingSync> {
         self.open().check()?;
         if level >= Level::Written {
             self.flush()?;
         }
-        if level == Level::Durable && self.open().marks.reached(Level::Durable) < self.written {
-            self.allocation.syncs();
-            self.runtime.flusher.sync(self.open(), self.written);
+        if level < Level::Durable || self.open().marks.reached(Level::Durable) >= self.written {
+            return Ok(PendingSync::under_way(self.appended));
         }
-        Ok(self.appended)
+        self.allocation.syncs();
+        let (runtime, file, position) = (self.runtime.clone(), self.open().clone(), self.written);
+        Ok(PendingSync::new(self.appended, FileSync { runtime, file, position }))
     }
 
     fn marks(&self) -> Arc<Marks> {

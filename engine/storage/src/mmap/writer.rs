@@ -8,8 +8,9 @@ use super::file::MappedFile;
 use crate::contract::{Append, Level, Result, Writer};
 use crate::error::StorageError;
 use crate::marks::Marks;
+use crate::pending_sync::PendingSync;
 use crate::runtime::Runtime;
-use crate::runtime::flusher::sync_now;
+use crate::runtime::flusher::{FileSync, sync_now};
 use crate::runtime::open_file::OpenFile;
 use crate::whole_io::uninterrupted;
 
@@ -84,12 +85,13 @@ impl Writer for MmapWriter {
         // Nothing is pending in this process: what is stored belongs to the kernel.
     }
 
-    fn begin_sync(&mut self, level: Level) -> Result<u64> {
+    fn begin_sync(&mut self, level: Level) -> Result<PendingSync> {
         self.open().check()?;
-        if level == Level::Durable && self.open().marks.reached(Level::Durable) < self.appended {
-            self.runtime.flusher.sync(self.open(), self.appended);
+        if level < Level::Durable || self.open().marks.reached(Level::Durable) >= self.appended {
+            return Ok(PendingSync::under_way(self.appended));
         }
-        Ok(self.appended)
+        let (runtime, file, position) = (self.runtime.clone(), self.open().clone(), self.appended);
+        Ok(PendingSync::new(position, FileSync { runtime, file, position }))
     }
 
     fn marks(&self) -> Arc<Marks> {

@@ -1,10 +1,12 @@
-//! Threads for the system call that waits longest: `fdatasync`.
+//! The system call that waits longest, `fdatasync`: on threads for it, or on the thread of a caller who would only wait.
 
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::contract::Level;
 use crate::counters::Counters;
+use crate::pending_sync::BlockingSync;
+use crate::runtime::Runtime;
 use crate::runtime::open_file::OpenFile;
 use crate::runtime::workers::Workers;
 use crate::whole_io::uninterrupted;
@@ -26,14 +28,14 @@ struct Requested {
 }
 
 impl SyncRequest {
-    /// Notes the request; true if a job for it has to be scheduled.
+    /// Notes the request; true if nobody is at work who will take it.
     fn add(&self, position: u64) -> bool {
         let mut requested = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         requested.position = requested.position.max(Some(position));
         !std::mem::replace(&mut requested.scheduled, true)
     }
 
-    /// The position to sync next; `None` ends the job.
+    /// The position to sync next; `None` if there is nothing more to do.
     fn take(&self) -> Option<u64> {
         let mut requested = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let position = requested.position.take();
@@ -48,20 +50,52 @@ impl Flusher {
         Ok(Flusher { workers: Workers::start("storage-sync", threads)?, counters })
     }
 
-    /// Makes the first `position` bytes durable, which the kernel must already hold. Raises the mark, or poisons.
-    pub(crate) fn sync(&self, file: &Arc<OpenFile>, position: u64) {
-        if file.sync_request.add(position) {
-            let (file, counters) = (file.clone(), self.counters.clone());
-            self.workers.run(move || run(&file, &counters));
-        }
+    /// Syncs of `file` on a thread of this flusher, beginning with one up to `position`, until none is wanted any more.
+    fn schedule(&self, file: Arc<OpenFile>, position: u64) {
+        let counters = self.counters.clone();
+        self.workers.run(move || {
+            let mut next = Some(position);
+            while let Some(position) = next {
+                // The error of a failed sync has been told to all waiters; no further one is tried.
+                if sync_now(&file, position, &counters).is_err() {
+                    return;
+                }
+                next = file.sync_request.take();
+            }
+        });
     }
 }
 
-fn run(file: &OpenFile, counters: &Counters) {
-    while let Some(position) = file.sync_request.take() {
-        // The error of a failed sync has been told to all waiters; no further one is tried.
-        if sync_now(file, position, counters).is_err() {
+/// A wish that the first bytes of a file, which the kernel already holds, be durable.
+pub(crate) struct FileSync {
+    pub(crate) runtime: Arc<Runtime>,
+    pub(crate) file: Arc<OpenFile>,
+    pub(crate) position: u64,
+}
+
+impl FileSync {
+    /// The position to sync now. `None` if a sync of the file runs: its thread takes this wish along next.
+    fn begin(&self) -> Option<u64> {
+        if self.file.sync_request.add(self.position) { self.file.sync_request.take() } else { None }
+    }
+}
+
+impl BlockingSync for FileSync {
+    fn here(self: Box<Self>) {
+        let flusher = &self.runtime.flusher;
+        let Some(position) = self.begin() else { return };
+        if sync_now(&self.file, position, &flusher.counters).is_err() {
             return;
+        }
+        // What others wish meanwhile does not hold up this thread.
+        if let Some(next) = self.file.sync_request.take() {
+            flusher.schedule(self.file.clone(), next);
+        }
+    }
+
+    fn elsewhere(self: Box<Self>) {
+        if let Some(position) = self.begin() {
+            self.runtime.flusher.schedule(self.file.clone(), position);
         }
     }
 }

@@ -107,7 +107,7 @@ fn scenario(subject: &Subject, backend: &dyn crate::contract::Backend, promised:
     append(&mut *writer, 0, 150_000)?;
     writer.kick();
     append(&mut *writer, 0, 700)?;
-    writer.begin_sync(Level::Durable)?;
+    writer.begin_sync(Level::Durable)?.elsewhere();
     append(&mut *writer, 0, 20_000)?;
     sync(&mut *writer, Level::Written)?;
     writer.close()?;

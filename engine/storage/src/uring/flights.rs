@@ -5,7 +5,7 @@
 //! kernel, before it drops this table.
 
 use std::collections::VecDeque;
-use std::io;
+use std::io::{self, IoSlice};
 use std::sync::Arc;
 
 use super::flush::Write;
@@ -52,6 +52,15 @@ impl PaddedBlock {
 }
 
 impl Source {
+    /// What is left behind the first `done` bytes, a whole number of blocks, for a write on the caller's thread.
+    pub(super) fn parts(&self, done: usize) -> Vec<IoSlice<'_>> {
+        // SAFETY: whole blocks below a position that was appended: stored, published and never changed again.
+        let whole = unsafe { self.chunk.slice(self.at + done.min(self.whole)..self.at + self.whole) };
+        let last = self.last.as_ref().map(|block| &block.0[..]);
+        // A direct write refuses an empty part: it lies nowhere, and so not at a block's start.
+        [Some(whole), last].into_iter().flatten().filter(|part| !part.is_empty()).map(IoSlice::new).collect()
+    }
+
     /// What is left behind the first `done` bytes, a whole number of blocks.
     fn rest(&self, done: usize) -> (*const u8, usize, Option<(*const u8, u32)>) {
         let last = self.last.as_ref().map(|block| block.0.as_ptr());

@@ -56,17 +56,8 @@ impl Flow {
         if self.plan.in_flight() >= writes_max {
             return None;
         }
-        let mut home = None;
-        let write = self.plan.next(|start| {
-            let (base, chunk) = self.segment.resident().find(start).expect("what is not written is in memory");
-            let end = base + chunk.len() as u64;
-            home = Some((base, chunk));
-            end
-        })?;
-        let (base, chunk) = home.expect("a write has bytes");
-        self.plan.started(&write);
+        let (write, source) = next_write(&self.segment, &mut self.plan, counters)?;
         counters.ring_writes.one();
-        let source = source_of(&write, (write.start - base) as usize, chunk, counters);
         let transfer = Transfer::new(write.len(), write.len());
         Some(Flight::Write { segment: self.segment.clone(), write, source, transfer })
     }
@@ -112,6 +103,21 @@ impl Flow {
     pub(super) fn is_idle(&self) -> bool {
         self.plan.is_idle() && self.commits.is_idle()
     }
+}
+
+/// Starts the next write of the plan, if one may go now: what it is, and where its bytes are.
+pub(super) fn next_write(segment: &Segment, plan: &mut FlushPlan, counters: &Counters) -> Option<(Write, Source)> {
+    let mut home = None;
+    let write = plan.next(|start| {
+        let (base, chunk) = segment.resident().find(start).expect("what is not written is in memory");
+        let end = base + chunk.len() as u64;
+        home = Some((base, chunk));
+        end
+    })?;
+    let (base, chunk) = home.expect("a write has bytes");
+    plan.started(&write);
+    let source = source_of(&write, (write.start - base) as usize, chunk, counters);
+    Some((write, source))
 }
 
 /// Where the kernel shall take a write's bytes from, if it starts at `at` in the chunk.

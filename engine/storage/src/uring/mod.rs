@@ -21,6 +21,9 @@
 //! flights. The kernel is represented by the flight: as long as it uses memory, the flight is in the table, and
 //! dropping the ring waits for the kernel before the table goes.
 //!
+//! **Whose turn it is.** The ring thread plans a segment's writes, except that a caller who waits for a small commit does it itself
+//! while the ring has nothing of the segment ([`commit_here`], [`driver`]): then nobody has to be woken.
+//!
 //! **What `kill -9` can take.** Bytes above the `written` mark: at most what was appended in the last kick
 //! interval (5 ms) plus what the device has not taken yet.
 
@@ -28,7 +31,9 @@ mod assembly;
 mod backend;
 mod cache;
 mod callback;
+mod commit_here;
 mod commits;
+mod driver;
 mod flights;
 mod flow;
 mod flush;

@@ -77,46 +77,66 @@ impl RingThread {
 
     fn take_commands(&mut self) {
         for command in self.shared.queue.take() {
-            match command {
-                Command::Dirty(segment) => self.kicks.watch(segment, Instant::now()),
-                Command::Flush(segment, position) => self.flow(segment, |flow| flow.want_written(position)),
-                Command::Sync(segment, position) => self.flow(segment, |flow| flow.want_durable(position)),
-                Command::Read(demand) => self.reads.demand(demand),
-                Command::Prefetch(segment, range) => self.reads.prefetch(segment, range),
-                Command::Retire(segment, done) => self.retire(segment.id, done),
-                Command::Stop => {
-                    self.stopping = true;
-                }
-            }
+            self.obey(command);
         }
+    }
+
+    fn obey(&mut self, command: Command) {
+        let Some(command) = self.drive(command) else { return };
+        match command {
+            Command::Dirty(segment) => self.kicks.watch(segment, Instant::now()),
+            Command::Flush(segment, position) => self.flow(segment, |flow| flow.want_written(position)),
+            Command::Sync(segment, position) => self.flow(segment, |flow| flow.want_durable(position)),
+            Command::Read(demand) => self.reads.demand(demand),
+            Command::Prefetch(segment, range) => self.reads.prefetch(segment, range),
+            Command::Retire(segment, done) => self.retire(segment, done),
+            Command::Stop => self.stopping = true,
+        }
+    }
+
+    /// The command back, if it may be obeyed now: a segment's writes are planned by one thread.
+    fn drive(&self, command: Command) -> Option<Command> {
+        let segment = match &command {
+            Command::Flush(segment, _) | Command::Sync(segment, _) | Command::Retire(segment, _) => segment.clone(),
+            Command::Dirty(_) | Command::Read(_) | Command::Prefetch(..) | Command::Stop => return Some(command),
+        };
+        segment.driver.take_for_ring(command)
     }
 
     /// Changes what a segment wants.
     fn flow(&mut self, segment: Arc<Segment>, change: impl FnOnce(&mut Flow)) {
-        if segment.marks.is_poisoned() {
-            return;
-        }
         let id = segment.id;
+        if segment.marks.is_poisoned() {
+            return self.rest(&segment);
+        }
         change(self.flows.entry(id).or_insert_with(|| Flow::new(segment)));
         self.ready.push_back(id);
     }
 
-    fn retire(&mut self, id: u64, done: Retiring) {
-        self.kicks.forget(id);
-        match self.flows.get_mut(&id) {
-            Some(flow) => {
-                flow.retire(done);
-                self.ready.push_back(id);
-            }
+    fn retire(&mut self, segment: Arc<Segment>, done: Retiring) {
+        self.kicks.forget(segment.id);
+        if let Some(flow) = self.flows.get_mut(&segment.id) {
+            flow.retire(done);
+            self.ready.push_back(segment.id);
+        } else {
+            self.rest(&segment);
             // Dropping the sender is the answer.
-            None => drop(done),
+            drop(done);
+        }
+    }
+
+    /// The ring thread has nothing to do for the segment, unless it has: then it goes on driving it.
+    fn rest(&self, segment: &Segment) {
+        if !self.flows.contains_key(&segment.id) {
+            let deferred = segment.driver.release();
+            debug_assert!(deferred.is_empty(), "commands are deferred only while a caller drives");
         }
     }
 
     /// Has written what has been waiting for a kick interval.
     fn kick_if_due(&mut self) {
         for (segment, position) in self.kicks.due(Instant::now()) {
-            self.flow(segment, |flow| flow.want_written(position));
+            self.obey(Command::Flush(segment, position));
         }
     }
 
@@ -148,8 +168,12 @@ impl RingThread {
                 None => break,
             }
         }
-        if self.flows.get(&id).is_some_and(Flow::is_idle) {
-            self.flows.remove(&id);
+        if let Some(flow) = self.flows.remove(&id) {
+            if flow.is_idle() {
+                self.rest(&flow.segment);
+            } else {
+                self.flows.insert(id, flow);
+            }
         }
     }
 

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::callback::undisturbed;
+use super::driver::Driver;
 use super::flush::block_start;
 use super::memory::Chunk;
 use super::streams::Streams;
@@ -26,6 +27,8 @@ pub(super) struct Segment {
     pub(super) file: Arc<dyn DiskFile>,
     pub(super) marks: Arc<Marks>,
     pub(super) allocation: Allocation,
+    /// Which thread plans its writes.
+    pub(super) driver: Driver,
     /// The ring thread knows that there are bytes which nobody asked to write.
     pub(super) dirty: AtomicBool,
     /// Ticks of the kick timer in which the segment was dirty: the clock by which a writer judges its rate.
@@ -45,6 +48,7 @@ impl Segment {
             file,
             marks: Arc::new(Marks::new(len)),
             allocation,
+            driver: Driver::default(),
             dirty: AtomicBool::new(false),
             ticks: AtomicU64::new(0),
             resident: Mutex::new(Resident { chunks: BTreeMap::new(), clean_end: block_start(len) }),

@@ -7,6 +7,7 @@ use std::sync::mpsc::{RecvError, channel};
 use std::time::Duration;
 
 use super::backend::Core;
+use super::commit_here::Commit;
 use super::flush::{block_end, block_start};
 use super::memory::{Chunk, UNIT};
 use super::queue::Command;
@@ -16,6 +17,7 @@ use super::tail::{Tail, next_chunk_bytes};
 use crate::contract::{Append, Level, Result, Writer};
 use crate::error::StorageError;
 use crate::marks::Marks;
+use crate::pending_sync::PendingSync;
 use crate::whole_io::uninterrupted;
 
 /// The one writer of a segment.
@@ -257,20 +259,20 @@ impl Writer for RingWriter {
         }
     }
 
-    fn begin_sync(&mut self, level: Level) -> Result<u64> {
+    fn begin_sync(&mut self, level: Level) -> Result<PendingSync> {
         self.segment.check()?;
-        if self.segment.marks.reached(level) < self.position {
-            let segment = Arc::clone(&self.segment);
+        let (segment, position) = (Arc::clone(&self.segment), self.position);
+        if segment.marks.reached(level) < position {
             match level {
                 Level::Visible => {}
-                Level::Written => self.shared().queue.push(Command::Flush(segment, self.position)),
+                Level::Written => self.shared().queue.push(Command::Flush(segment, position)),
                 Level::Durable => {
                     segment.allocation.syncs();
-                    self.shared().queue.push(Command::Sync(segment, self.position));
+                    return Ok(PendingSync::new(position, Commit { core: Arc::clone(&self.core), segment, position }));
                 }
             }
         }
-        Ok(self.position)
+        Ok(PendingSync::under_way(position))
     }
 
     fn marks(&self) -> Arc<Marks> {

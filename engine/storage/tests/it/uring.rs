@@ -47,7 +47,7 @@ fn append(writer: &mut dyn Writer, bytes: &[u8]) {
 }
 
 fn wait(writer: &mut dyn Writer, level: Level) {
-    let position = writer.begin_sync(level).unwrap();
+    let position = writer.begin_sync(level).unwrap().elsewhere();
     assert!(writer.marks().wait(level, position, LONG).unwrap());
 }
 
@@ -407,7 +407,7 @@ fn when_the_ring_breaks_everyone_is_told() {
     append(&mut *writer, b"never written");
     broken.store(true, Ordering::Relaxed);
 
-    let position = writer.begin_sync(Level::Written).unwrap();
+    let position = writer.begin_sync(Level::Written).unwrap().elsewhere();
     let told = writer.marks().wait(Level::Written, position, LONG);
     assert!(matches!(told, Err(StorageError::Stopped)), "{told:?}");
     assert!(matches!(writer.append(&[IoSlice::new(b"more")]), Err(StorageError::Stopped)));

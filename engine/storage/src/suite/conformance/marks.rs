@@ -30,7 +30,7 @@ pub fn marks_keep_their_order(subject: &Subject) {
             assert_eq!(marks.reached(Level::Visible), end);
             match nth % 10 {
                 3 => assert_eq!(sync(&mut *writer, Level::Written).unwrap(), end),
-                6 => assert_eq!(writer.begin_sync(Level::Durable).unwrap(), end),
+                6 => assert_eq!(writer.begin_sync(Level::Durable).unwrap().elsewhere(), end),
                 8 => writer.kick(),
                 _ => {}
             }

@@ -30,7 +30,7 @@ pub fn measure(spec: &Spec, dir: &Path) -> Result<Figures> {
         end = append(&mut *writer, &batch)? + batch.len() as u64;
         if end >= next_sync {
             next_sync = end + sync_each;
-            writer.begin_sync(Level::Durable)?;
+            writer.begin_sync(Level::Durable)?.elsewhere();
         }
     }
     commit(&mut *writer)?;
@@ -55,7 +55,7 @@ pub fn append(writer: &mut dyn Writer, bytes: &[u8]) -> Result<u64> {
 
 /// Waits until everything is durable.
 pub fn commit(writer: &mut dyn Writer) -> Result<()> {
-    let position = writer.begin_sync(Level::Durable)?;
+    let position = writer.begin_sync(Level::Durable)?.here();
     if !writer.marks().wait(Level::Durable, position, PATIENCE)? {
         bail!("the device has not answered for {PATIENCE:?}");
     }

@@ -1,0 +1,99 @@
+//! A commit on the thread that waits for it: plain system calls on the descriptor that the ring uses.
+//!
+//! Only while the ring has nothing of the segment, and only for few bytes: more are written faster by the ring, several at a time.
+
+use std::io;
+use std::sync::Arc;
+
+use super::backend::Core;
+use super::callback::undisturbed;
+use super::flights::Source;
+use super::flow::next_write;
+use super::flush::{FlushPlan, Write};
+use super::queue::Command;
+use super::segment::Segment;
+use super::transfer::{Transfer, Verdict};
+use crate::contract::Level;
+use crate::pending_sync::BlockingSync;
+use crate::whole_io::uninterrupted;
+
+/// A commit of more bytes is the ring's.
+const BYTES_MAX: u64 = 512 << 10;
+
+/// A wish that the first bytes of a segment be durable.
+pub(super) struct Commit {
+    pub(super) core: Arc<Core>,
+    pub(super) segment: Arc<Segment>,
+    pub(super) position: u64,
+}
+
+impl BlockingSync for Commit {
+    fn here(self: Box<Self>) {
+        let (segment, shared) = (&self.segment, &self.core.shared);
+        let small = self.position.saturating_sub(segment.marks.reached(Level::Written)) <= BYTES_MAX;
+        if !small || !segment.driver.take_for_caller() {
+            return self.elsewhere();
+        }
+        self.commit();
+        segment.driver.release().into_iter().for_each(|command| shared.queue.push(command));
+    }
+
+    fn elsewhere(self: Box<Self>) {
+        self.core.shared.queue.push(Command::Sync(self.segment, self.position));
+    }
+}
+
+impl Commit {
+    /// Writes and syncs; raises the marks, or poisons them.
+    fn commit(&self) {
+        let (segment, shared) = (&self.segment, &self.core.shared);
+        if segment.marks.is_poisoned() || segment.marks.reached(Level::Durable) >= self.position {
+            return;
+        }
+        if let Err(error) = self.write() {
+            segment.fail("write", error);
+            return shared.pool.room_appeared();
+        }
+        // Memory is free again, and appenders may have room.
+        let clean = segment.resident().clean(segment.marks.reached(Level::Written));
+        shared.admit(segment, clean);
+        shared.counters.syncs.one();
+        match uninterrupted(|| segment.file.sync_data()) {
+            Ok(()) => undisturbed(|| segment.marks.raise(Level::Durable, self.position)),
+            Err(error) => {
+                segment.fail("sync", error);
+                shared.pool.room_appeared();
+            }
+        }
+    }
+
+    /// Writes what is missing below the position. Nothing is in flight, so everything submitted before is there.
+    fn write(&self) -> io::Result<()> {
+        let (segment, counters) = (&self.segment, &self.core.shared.counters);
+        let mut plan = FlushPlan::new(segment.marks.reached(Level::Written));
+        plan.want(self.position);
+        while let Some((write, source)) = next_write(segment, &mut plan, counters) {
+            self.write_blocks(&write, &source)?;
+            plan.finished(&write);
+            undisturbed(|| segment.marks.raise(Level::Written, plan.written()));
+        }
+        Ok(())
+    }
+
+    /// As the ring would: what is written short goes on from a block's start, what is to be tried again is.
+    fn write_blocks(&self, write: &Write, source: &Source) -> io::Result<()> {
+        let (segment, counters) = (&self.segment, &self.core.shared.counters);
+        let mut transfer = Transfer::new(write.len(), write.len());
+        loop {
+            let (done, _) = transfer.rest();
+            counters.write_calls.one();
+            let wrote = segment.file.write_at(&source.parts(done), write.start + done as u64);
+            counters.bytes_written.add(*wrote.as_ref().unwrap_or(&0) as u64);
+            match transfer.judge(wrote.map(|bytes| bytes as u32)) {
+                Verdict::Done => return Ok(()),
+                Verdict::Resubmit => {}
+                Verdict::Failed(error) => return Err(error),
+            }
+        }
+    }
+}
