@@ -18,6 +18,7 @@ pub mod records;
 pub mod report;
 pub mod result;
 pub mod signal;
+pub mod statistics;
 pub mod sweep;
 pub mod target;
 pub mod trial;

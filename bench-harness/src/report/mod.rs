@@ -7,6 +7,7 @@ mod format;
 mod heading;
 mod html;
 mod limits;
+mod rest;
 mod steps;
 mod sweep;
 mod verdicts;
@@ -18,11 +19,15 @@ use self::figures::{latency, throughput};
 use self::heading::heading;
 pub use self::html::render_html;
 pub use self::limits::{render_limits, render_shares};
+use self::rest::rest;
 use self::steps::{slowest, steps};
 pub use self::sweep::render_sweep;
 use self::verdicts::{proof, verdicts};
 use self::work::{batches, counters};
 use crate::result::{Measured, Outcome, RunResult, Trial};
+
+/// What stands above the table of steady states.
+const REST_TITLE: &str = "Steady state: by MSER-5, then Mann–Kendall and Theil–Sen";
 
 /// The whole report.
 #[must_use]
@@ -33,6 +38,9 @@ pub fn render(result: &RunResult) -> String {
     if !measured.is_empty() {
         section(&mut text, "Throughput", &throughput(&measured));
         section(&mut text, "Latency from the intended time", &latency(&measured));
+        if let Some(table) = rest(&measured) {
+            section(&mut text, REST_TITLE, &table);
+        }
         section(&mut text, "Where the time went: to the acknowledgement", &steps(&measured, |m| &m.to_acknowledgement));
         section(&mut text, "Where the time went: to the delivery", &steps(&measured, |m| &m.to_delivery));
         slowest(&mut text, &measured);

@@ -4,6 +4,7 @@
 mod environment;
 mod file;
 mod hlog;
+mod steady;
 
 use std::collections::BTreeMap;
 
@@ -13,6 +14,7 @@ pub use environment::Environment;
 pub(crate) use environment::utc_now;
 pub use file::{FORMAT, ResultError, VERSION, read, write};
 pub use hlog::write_hlog;
+pub use steady::{Rest, SteadyMetric, SteadyState};
 
 use crate::measure::{BatchPanel, Distribution, OverTime, Step};
 use crate::proof::Evidence;
@@ -124,6 +126,9 @@ pub struct Measured {
     /// How throughput and latency went over the measured part; `None` in results of before it was saved.
     #[serde(default)]
     pub over_time: Option<OverTime>,
+    /// Whether throughput and latency had come to rest in it; empty in results of before it was saved.
+    #[serde(default)]
+    pub steady: Vec<SteadyState>,
     /// How late the generator was by its own fault.
     pub generator_lag: Distribution,
     /// The producers' batches; their number is also the number of independent samples.
@@ -222,6 +227,8 @@ pub enum VerdictKind {
     GeneratorBound,
     /// The system did not keep up: its latencies measure the length of the run.
     Backlogged,
+    /// Throughput or latency went on rising or falling: the figures are those of this window only.
+    NotSteady,
 }
 
 impl VerdictKind {
@@ -232,6 +239,7 @@ impl VerdictKind {
             VerdictKind::Invalid => "INVALID",
             VerdictKind::GeneratorBound => "GENERATOR-BOUND",
             VerdictKind::Backlogged => "BACKLOGGED",
+            VerdictKind::NotSteady => "NOT-STEADY",
         }
     }
 }

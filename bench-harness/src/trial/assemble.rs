@@ -6,12 +6,17 @@ use logdyno_engine::record::Nanos;
 use logdyno_engine::storage::counters::Counts;
 
 use super::drive::Driven;
-use super::{Backlog, Trial, backlog_verdict, generator_verdict, producer_config, replicas};
+use super::{
+    Backlog, Trial, backlog_verdict, generator_verdict, producer_config, replicas, steady_states, steady_verdict,
+};
 use crate::load::{Bounds, Limit, Schedule};
 use crate::measure::{JoinSettings, Joined, PathJoined, Slow, Step};
 use crate::proof::{Asked, BatchesOnDisk, Evidence, Looked, judge};
-use crate::result::{Durability, Measured, PathResult, RecordCounts, SlowRecord, StepResult, Verdict, VerdictKind};
+use crate::result::{
+    Durability, Measured, PathResult, RecordCounts, SlowRecord, SteadyState, StepResult, Verdict, VerdictKind,
+};
 use crate::target::{AckPoint, Path};
+use crate::workload::Load;
 
 /// What an acknowledgement waits for: a topic's setting over its broker's.
 const ACK_LEVEL: &str = "logdyno.ack.level";
@@ -37,10 +42,11 @@ pub(super) fn measured(
     let durability = durability(trial, &settings.path, replicas(trial.plan, config.acks));
     let counts = storage_counts(&driven);
     let proof = proof(trial, &durability, &counts, &driven, batches);
-    let verdicts = verdicts(&driven, &proof, backlog.as_ref());
+    let over_time = driven.joined.timeline.over(driven.begin, end, &driven.joined.acknowledged);
+    let steady = steady_states(&over_time, is_even(&trial.plan.load));
+    let verdicts = verdicts(&driven, &proof, backlog.as_ref(), &steady);
     let mean_bytes = trial.records.bytes() as f64 / trial.records.len() as f64;
-    let Joined { to_acknowledgement, to_delivery, service, panel, failed, timeline, acknowledged, .. } = driven.joined;
-    let over_time = Some(timeline.over(driven.begin, end, &acknowledged));
+    let Joined { to_acknowledgement, to_delivery, service, panel, failed, .. } = driven.joined;
     Measured {
         durability,
         records: RecordCounts {
@@ -58,7 +64,8 @@ pub(super) fn measured(
         to_acknowledgement: path_result(to_acknowledgement, |step| is_on_ack_path(&settings.path, step)),
         to_delivery: path_result(to_delivery, |step| is_on_delivery_path(&settings.path, step)),
         service,
-        over_time,
+        over_time: Some(over_time),
+        steady,
         generator_lag: driven.generated.lag,
         batches: panel,
         batch_size: config.batch_size as u64,
@@ -134,7 +141,7 @@ fn proof(
     judge(&asked, &Looked { counts, files: &driven.files, batches })
 }
 
-fn verdicts(driven: &Driven, proof: &[Evidence], backlog: Option<&Backlog>) -> Vec<Verdict> {
+fn verdicts(driven: &Driven, proof: &[Evidence], backlog: Option<&Backlog>, steady: &[SteadyState]) -> Vec<Verdict> {
     let joined = &driven.joined;
     let mut reasons = joined.violations.sentences();
     reasons.extend(driven.corrupt.iter().map(|reason| format!("CORRUPT: {reason}")));
@@ -162,8 +169,17 @@ fn verdicts(driven: &Driven, proof: &[Evidence], backlog: Option<&Backlog>) -> V
         Some(reason) => verdicts.push(Verdict { kind: VerdictKind::Backlogged, reason: reason.clone() }),
         None => verdicts.extend(backlog.and_then(backlog_verdict)),
     }
+    // What grows with the backlog needs no further accusation.
+    if !verdicts.iter().any(|verdict| verdict.kind == VerdictKind::Backlogged) {
+        verdicts.extend(steady_verdict(steady));
+    }
     verdicts.extend(generator_verdict(&driven.generated.lag, &joined.to_acknowledgement.total));
     verdicts
+}
+
+/// Whether a load stays the same throughout, so that throughput and latency may be asked to.
+fn is_even(load: &Load) -> bool {
+    matches!(load, Load::Rate(_) | Load::Poisson(_) | Load::Closed { .. })
 }
 
 fn path_result(path: PathJoined, is_on_path: impl Fn(Step) -> bool) -> PathResult {

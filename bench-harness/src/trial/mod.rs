@@ -2,6 +2,7 @@
 
 mod assemble;
 mod drive;
+mod steady;
 mod verdict;
 
 use std::path::{Path, PathBuf};
@@ -22,6 +23,7 @@ use crate::target::{Setup, Target, TargetError};
 use crate::workload::{Load, Plan};
 
 pub use drive::Progress;
+pub(crate) use steady::{steady_states, steady_verdict};
 pub(crate) use verdict::{Backlog, backlog_verdict, generator_verdict};
 
 /// From the start of the threads to the first record: so that the first is not late.

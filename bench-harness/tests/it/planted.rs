@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use logdyno::load::Schedule;
 use logdyno::records::RecordSet;
-use logdyno::result::VerdictKind;
+use logdyno::result::{SteadyMetric, VerdictKind};
 use logdyno::target::{Fault, NullTarget};
 use logdyno::trial::schedule;
 use logdyno::workload::{Overrides, parse};
@@ -146,4 +146,26 @@ duration = \"10s\"
         verdicts(&measured)
     );
     assert!(seconds(measured.generator_lag.quantile_ns(0.99)) < 0.5);
+}
+
+/// A target that holds up one record in a hundred, each time by a millisecond longer: no moment of the run stands for the next one.
+#[test]
+fn a_run_that_never_comes_to_rest_is_not_steady() {
+    let text = "
+[records]
+size = 16
+entropy = 1
+distinct = 10
+[load]
+rate = 1000
+[run]
+target = \"null\"
+duration = \"6s\"
+";
+    let stalls: Vec<Fault> = (1..60).map(|n| Fault::Stall(n * 100, Duration::from_millis(n))).collect();
+    let measured = Scene::new(text).measure(NullTarget::with_faults(stalls), &[]);
+    let found = verdicts(&measured);
+    assert!(found.iter().any(|text| text.starts_with("NOT-STEADY: ") && text.contains("p99 to ack")), "{found:?}");
+    let p99 = measured.steady.iter().find(|state| state.metric == SteadyMetric::AckP99).unwrap();
+    assert!(p99.drift_per_minute.unwrap() > 1.0 && p99.p_value.unwrap() < 0.005, "{p99:?}");
 }

@@ -6,8 +6,8 @@ use logdyno::measure::{BatchPanel, Distribution, Step};
 use logdyno::proof::Evidence;
 use logdyno::report::render;
 use logdyno::result::{
-    Durability, Environment, FORMAT, Measured, Outcome, PathResult, RecordCounts, RunResult, SlowRecord, StepResult,
-    Trial, VERSION, Verdict, VerdictKind, Workload,
+    Durability, Environment, FORMAT, Measured, Outcome, PathResult, RecordCounts, Rest, RunResult, SlowRecord,
+    SteadyMetric, SteadyState, StepResult, Trial, VERSION, Verdict, VerdictKind, Workload,
 };
 
 /// As many records as batches: so many independent samples.
@@ -34,6 +34,7 @@ pub(crate) fn measured(batches: u64) -> Measured {
         to_delivery: path(&[(Step::Schedule, 20_000), (Step::Batch, 900_000), (Step::Deliver, 180_000)]),
         service: distribution(980_000),
         over_time: None,
+        steady: Vec::new(),
         generator_lag: distribution(15_000),
         batches: BatchPanel {
             batches,
@@ -128,4 +129,31 @@ fn a_backlogged_run_prints_no_latency() {
     assert!(text.contains("buffered: BACKLOGGED: it grew") && !text.contains("verified:"), "{text}");
     let latency = text.split("Latency").nth(1).unwrap().split("Batches").next().unwrap();
     assert!(!latency.contains(" ms") && !latency.contains(" µs"), "{latency}");
+}
+
+/// What is at rest says from when on, and what could not be judged says why; both stand in the table and on the page.
+#[test]
+fn the_steady_state_is_told() {
+    let state = |metric, rest, reason: Option<&str>| SteadyState {
+        metric,
+        rest,
+        reason: reason.map(str::to_owned),
+        points: 12,
+        from_ns: reason.is_none().then_some(1_500_000_000),
+        drift_per_minute: reason.is_none().then_some(-0.021),
+        p_value: reason.is_none().then_some(0.4),
+    };
+    let mut steady = measured(4_000);
+    steady.steady = vec![
+        state(SteadyMetric::Throughput, Rest::Reached, None),
+        state(SteadyMetric::AckP99, Rest::NotJudged, Some("too short")),
+    ];
+    let result = result(vec![("buffered", Outcome::Measured(Box::new(steady)))]);
+    let text = render(&result);
+    let lines: Vec<&str> = text.lines().skip_while(|line| !line.starts_with("Steady state")).skip(2).take(2).collect();
+    let words = |line: &str| line.split_whitespace().map(str::to_owned).collect::<Vec<_>>().join(" ");
+    assert_eq!(words(lines[0]), "buffered throughput reached 1.50 s -2.1 % 0.400 12", "{text}");
+    assert_eq!(words(lines[1]), "p99 to ack not judged – – – 12 too short", "{text}");
+    let page = logdyno::report::render_html(&[result]).unwrap();
+    assert!(page.contains("<td>-2.1 %</td>") && page.contains("<td>too short</td>"));
 }

@@ -13,10 +13,11 @@ use comfy_table::Table;
 
 use super::cells::NOTHING;
 use super::figures::{latency, promise, throughput};
+use super::rest::rest;
 use super::steps::{slowest_of, steps};
 use super::verdicts::sound;
 use super::work::{batches, counters};
-use super::{label, measured_of};
+use super::{REST_TITLE, label, measured_of};
 use crate::result::{Measured, Outcome, RunResult, Trial};
 
 /// The whole page of one or several results.
@@ -183,12 +184,14 @@ fn plots(trials: &[(String, &Measured)]) -> Vec<Plot> {
 }
 
 fn tables(trials: &[(String, &Measured)]) -> Vec<(&'static str, Grid)> {
-    vec![
+    let rest = rest(trials).map(|table| (REST_TITLE, table.into()));
+    let others = vec![
         ("Steps to the acknowledgement", steps(trials, |m| &m.to_acknowledgement).into()),
         ("Steps to the delivery", steps(trials, |m| &m.to_delivery).into()),
         ("Batches", batches(trials).into()),
         ("Work for each record acknowledged or delivered in the measured part", counters(trials).into()),
-    ]
+    ];
+    rest.into_iter().chain(others).collect()
 }
 
 fn proof(trials: &[(String, &Measured)]) -> Vec<Proof> {

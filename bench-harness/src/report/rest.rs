@@ -1,0 +1,33 @@
+//! Whether throughput and latency had come to rest.
+
+use comfy_table::Table;
+
+use super::cells::{NOTHING, table};
+use super::format::{duration, whole};
+use crate::result::{Measured, SteadyState};
+
+/// `None` if no trial tells it: results of before it was saved.
+pub(super) fn rest(trials: &[(String, &Measured)]) -> Option<Table> {
+    let mut table = table(["", "of", "steady state", "from", "drift a minute", "by chance", "points", ""]);
+    for (label, measured) in trials {
+        for (index, state) in measured.steady.iter().enumerate() {
+            let mut row = vec![if index == 0 { label.clone() } else { String::new() }];
+            row.extend(cells(state));
+            table.add_row(row);
+        }
+    }
+    (table.row_count() > 0).then_some(table)
+}
+
+fn cells(state: &SteadyState) -> [String; 7] {
+    let or_nothing = |text: Option<String>| text.unwrap_or_else(|| NOTHING.to_owned());
+    [
+        state.metric.name().to_owned(),
+        state.rest.name().to_owned(),
+        or_nothing(state.from_ns.map(|ns| duration(ns as f64))),
+        or_nothing(state.drift_per_minute.map(|share| format!("{:+.1} %", share * 100.0))),
+        or_nothing(state.p_value.map(|p| format!("{p:.3}"))),
+        whole(state.points),
+        state.reason.clone().unwrap_or_default(),
+    ]
+}
