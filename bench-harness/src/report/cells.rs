@@ -4,12 +4,7 @@ use comfy_table::{CellAlignment, Table, presets};
 
 use super::format::duration;
 use crate::measure::Distribution;
-use crate::result::Measured;
-
-/// Quantiles that are printed, and how many independent samples each needs: the records of a batch share their fate, so
-/// batches are counted. The counts are where a 95 % interval of the quantile first has both ends inside the sample.
-pub(super) const QUANTILES: [(&str, f64, u64); 4] =
-    [("p50", 0.5, 1), ("p99", 0.99, 368), ("p99.9", 0.999, 3_688), ("p99.99", 0.9999, 36_887)];
+use crate::result::{Measured, Quantile};
 
 /// What stands where a number would say nothing.
 pub(super) const NOTHING: &str = "–";
@@ -37,15 +32,8 @@ pub(super) fn align(table: &mut Table) {
 }
 
 /// A quantile, if enough independent samples support it and the run was not a growing backlog.
-pub(super) fn quantile_cell(
-    measured: &Measured,
-    distribution: &Distribution,
-    (_, quantile, samples): (&str, f64, u64),
-) -> String {
-    if measured.batches.batches < samples || distribution.count() == 0 {
-        return NOTHING.to_owned();
-    }
-    duration_cell(measured, distribution.quantile_ns(quantile) as f64)
+pub(super) fn quantile_cell(measured: &Measured, distribution: &Distribution, quantile: Quantile) -> String {
+    measured.quantile_ns(distribution, quantile).map_or_else(|_| NOTHING.to_owned(), |ns| duration(ns as f64))
 }
 
 pub(super) fn duration_cell(measured: &Measured, ns: f64) -> String {

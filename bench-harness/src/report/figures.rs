@@ -2,9 +2,9 @@
 
 use comfy_table::Table;
 
-use super::cells::{QUANTILES, duration_cell, quantile_cell, table};
+use super::cells::{duration_cell, quantile_cell, table};
 use super::format::{bytes, duration, number, whole};
-use crate::result::{Durability, Measured};
+use crate::result::{Absent, Durability, Measured, QUANTILES};
 
 pub(super) fn throughput(trials: &[(String, &Measured)]) -> Table {
     let mut table = table(["", "an ack promises", "offered/s", "achieved/s", "bytes/s", "measured", "in", "verified"]);
@@ -34,7 +34,7 @@ pub(super) fn promise(durability: &Durability) -> String {
 }
 
 pub(super) fn latency(trials: &[(String, &Measured)]) -> Table {
-    let [p50, p99, p999, p9999] = QUANTILES.map(|(name, _, _)| name);
+    let [p50, p99, p999, p9999] = QUANTILES.map(|quantile| quantile.name);
     let mut table = table(["", "to", p50, p99, p999, p9999, "max", "mean", "clipped", "batches"]);
     for (label, measured) in trials {
         let paths = [
@@ -48,9 +48,26 @@ pub(super) fn latency(trials: &[(String, &Measured)]) -> Table {
             row.push(duration_cell(measured, distribution.max_ns() as f64));
             row.push(duration_cell(measured, distribution.mean_ns()));
             row.push(whole(distribution.clipped()));
-            row.push(whole(measured.batches.batches));
+            row.push(whole(measured.independent_samples()));
             table.add_row(row);
         }
     }
     table
+}
+
+/// Why quantiles are missing: a line for each trial that lacks one for want of samples.
+pub(super) fn absent(trials: &[(String, &Measured)]) -> Vec<String> {
+    let line = |(label, measured): &(String, &Measured)| {
+        let wanting = QUANTILES.into_iter().filter_map(|quantile| {
+            match measured.quantile_ns(&measured.to_acknowledgement.total, quantile) {
+                Err(Absent::TooFewSamples { needs, .. }) => Some(format!("{} takes {}", quantile.name, whole(needs))),
+                _ => None,
+            }
+        });
+        let wanting: Vec<String> = wanting.collect();
+        let samples = whole(measured.independent_samples());
+        (!wanting.is_empty())
+            .then(|| format!("{label}: {samples} independent samples (batches): {}", wanting.join(", ")))
+    };
+    trials.iter().filter_map(line).collect()
 }

@@ -15,7 +15,7 @@ mod work;
 
 use self::cells::section;
 pub use self::export::{Reporter, reporters};
-use self::figures::{latency, throughput};
+use self::figures::{absent, latency, throughput};
 use self::heading::heading;
 pub use self::html::render_html;
 pub use self::limits::{render_limits, render_shares};
@@ -38,6 +38,7 @@ pub fn render(result: &RunResult) -> String {
     if !measured.is_empty() {
         section(&mut text, "Throughput", &throughput(&measured));
         section(&mut text, "Latency from the intended time", &latency(&measured));
+        absent(&measured).iter().for_each(|line| text.push_str(&format!("  {line}\n")));
         if let Some(table) = rest(&measured) {
             section(&mut text, REST_TITLE, &table);
         }

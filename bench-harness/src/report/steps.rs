@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use comfy_table::{CellAlignment, Table, presets};
 
-use super::cells::{QUANTILES, align, duration_cell, quantile_cell};
+use super::cells::{align, duration_cell, quantile_cell};
 use super::format::percent;
 use crate::measure::Step;
-use crate::result::{Measured, PathResult, SlowRecord};
+use crate::result::{Measured, PathResult, QUANTILES, SlowRecord};
 
 pub(super) fn steps(trials: &[(String, &Measured)], path: impl Fn(&Measured) -> &PathResult) -> Table {
     let mut table = Table::new();

@@ -4,6 +4,7 @@
 mod environment;
 mod file;
 mod hlog;
+mod quantile;
 mod steady;
 
 use std::collections::BTreeMap;
@@ -14,6 +15,7 @@ pub use environment::Environment;
 pub(crate) use environment::utc_now;
 pub use file::{FORMAT, ResultError, VERSION, read, write};
 pub use hlog::write_hlog;
+pub use quantile::{Absent, QUANTILES, Quantile, QuantileResult};
 pub use steady::{Rest, SteadyMetric, SteadyState};
 
 use crate::measure::{BatchPanel, Distribution, OverTime, Step};
@@ -182,6 +184,9 @@ pub struct RecordCounts {
 pub struct PathResult {
     /// Whole durations of the measured records.
     pub total: Distribution,
+    /// Its quantiles, or why there are none; empty in results of before they were saved.
+    #[serde(default)]
+    pub quantiles: Vec<QuantileResult>,
     /// The steps that the target stamps, in order; their means add up to that of `total`.
     pub steps: Vec<StepResult>,
     /// The slowest records, slowest first.

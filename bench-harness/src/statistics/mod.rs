@@ -10,5 +10,5 @@ mod theil_sen;
 pub use mann_kendall::{MannKendall, mann_kendall};
 pub use mser::{MSER_BATCH, Truncation, batch_means, mser};
 pub use normal::two_sided;
-pub use support::samples_needed;
+pub use support::{quantile_supported, samples_needed};
 pub use theil_sen::{median, theil_sen};

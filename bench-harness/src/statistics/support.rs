@@ -14,6 +14,12 @@ pub fn samples_needed(quantile: f64) -> u64 {
     ((MISSED / 2.0).ln() / tail.ln()).ceil() as u64
 }
 
+/// The highest quantile that `samples` independent ones support; at least the median.
+#[must_use]
+pub fn quantile_supported(samples: u64) -> f64 {
+    ((MISSED / 2.0).ln() / samples.max(1) as f64).exp().max(0.5)
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -23,6 +29,7 @@ mod tests {
     #[test]
     fn nines_are_dear() {
         assert_eq!([0.5, 0.9, 0.99, 0.999, 0.9999].map(samples_needed), [6, 36, 368, 3_688, 36_887]);
+        assert!(quantile_supported(368) >= 0.99 && quantile_supported(367) < 0.99);
         assert_eq!(samples_needed(0.1), samples_needed(0.9));
     }
 

@@ -8,7 +8,7 @@ use super::effects::Effects;
 use super::grid::Cell;
 use super::observed::{Metric, analyse};
 use super::vary::Factor;
-use crate::result::{Environment, Measured, VerdictKind};
+use crate::result::{Environment, Measured, PathResult, QUANTILES, VerdictKind};
 
 /// What the document calls itself.
 pub const SWEEP_FORMAT: &str = "logdyno-sweep";
@@ -80,26 +80,21 @@ pub struct RunSummary {
     pub is_sound: bool,
 }
 
-/// How many batches a 99th percentile needs: where a 95 % interval of it first has both ends inside the sample.
-const BATCHES_FOR_P99: u64 = 368;
-
 impl RunSummary {
     /// What a run that was measured comes to.
     #[must_use]
     pub fn of(repetition: u32, result: String, measured: &Measured) -> RunSummary {
-        let told = |ns: u64| (!measured.is_backlogged()).then_some(ns as f64);
-        let p99 = |path: &crate::result::PathResult| {
-            (measured.batches.batches >= BATCHES_FOR_P99).then(|| path.total.quantile_ns(0.99)).and_then(told)
-        };
+        let [p50, p99, ..] = QUANTILES;
+        let told = |path: &PathResult, quantile| measured.quantile_ns(&path.total, quantile).ok().map(|ns| ns as f64);
         let bytes = measured.achieved_bytes_per_second * measured.measured_ns as f64 / 1e9;
         RunSummary {
             repetition,
             result,
             records_per_second: measured.achieved_per_second,
             bytes_per_second: measured.achieved_bytes_per_second,
-            ack_p50_ns: told(measured.to_acknowledgement.total.quantile_ns(0.5)),
-            ack_p99_ns: p99(&measured.to_acknowledgement),
-            delivery_p99_ns: p99(&measured.to_delivery),
+            ack_p50_ns: told(&measured.to_acknowledgement, p50),
+            ack_p99_ns: told(&measured.to_acknowledgement, p99),
+            delivery_p99_ns: told(&measured.to_delivery, p99),
             bytes_sent_per_byte: (bytes > 0.0).then(|| measured.request_bytes as f64 / bytes),
             verdicts: measured
                 .verdicts

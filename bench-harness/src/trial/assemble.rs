@@ -47,7 +47,7 @@ pub(super) fn measured(
     let verdicts = verdicts(&driven, &proof, backlog.as_ref(), &steady);
     let mean_bytes = trial.records.bytes() as f64 / trial.records.len() as f64;
     let Joined { to_acknowledgement, to_delivery, service, panel, failed, .. } = driven.joined;
-    Measured {
+    let mut measured = Measured {
         durability,
         records: RecordCounts {
             sent: driven.sent,
@@ -76,7 +76,9 @@ pub(super) fn measured(
         producers: difference(&[], &driven.producers),
         proof,
         verdicts,
-    }
+    };
+    measured.fill_in_quantiles();
+    measured
 }
 
 /// The end of the measured part: on the schedule, when the record after the last would be due.
@@ -186,6 +188,7 @@ fn path_result(path: PathJoined, is_on_path: impl Fn(Step) -> bool) -> PathResul
     let steps = Step::ALL.into_iter().zip(path.steps).filter(|(step, _)| is_on_path(*step));
     PathResult {
         total: path.total,
+        quantiles: Vec::new(),
         steps: steps.map(|(step, durations)| StepResult { step, durations }).collect(),
         slowest: path.slowest.into_sorted().into_iter().map(slow_record).collect(),
     }

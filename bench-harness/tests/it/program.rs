@@ -78,6 +78,11 @@ fn json_is_the_saved_document() {
     let result::Outcome::Measured(measured) = &saved.trials[0].outcome else { panic!("{saved:?}") };
     assert_eq!(measured.offered_per_second, Some(4000.0));
     assert_eq!((measured.records.sent, measured.records.passes, measured.records.measured), (1000, 2, 900));
+    // The null target's batches are single records: 900 samples, for p50 and p99 and no more.
+    let quantiles = &measured.to_acknowledgement.quantiles;
+    let told: Vec<_> = quantiles.iter().map(|one| (one.quantile.as_str(), one.ns.is_some())).collect();
+    assert_eq!(told, [("p50", true), ("p99", true), ("p99.9", false), ("p99.99", false)]);
+    assert_eq!(quantiles[2].absent.as_deref(), Some("900 independent samples (batches), and it takes 3688"));
 }
 
 /// HdrHistogram's own reader finds every tag, with as many values as records were measured.

@@ -6,9 +6,10 @@ use logdyno::measure::{BatchPanel, Distribution, Step};
 use logdyno::proof::Evidence;
 use logdyno::report::render;
 use logdyno::result::{
-    Durability, Environment, FORMAT, Measured, Outcome, PathResult, RecordCounts, Rest, RunResult, SlowRecord,
-    SteadyMetric, SteadyState, StepResult, Trial, VERSION, Verdict, VerdictKind, Workload,
+    Durability, Environment, FORMAT, Measured, Outcome, PathResult, QUANTILES, RecordCounts, Rest, RunResult,
+    SlowRecord, SteadyMetric, SteadyState, StepResult, Trial, VERSION, Verdict, VerdictKind, Workload,
 };
+use logdyno::sweep::RunSummary;
 
 /// As many records as batches: so many independent samples.
 pub(crate) fn measured(batches: u64) -> Measured {
@@ -20,6 +21,7 @@ pub(crate) fn measured(batches: u64) -> Measured {
     };
     let path = |steps: &[(Step, u64)]| PathResult {
         total: distribution(steps.iter().map(|(_, ns)| ns).sum()),
+        quantiles: Vec::new(),
         steps: steps.iter().map(|(step, ns)| StepResult { step: *step, durations: distribution(*ns) }).collect(),
         slowest: vec![SlowRecord { partition: 0, offset: 7, steps_ns: steps.iter().copied().collect() }],
     };
@@ -156,4 +158,29 @@ fn the_steady_state_is_told() {
     assert_eq!(words(lines[1]), "p99 to ack not judged – – – 12 too short", "{text}");
     let page = logdyno::report::render_html(&[result]).unwrap();
     assert!(page.contains("<td>-2.1 %</td>") && page.contains("<td>too short</td>"));
+}
+
+/// 1,000 batches are 1,000 samples, however many records they hold: the report, the page, the formats for other tools and a
+/// sweep's summary leave out what they do not support, and the text says what it would take.
+#[test]
+fn an_unsupported_quantile_is_absent_everywhere_and_says_why() {
+    let mut few = measured(1_000);
+    few.to_acknowledgement.total.record_n(1_000_000, 1_000_000);
+    let absent = few.quantile_ns(&few.to_acknowledgement.total, QUANTILES[2]).unwrap_err();
+    assert_eq!(absent.to_string(), "1000 independent samples (batches), and it takes 3688");
+    let result = result(vec![("buffered", Outcome::Measured(Box::new(few)))]);
+    let why = "buffered: 1,000 independent samples (batches): p99.9 takes 3,688, p99.99 takes 36,887";
+    assert!(render(&result).contains(why), "{}", render(&result));
+    let page = logdyno::report::render_html(std::slice::from_ref(&result)).unwrap();
+    assert!(
+        page.contains(why) && page.contains(r#"data-quantile="p99""#) && !page.contains(r#"data-quantile="p99.9""#)
+    );
+    for reporter in logdyno::report::reporters() {
+        assert!(!reporter.render(std::slice::from_ref(&result)).contains("p99.9"), "{}", reporter.name());
+    }
+    let summary = |batches| RunSummary::of(1, String::new(), &measured(batches));
+    assert_eq!(summary(5).ack_p50_ns, None);
+    assert!(
+        summary(367).ack_p50_ns.is_some() && summary(367).ack_p99_ns.is_none() && summary(368).ack_p99_ns.is_some()
+    );
 }

@@ -1,7 +1,6 @@
 //! The numbers of a run that other tools get: only those that the report would print too.
 
-use crate::report::cells::QUANTILES;
-use crate::result::{Measured, Outcome, RunResult, Trial, VerdictKind};
+use crate::result::{Measured, Outcome, QUANTILES, RunResult, Trial, VerdictKind};
 
 /// Which way is good.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,15 +56,14 @@ fn numbers(measured: &Measured) -> Vec<Number> {
         higher("records", "records/s", measured.achieved_per_second),
         higher("bytes", "B/s", measured.achieved_bytes_per_second),
     ];
-    if measured.is_backlogged() {
-        return all;
-    }
     let paths = [("ack", &measured.to_acknowledgement.total), ("delivery", &measured.to_delivery.total)];
-    for (path, distribution) in paths.into_iter().filter(|(_, distribution)| distribution.count() > 0) {
-        for (quantile, share, _) in QUANTILES.iter().filter(|(.., samples)| measured.batches.batches >= *samples) {
-            let value = distribution.quantile_ns(*share) as f64;
-            all.push(Number { name: format!("{path}-{quantile}"), unit: "ns", value, better: Better::Lower });
-        }
+    for (path, distribution) in paths {
+        // What the run does not support is left out.
+        let supported = QUANTILES.into_iter().filter_map(|quantile| {
+            let value = measured.quantile_ns(distribution, quantile).ok()? as f64;
+            Some(Number { name: format!("{path}-{}", quantile.name), unit: "ns", value, better: Better::Lower })
+        });
+        all.extend(supported);
     }
     all
 }

@@ -12,7 +12,7 @@ use askama::Template;
 use comfy_table::Table;
 
 use super::cells::NOTHING;
-use super::figures::{latency, promise, throughput};
+use super::figures::{absent, latency, promise, throughput};
 use super::rest::rest;
 use super::steps::{slowest_of, steps};
 use super::verdicts::sound;
@@ -63,6 +63,8 @@ struct Class {
     promise: String,
     throughput: Grid,
     latency: Grid,
+    /// Why quantiles are missing.
+    absent: Vec<String>,
 }
 
 /// A plot with what it shows in words.
@@ -165,7 +167,8 @@ fn classes(trials: &[(String, &Measured)]) -> Vec<Class> {
     let class = |promised: String| {
         let same = |(_, measured): &&(String, &Measured)| promise(&measured.durability) == promised;
         let members: Vec<(String, &Measured)> = trials.iter().filter(same).cloned().collect();
-        Class { throughput: throughput(&members).into(), latency: latency(&members).into(), promise: promised }
+        let (throughput, latency) = (throughput(&members).into(), latency(&members).into());
+        Class { throughput, latency, absent: absent(&members), promise: promised }
     };
     promises.into_iter().map(class).collect()
 }

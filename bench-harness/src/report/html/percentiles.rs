@@ -1,11 +1,11 @@
 //! Latency by percentile: both axes logarithmic, a line for each trial, as far as its batches support quantiles.
 
-use super::super::cells::QUANTILES;
 use super::super::format::duration;
 use super::Plot;
 use super::axis::{COLOURS, Canvas, Scale};
 use crate::measure::Distribution;
-use crate::result::Measured;
+use crate::result::{Measured, QUANTILES};
+use crate::statistics::quantile_supported;
 
 /// Points of a line for each nine.
 const POINTS_PER_NINE: u32 = 40;
@@ -25,11 +25,16 @@ pub(super) fn plot(
     let mut canvas = Canvas::new(title, (Scale::Nines { nines }, "percentile of the records"), (y, "latency"));
     for (index, ((label, measured), line)) in trials.iter().zip(&lines).enumerate() {
         canvas.line(label, index, line);
-        for (name, quantile, samples) in QUANTILES {
-            if measured.batches.batches >= samples {
-                let ns = of(measured).quantile_ns(quantile);
+        for quantile in QUANTILES {
+            if let Ok(ns) = measured.quantile_ns(of(measured), quantile) {
+                let name = quantile.name;
                 let data = format!(r#"data-quantile="{name}" data-ns="{ns}""#);
-                canvas.mark(index, (quantile, ns as f64), &data, &format!("{label} {name}: {}", duration(ns as f64)));
+                canvas.mark(
+                    index,
+                    (quantile.share, ns as f64),
+                    &data,
+                    &format!("{label} {name}: {}", duration(ns as f64)),
+                );
             }
         }
     }
@@ -46,10 +51,9 @@ pub(super) fn legend<'a>(labels: impl Iterator<Item = &'a String>) -> Vec<(Strin
     labels.enumerate().map(|(index, label)| (format!("c{}", index % COLOURS), label.clone())).collect()
 }
 
-/// The highest quantile that so many batches support, by the rule that [`QUANTILES`] follow; at least the median.
+/// The highest quantile that is drawn: five nines are enough for anybody's eyes.
 fn quantile_max(measured: &Measured) -> f64 {
-    const SAMPLES_PER_TAIL: f64 = 3.688;
-    (1.0 - SAMPLES_PER_TAIL / measured.batches.batches.max(1) as f64).clamp(0.5, 0.99999)
+    quantile_supported(measured.independent_samples()).min(0.99999)
 }
 
 fn points(distribution: &Distribution, quantile_max: f64) -> Vec<(f64, f64)> {
