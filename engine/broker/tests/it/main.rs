@@ -13,4 +13,5 @@ mod metadata;
 mod produce_fetch;
 mod replication;
 mod retention;
+mod robustness;
 mod sessions;
