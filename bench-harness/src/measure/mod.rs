@@ -1,6 +1,7 @@
 //! What a run is measured by: stamps and receipts come in from all threads ([`Recorder`]), are joined by partition and
 //! offset (`join`), and become a critical path per record (`path`) whose steps fill [`Distribution`]s.
 
+mod bands;
 mod digest;
 mod distribution;
 mod join;
@@ -13,6 +14,7 @@ mod series;
 mod slowest;
 mod verify;
 
+pub use bands::{Band, Bands};
 pub use digest::digest;
 pub use distribution::Distribution;
 pub use join::{Join, JoinSettings, Joined, PathJoined};

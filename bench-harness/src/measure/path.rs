@@ -112,6 +112,17 @@ impl StepTimes {
         self.0[step as usize]
     }
 
+    /// Gives a step another time.
+    #[cfg(test)]
+    pub(super) fn set(&mut self, step: Step, ns: u64) {
+        self.0[step as usize] = ns;
+    }
+
+    /// Adds another record's times to a sum.
+    pub(super) fn add(&mut self, other: &StepTimes) {
+        self.0.iter_mut().zip(other.0).for_each(|(sum, ns)| *sum = sum.saturating_add(ns));
+    }
+
     /// Of all steps: the path's duration.
     #[must_use]
     pub fn total(&self) -> u64 {

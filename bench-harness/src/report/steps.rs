@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use comfy_table::{CellAlignment, Table, presets};
 
 use super::cells::{align, duration_cell, quantile_cell};
-use super::format::percent;
+use super::format::{percent, whole};
 use crate::measure::Step;
-use crate::result::{Measured, PathResult, QUANTILES, SlowRecord};
+use crate::result::{BandResult, Measured, PathResult, QUANTILES, SlowRecord};
 
 pub(super) fn steps(trials: &[(String, &Measured)], path: impl Fn(&Measured) -> &PathResult) -> Table {
     let mut table = Table::new();
@@ -85,17 +85,34 @@ pub(super) fn slowest(text: &mut String, trials: &[(String, &Measured)]) {
 /// A line for each trial and path.
 pub(super) fn slowest_of(trials: &[(String, &Measured)]) -> Vec<String> {
     let lines = |(label, measured): &(String, &Measured)| {
-        [("ack", &measured.to_acknowledgement), ("delivery", &measured.to_delivery)].map(|(name, path)| {
-            let count = path.slowest.len();
-            format!("{label}, to {name}, {count} records: {}", composition(&path.slowest))
-        })
+        let paths = [("ack", &measured.to_acknowledgement), ("delivery", &measured.to_delivery)];
+        paths.map(|(name, path)| slowest_of_path(&format!("{label}, to {name}"), measured, path)).concat()
     };
     trials.iter().flat_map(lines).collect()
 }
 
+/// The bands from p99 on, or the last one; of results of before there were bands, the slowest records.
+fn slowest_of_path(name: &str, measured: &Measured, path: &PathResult) -> Vec<String> {
+    let first = path.bands.iter().position(|band| band.from.starts_with("p99"));
+    let first = first.unwrap_or(path.bands.len().saturating_sub(1));
+    let line = |band: &BandResult| {
+        let ns = [band.min_ns, band.max_ns].map(|ns| duration_cell(measured, ns as f64));
+        let (records, waits) = (whole(band.records), composition(shares_of_band(band)));
+        format!("{name}, {} ({records} records, {} to {}): {waits}", band_name(band), ns[0], ns[1])
+    };
+    if path.bands.is_empty() {
+        return vec![format!("{name}, {} records: {}", path.slowest.len(), composition(shares_of(&path.slowest)))];
+    }
+    path.bands[first..].iter().map(line).collect()
+}
+
+/// Such as `p99 to p99.9`.
+pub(super) fn band_name(band: &BandResult) -> String {
+    format!("{} to {}", band.from, band.to)
+}
+
 /// The steps that make up the records' time, largest first.
-fn composition(records: &[SlowRecord]) -> String {
-    let shares = shares_of(records);
+fn composition(shares: Vec<(Step, f64)>) -> String {
     let shares = shares.iter().take_while(|(_, share)| *share >= 0.01);
     shares.map(|(step, share)| format!("{} {}", percent(*share), step.name())).collect::<Vec<_>>().join(", ")
 }
@@ -106,9 +123,18 @@ pub(super) fn shares_of(records: &[SlowRecord]) -> Vec<(Step, f64)> {
     for (step, ns) in records.iter().flat_map(|record| &record.steps_ns) {
         *sums.entry(*step).or_default() += ns;
     }
+    shares_of_sums(&sums)
+}
+
+/// Each step's share of a band's time, largest first.
+pub(super) fn shares_of_band(band: &BandResult) -> Vec<(Step, f64)> {
+    shares_of_sums(&band.steps_ns)
+}
+
+fn shares_of_sums(sums: &BTreeMap<Step, u64>) -> Vec<(Step, f64)> {
     let total: u64 = sums.values().sum();
     let mut shares: Vec<(Step, f64)> =
-        sums.into_iter().map(|(step, ns)| (step, ns as f64 / total.max(1) as f64)).collect();
+        sums.iter().map(|(step, ns)| (*step, *ns as f64 / total.max(1) as f64)).collect();
     shares.sort_by(|a, b| b.1.total_cmp(&a.1));
     shares
 }

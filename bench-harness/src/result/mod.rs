@@ -1,6 +1,7 @@
 //! The result of a run as it is saved: everything that is printed is drawn from it, and everything needed to doubt it is
 //! in it. `results/README.md` describes the file.
 
+mod band;
 mod environment;
 mod file;
 mod hlog;
@@ -11,6 +12,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+pub use band::BandResult;
 pub use environment::Environment;
 pub(crate) use environment::utc_now;
 pub use file::{FORMAT, ResultError, VERSION, read, write};
@@ -191,6 +193,9 @@ pub struct PathResult {
     pub steps: Vec<StepResult>,
     /// The slowest records, slowest first.
     pub slowest: Vec<SlowRecord>,
+    /// All records by how slow they were, fastest first; empty in results of before they were saved.
+    #[serde(default)]
+    pub bands: Vec<BandResult>,
 }
 
 /// One step of a path.

@@ -10,10 +10,11 @@ use super::{
     Backlog, Trial, backlog_verdict, generator_verdict, producer_config, replicas, steady_states, steady_verdict,
 };
 use crate::load::{Bounds, Limit, Schedule};
-use crate::measure::{JoinSettings, Joined, PathJoined, Slow, Step};
+use crate::measure::{JoinSettings, Joined, PathJoined, Step};
 use crate::proof::{Asked, BatchesOnDisk, Evidence, Looked, judge};
 use crate::result::{
-    Durability, Measured, PathResult, RecordCounts, SlowRecord, SteadyState, StepResult, Verdict, VerdictKind,
+    BandResult, Durability, Measured, PathResult, RecordCounts, SlowRecord, SteadyState, StepResult, Verdict,
+    VerdictKind,
 };
 use crate::target::{AckPoint, Path};
 use crate::workload::Load;
@@ -61,8 +62,8 @@ pub(super) fn measured(
         offered_per_second: backlog.map(|backlog| backlog.offered as f64 / seconds.max(1e-9)),
         achieved_per_second,
         achieved_bytes_per_second: achieved_per_second * mean_bytes,
-        to_acknowledgement: path_result(to_acknowledgement, |step| is_on_ack_path(&settings.path, step)),
-        to_delivery: path_result(to_delivery, |step| is_on_delivery_path(&settings.path, step)),
+        to_acknowledgement: path_result(to_acknowledgement, panel.batches, |step| is_on_ack_path(&settings.path, step)),
+        to_delivery: path_result(to_delivery, panel.batches, |step| is_on_delivery_path(&settings.path, step)),
         service,
         over_time: Some(over_time),
         steady,
@@ -184,19 +185,15 @@ fn is_even(load: &Load) -> bool {
     matches!(load, Load::Rate(_) | Load::Poisson(_) | Load::Closed { .. })
 }
 
-fn path_result(path: PathJoined, is_on_path: impl Fn(Step) -> bool) -> PathResult {
+fn path_result(path: PathJoined, samples: u64, is_on_path: impl Fn(Step) -> bool) -> PathResult {
     let steps = Step::ALL.into_iter().zip(path.steps).filter(|(step, _)| is_on_path(*step));
     PathResult {
         total: path.total,
         quantiles: Vec::new(),
         steps: steps.map(|(step, durations)| StepResult { step, durations }).collect(),
-        slowest: path.slowest.into_sorted().into_iter().map(slow_record).collect(),
+        slowest: path.slowest.into_sorted().iter().map(SlowRecord::of).collect(),
+        bands: BandResult::cut(&path.bands, samples),
     }
-}
-
-fn slow_record(slow: Slow) -> SlowRecord {
-    let steps = Step::ALL.into_iter().map(|step| (step, slow.times.get(step))).filter(|(_, ns)| *ns > 0);
-    SlowRecord { partition: slow.partition, offset: slow.offset, steps_ns: steps.collect() }
 }
 
 /// Steps that are never stamped are left out; they are zero throughout.

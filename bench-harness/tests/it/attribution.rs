@@ -35,6 +35,16 @@ fn check_sums(path: &PathResult, records: u64) {
     let sum: u64 = path.steps.iter().map(|step| step.durations.sum_ns()).sum();
     assert_eq!(sum, path.total.sum_ns(), "the steps add up to the path exactly");
     assert!(path.steps.iter().all(|step| step.durations.count() == records), "each step weighs all records");
+    assert_eq!(path.bands.iter().map(|band| band.records).sum::<u64>(), records, "each record is in one band");
+    for step in &path.steps {
+        let sum: u64 = path.bands.iter().filter_map(|band| band.steps_ns.get(&step.step)).sum();
+        assert_eq!(sum, step.durations.sum_ns(), "{} by band", step.step.name());
+    }
+    for band in &path.bands {
+        assert_eq!(band.steps_ns.values().sum::<u64>(), band.total_ns);
+        let slowest = band.slowest.first().expect("a record that is kept whole");
+        assert_eq!(slowest.steps_ns.values().sum::<u64>(), band.max_ns, "the slowest record, whole");
+    }
 }
 
 fn check(measured: &Measured) {

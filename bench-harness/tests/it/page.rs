@@ -62,6 +62,8 @@ fn every_plot_shows_the_values_of_the_result() {
     let means: Vec<String> =
         measured.to_acknowledgement.steps.iter().map(|step| step.durations.mean_ns().to_string()).collect();
     assert_eq!(attributes(bars, "data-ns"), [means.clone(), means].concat());
+    let slowest = bars.split("<text").find(|part| part.contains("buffered, p99 to max: 10 records")).unwrap();
+    assert!(slowest.contains(r#"data-step="batch"><title>batch: 69 % (the batch filled or lingered)"#), "{slowest}");
 }
 
 /// Text of a user or of the kernel is text, and a backlogged trial has no latency here either.

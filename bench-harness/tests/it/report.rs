@@ -6,10 +6,27 @@ use logdyno::measure::{BatchPanel, Distribution, Step};
 use logdyno::proof::Evidence;
 use logdyno::report::render;
 use logdyno::result::{
-    Durability, Environment, FORMAT, Measured, Outcome, PathResult, QUANTILES, RecordCounts, Rest, RunResult,
-    SlowRecord, SteadyMetric, SteadyState, StepResult, Trial, VERSION, Verdict, VerdictKind, Workload,
+    BandResult, Durability, Environment, FORMAT, Measured, Outcome, PathResult, QUANTILES, RecordCounts, Rest,
+    RunResult, SlowRecord, SteadyMetric, SteadyState, StepResult, Trial, VERSION, Verdict, VerdictKind, Workload,
 };
 use logdyno::sweep::RunSummary;
+
+/// 990 records that wait evenly, and ten slow ones that wait for their batch.
+fn bands(steps: &[(Step, u64)]) -> Vec<BandResult> {
+    let band = |from: &str, to: &str, records: u64, steps_ns: BTreeMap<Step, u64>| BandResult {
+        from: from.to_owned(),
+        to: to.to_owned(),
+        records,
+        min_ns: 500_000,
+        max_ns: 5_000_000,
+        total_ns: steps_ns.values().sum(),
+        steps_ns,
+        slowest: Vec::new(),
+    };
+    let even = steps.iter().map(|(step, _)| (*step, 1_000_000)).collect();
+    let slow = steps.iter().map(|(step, ns)| (*step, if *step == Step::Batch { *ns } else { 4 * ns })).collect();
+    vec![band("min", "p99", 990, even), band("p99", "max", 10, slow)]
+}
 
 /// As many records as batches: so many independent samples.
 pub(crate) fn measured(batches: u64) -> Measured {
@@ -24,6 +41,7 @@ pub(crate) fn measured(batches: u64) -> Measured {
         quantiles: Vec::new(),
         steps: steps.iter().map(|(step, ns)| StepResult { step: *step, durations: distribution(*ns) }).collect(),
         slowest: vec![SlowRecord { partition: 0, offset: 7, steps_ns: steps.iter().copied().collect() }],
+        bands: bands(steps),
     };
     Measured {
         durability: Durability { level: "written".to_owned(), replicas: 3 },

@@ -1,5 +1,6 @@
 //! What a join has measured.
 
+use super::super::bands::Bands;
 use super::super::distribution::Distribution;
 use super::super::over_time::Timeline;
 use super::super::panel::BatchPanel;
@@ -63,18 +64,22 @@ pub struct PathJoined {
     pub steps: Vec<Distribution>,
     /// The slowest records.
     pub slowest: Slowest,
+    /// Where the time went, by how slow records were.
+    pub bands: Bands,
 }
 
 impl PathJoined {
     fn new() -> PathJoined {
         let steps = Step::ALL.iter().map(|_| Distribution::new()).collect();
-        PathJoined { total: Distribution::new(), steps, slowest: Slowest::default() }
+        PathJoined { total: Distribution::new(), steps, slowest: Slowest::default(), bands: Bands::default() }
     }
 
     pub(super) fn record(&mut self, times: &StepTimes, partition: i32, offset: i64) {
         let total = times.total();
         self.total.record(total);
-        self.slowest.offer(total, || Slow { partition, offset, times: *times });
+        let slow = Slow { partition, offset, times: *times };
+        self.slowest.offer(total, || slow);
+        self.bands.record(&slow);
         // The first steps differ from record to record of a batch, the others mostly do not: see `Shared`.
         for step in OWN_STEPS {
             self.steps[step as usize].record(times.get(step));

@@ -1,7 +1,8 @@
-//! Where the time went: a bar for each trial's mean, its steps stacked; and one for its slowest records.
+//! Where the time went: a bar for each trial's mean, its steps stacked; and one for each band of
+//! its latencies, because what is slow seldom waits for what the mean waits for.
 
-use super::super::format::{duration, percent};
-use super::super::steps::shares_of;
+use super::super::format::{duration, percent, whole};
+use super::super::steps::{band_name, shares_of, shares_of_band};
 use super::axis::WIDTH;
 use super::{Plot, escaped};
 use crate::measure::Step;
@@ -36,7 +37,7 @@ pub(super) fn plot(
     let legend = Step::ALL.into_iter().filter(is_shown);
     Some(Plot {
         title,
-        caption: "Each record's steps add up to its latency, so their means add up to the mean. Below: the slowest records.",
+        caption: "Each record's steps add up to its latency, so their means add up to the mean. Below: all records by how slow they were, as far as batches support it.",
         legend: legend.map(|step| (colour(step), format!("{}: {}", step.name(), step.meaning()))).collect(),
         svg,
     })
@@ -46,21 +47,26 @@ fn bars(label: &str, path: &PathResult) -> Vec<Bar> {
     if path.total.count() == 0 {
         return Vec::new();
     }
-    let whole = path.total.sum_ns().max(1) as f64;
+    let sum = path.total.sum_ns().max(1) as f64;
     let part = |step: &crate::result::StepResult| {
-        (step.step, step.durations.sum_ns() as f64 / whole, Some(step.durations.mean_ns()))
+        (step.step, step.durations.sum_ns() as f64 / sum, Some(step.durations.mean_ns()))
     };
     let mut bars = vec![Bar {
         name: format!("{label}, mean {}", duration(path.total.mean_ns())),
         parts: path.steps.iter().map(part).collect(),
     }];
-    let mut slowest = shares_of(&path.slowest);
-    slowest.sort_by_key(|(step, _)| *step);
-    if !slowest.is_empty() {
-        bars.push(Bar {
-            name: format!("{label}, the {} slowest", path.slowest.len()),
-            parts: slowest.into_iter().map(|(step, share)| (step, share, None)).collect(),
-        });
+    let stacked = |name: String, mut shares: Vec<(Step, f64)>| {
+        shares.sort_by_key(|(step, _)| *step);
+        Bar { name, parts: shares.into_iter().map(|(step, share)| (step, share, None)).collect() }
+    };
+    for band in &path.bands {
+        let (from, to) = (duration(band.min_ns as f64), duration(band.max_ns as f64));
+        let name = format!("{label}, {}: {} records of {from} to {to}", band_name(band), whole(band.records));
+        bars.push(stacked(name, shares_of_band(band)));
+    }
+    // Results of before there were bands.
+    if path.bands.is_empty() && !path.slowest.is_empty() {
+        bars.push(stacked(format!("{label}, the {} slowest", path.slowest.len()), shares_of(&path.slowest)));
     }
     bars
 }
