@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use logdyno_record::{Clock, Nanos, Offset, Probe, TopicId, TopicPartition};
@@ -31,10 +32,31 @@ pub struct LogDirectory {
     log_starts: Arc<OffsetsFile>,
     cleaned_offsets: Arc<OffsetsFile>,
     high_watermarks: OffsetsFile,
-    logs: Mutex<BTreeMap<TopicPartition, Arc<Log>>>,
+    logs: Mutex<BTreeMap<TopicPartition, Arc<Place>>>,
     /// Folders of deleted partitions, and when they are to be removed.
     doomed: Mutex<Vec<(Nanos, PathBuf)>>,
     _lock: File,
+}
+
+/// A partition's log, once it is open. Locked while it is being opened: that may take a recovery, and holds up nobody else.
+#[derive(Default)]
+struct Place(Mutex<Option<Arc<Log>>>);
+
+impl Place {
+    fn lock(&self) -> MutexGuard<'_, Option<Arc<Log>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A log to be opened.
+#[derive(Clone, Debug)]
+pub struct Wanted {
+    /// Of which partition.
+    pub partition: TopicPartition,
+    /// The topic that its folder must belong to.
+    pub topic_id: TopicId,
+    /// Its settings.
+    pub config: LogConfig,
 }
 
 impl LogDirectory {
@@ -110,8 +132,9 @@ impl LogDirectory {
         topic_id: TopicId,
         config: LogConfig,
     ) -> Result<(Arc<Log>, RecoveryReport)> {
-        let mut logs = self.logs();
-        if let Some(log) = logs.get(partition) {
+        let place = Arc::clone(self.places().entry(partition.clone()).or_default());
+        let mut place = place.lock();
+        if let Some(log) = &*place {
             return Ok((Arc::clone(log), RecoveryReport::default()));
         }
         let folder = self.folder(partition);
@@ -130,8 +153,28 @@ impl LogDirectory {
             log_starts: Arc::clone(&self.log_starts),
             cleaned_offsets: Arc::clone(&self.cleaned_offsets),
         });
-        logs.insert(partition.clone(), Arc::clone(&log));
+        *place = Some(Arc::clone(&log));
         Ok((log, report))
+    }
+
+    /// Opens many logs on `threads` threads; the results stand in the order of the wishes.
+    ///
+    /// A recovery waits for the device most of the time, and for one processor the rest: two at a time use both.
+    pub fn open_logs(&self, wanted: &[Wanted], threads: usize) -> Vec<Result<(Arc<Log>, RecoveryReport)>> {
+        let (next, opened) = (AtomicUsize::new(0), wanted.iter().map(|_| OnceLock::new()).collect::<Vec<_>>());
+        std::thread::scope(|scope| {
+            for _ in 0..threads.clamp(1, wanted.len().max(1)) {
+                scope.spawn(|| {
+                    loop {
+                        let at = next.fetch_add(1, Ordering::Relaxed);
+                        let Some(Wanted { partition, topic_id, config }) = wanted.get(at) else { break };
+                        let result = self.open_log(partition, *topic_id, config.clone());
+                        assert!(opened[at].set(result).is_ok(), "each place is filled once");
+                    }
+                });
+            }
+        });
+        opened.into_iter().map(|slot| slot.into_inner().expect("all places are filled")).collect()
     }
 
     /// Removes the folders of deleted partitions whose `file.delete.delay.ms` is over; returns how many. What is left when the
@@ -150,7 +193,8 @@ impl LogDirectory {
     /// The folder is renamed first, as Kafka does, so that the topic can be made anew at once; readers that are at
     /// work keep the files that they have open.
     pub fn delete_log(&self, partition: &TopicPartition) -> Result<()> {
-        let log = self.logs().remove(partition);
+        let place = self.places().remove(partition);
+        let log = place.and_then(|place| place.lock().take());
         if let Some(Err(error)) = log.as_ref().map(|log| log.close()) {
             tracing::warn!(%partition, "closing a log that is deleted: {error}");
         }
@@ -183,11 +227,11 @@ impl LogDirectory {
 
     /// Closes all logs and, if all closed well, leaves the mark that spares the next start its recovery.
     pub fn close_clean(&self) -> Result<()> {
-        let logs: Vec<Arc<Log>> = self.logs().values().cloned().collect();
-        let closed: Vec<Result<()>> = logs.iter().map(|log| log.close()).collect();
+        let logs = self.logs();
+        let closed: Vec<Result<()>> = logs.values().map(|log| log.close()).collect();
         self.write_log_offsets()?;
         closed.into_iter().collect::<Result<()>>()?;
-        let unseen = self.existing().into_iter().any(|(partition, _)| !self.logs().contains_key(&partition));
+        let unseen = self.existing().into_iter().any(|(partition, _)| !logs.contains_key(&partition));
         if unseen && !self.clean_shutdown {
             // What nobody has opened since the unclean stop has not been recovered.
             return Ok(());
@@ -239,7 +283,17 @@ impl LogDirectory {
         self.doomed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn logs(&self) -> MutexGuard<'_, BTreeMap<TopicPartition, Arc<Log>>> {
+    /// The logs that are open; one that is being opened right now has nothing to say yet.
+    fn logs(&self) -> BTreeMap<TopicPartition, Arc<Log>> {
+        let places = self.places();
+        let open = places.iter().filter_map(|(partition, place)| {
+            let log = place.0.try_lock().ok()?.clone()?;
+            Some((partition.clone(), log))
+        });
+        open.collect()
+    }
+
+    fn places(&self) -> MutexGuard<'_, BTreeMap<TopicPartition, Arc<Place>>> {
         self.logs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

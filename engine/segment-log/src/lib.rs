@@ -27,7 +27,7 @@ mod segment;
 
 pub use compaction::{Compaction, CompactionLimits, CompactionPlan};
 pub use config::{CleanupPolicy, LogConfig, Recovery};
-pub use directory::LogDirectory;
+pub use directory::{LogDirectory, Wanted};
 pub use epochs::EpochEnd;
 pub use error::LogError;
 pub use log::{AckEndListener, Appended, Log, LogRead, PendingRead, Slice, TimestampOffset, Waiter};

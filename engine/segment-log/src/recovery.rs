@@ -56,6 +56,17 @@ struct Loader<'a> {
     now_ms: i64,
     report: RecoveryReport,
     epochs: Epochs,
+    producers: Seen,
+}
+
+/// What the walk has seen of the producers: it reads every batch, so that nobody need read them again.
+enum Seen {
+    /// Nothing was walked yet.
+    Nothing,
+    /// All there is to know at the end of the segment that was walked last.
+    All(Producers),
+    /// Less than that: no snapshot at the walk's start, or a segment in between that was not walked.
+    TooLittle,
 }
 
 /// What became of one segment.
@@ -74,7 +85,17 @@ pub(crate) fn recover(
     now_ms: i64,
 ) -> Result<Recovered, LogError> {
     let epochs = load_epochs(&**storage, partition)?;
-    Loader { storage, partition, config, recovery, now_ms, report: RecoveryReport::default(), epochs }.run()
+    Loader {
+        storage,
+        partition,
+        config,
+        recovery,
+        now_ms,
+        report: RecoveryReport::default(),
+        epochs,
+        producers: Seen::Nothing,
+    }
+    .run()
 }
 
 /// The writer of a segment of which `contents` is to be kept, and the segment.
@@ -156,7 +177,14 @@ impl Loader<'_> {
             && let Some(contents) = self.trust(base)?
             && next.is_none_or(|next| contents.next == next || self.recovery.clean_shutdown && contents.next < next)
         {
+            if matches!(self.producers, Seen::All(_)) {
+                self.producers = Seen::TooLittle;
+            }
             return Ok(Loaded { contents, cut: false });
+        }
+        if matches!(self.producers, Seen::Nothing) {
+            let known = loading::known_at(&**self.storage, base).map_err(|source| self.storage_error(source))?;
+            self.producers = known.map_or(Seen::TooLittle, Seen::All);
         }
         self.walk(base, next)
     }
@@ -224,6 +252,9 @@ impl Loader<'_> {
                     }
                     Ok(()) => {
                         self.note_epoch(batch.header());
+                        if let Seen::All(producers) = &mut self.producers {
+                            producers.note(batch.header());
+                        }
                         contents.note(batch.header(), self.config.index_interval_bytes);
                         None
                     }
@@ -326,8 +357,17 @@ impl Loader<'_> {
         segments.push(active);
         self.epochs.truncate(end);
         self.epochs.truncate_front(start);
-        let (producers, read) = loading::load(&**self.storage, self.partition, &segments, end).map_err(error)?;
-        self.report.bytes_read += read;
+        let producers = match self.producers {
+            Seen::All(producers) => {
+                loading::newest_snapshot(&**self.storage, self.partition, &segments, end).map_err(error)?;
+                producers
+            }
+            Seen::Nothing | Seen::TooLittle => {
+                let (loaded, read) = loading::load(&**self.storage, self.partition, &segments, end).map_err(error)?;
+                self.report.bytes_read += read;
+                loaded
+            }
+        };
         Ok(Recovered { segments, writer, epochs: self.epochs, producers, start, end, report: self.report })
     }
 

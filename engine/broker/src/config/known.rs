@@ -41,7 +41,6 @@ const NOT_BUILT: &[&str] = &[
     "max.connections.per.ip.overrides",
     "metadata.",
     "metric",
-    "num.recovery.threads",
     "num.replica.fetchers",
     "offsets.load.buffer.size",
     "offsets.topic.compression.codec",

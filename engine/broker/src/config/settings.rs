@@ -205,6 +205,8 @@ settings! {
     "offsets.commit.timeout.ms" offsets_commit_timeout_ms: i32 = 5000, in 1..=i32::MAX;
     /// the most that a consumer may say with a committed offset.
     "offset.metadata.max.bytes" offset_metadata_max_bytes: i32 = 4096, in 0..=i32::MAX;
+    /// how many logs are opened, and recovered where that is needed, at the same time when the broker starts.
+    "num.recovery.threads.per.data.dir" num_recovery_threads_per_data_dir: i32 = 2, in 1..=1024;
     /// threads that serve connections.
     "num.network.threads" num_network_threads: i32 = 3, in 1..=1024;
     /// threads for what waits for the disk.

@@ -5,6 +5,7 @@ mod settings;
 mod upkeep;
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -12,7 +13,7 @@ use logdyno_controller::image::{MetadataImage, Topic};
 use logdyno_controller::record::PartitionState;
 use logdyno_record::{BrokerId, Clock, LeaderEpoch, Offset, Probe, TopicId, TopicPartition};
 use logdyno_replication::{IsrChanges, LeaderAndIsr, Replica, ReplicaError};
-use logdyno_segment_log::{LogDirectory, LogError};
+use logdyno_segment_log::{Log, LogDirectory, LogError, Wanted};
 use logdyno_wire::ErrorCode;
 use tokio::sync::oneshot;
 
@@ -45,11 +46,13 @@ pub(crate) struct Surroundings {
 pub(crate) struct Partitions {
     around: Surroundings,
     topics: RwLock<HashMap<Arc<str>, BTreeMap<i32, Hosted>>>,
+    /// There may be folders of partitions that are not hosted: at the start, and after one could not be opened or deleted.
+    look_at_folders: AtomicBool,
 }
 
 impl Partitions {
     pub(crate) fn new(around: Surroundings) -> Partitions {
-        Partitions { around, topics: RwLock::default() }
+        Partitions { around, topics: RwLock::default(), look_at_folders: AtomicBool::new(true) }
     }
 
     /// The replica of a partition, on any broker that has one.
@@ -92,9 +95,37 @@ impl Partitions {
     pub(crate) fn apply(&self, image: &MetadataImage) {
         let me = self.around.config.id();
         self.remove_strangers(image, me);
+        self.open_missing(image, me);
         for (topic, partition, state) in image.partitions_on(me) {
             if let Err(error) = self.apply_one(topic, &partition, state) {
                 tracing::error!(%partition, "the partition is out of service: {error}");
+            }
+        }
+    }
+
+    /// Opens the logs of partitions that are new here, several at a time: after an unclean stop each is recovered.
+    fn open_missing(&self, image: &MetadataImage, me: BrokerId) {
+        let placed = image.partitions_on(me);
+        let missing = placed.filter(|(_, partition, _)| self.get(&partition.topic, partition.partition).is_none());
+        let (settings, wanted): (Vec<_>, Vec<_>) = missing
+            .map(|(topic, partition, _)| {
+                let settings = Arc::new(TopicSettings::new(&self.around.config, &topic.configs));
+                let config = settings.log.clone();
+                (settings, Wanted { partition, topic_id: topic.id, config })
+            })
+            .unzip();
+        let threads = self.around.config.num_recovery_threads_per_data_dir as usize;
+        let opened = self.around.directory.open_logs(&wanted, threads);
+        for ((settings, wanted), opened) in settings.into_iter().zip(wanted).zip(opened) {
+            match opened {
+                Ok((log, report)) => {
+                    tell_recovery(&log, &report);
+                    self.host_log(log, wanted.topic_id, settings);
+                }
+                Err(error) => {
+                    tracing::error!(partition = %wanted.partition, "the partition is out of service: {error}");
+                    self.look_at_folders.store(true, Ordering::Relaxed);
+                }
             }
         }
     }
@@ -103,7 +134,8 @@ impl Partitions {
         let hosted = match self.get(&partition.topic, partition.partition) {
             Some(hosted) if hosted.settings.are_of(&topic.configs) => hosted,
             Some(hosted) => self.reconfigure(hosted, topic)?,
-            None => self.open(topic, partition)?,
+            // It could not be opened; the next news may find it mended.
+            None => return Ok(()),
         };
         let Some(leader) = state.leader else {
             hosted.replica.go_offline();
@@ -140,18 +172,13 @@ impl Partitions {
         topics.entry(partition.topic).or_default().insert(partition.partition, hosted);
     }
 
-    fn open(&self, topic: &Topic, partition: &TopicPartition) -> Result<Hosted, LogError> {
+    fn host_log(&self, log: Arc<Log>, topic: TopicId, settings: Arc<TopicSettings>) {
         let Surroundings { config, directory, clock, probe, isr_changes } = &self.around;
-        let settings = Arc::new(TopicSettings::new(config, &topic.configs));
-        let (log, report) = directory.open_log(partition, topic.id, settings.log.clone())?;
-        tell_recovery(&log, &report);
-        let high_watermark = directory.high_watermark(partition);
+        let high_watermark = directory.high_watermark(log.partition());
         let (clock, probe) = (Arc::clone(clock), Arc::clone(probe));
         let isr_changes = Arc::clone(isr_changes);
         let replica = Replica::new(config.id(), log, high_watermark, settings.replica, clock, probe, isr_changes);
-        let hosted = Hosted { replica, topic: topic.id, settings };
-        self.host(hosted.clone());
-        Ok(hosted)
+        self.host(Hosted { replica, topic, settings });
     }
 
     /// Deletes replicas that the metadata do not place here: of deleted topics, also of ones that have a namesake now.
@@ -168,14 +195,25 @@ impl Partitions {
                 if let Some(partitions) = topics.get_mut(&partition.topic) {
                     partitions.remove(&partition.partition);
                 }
+                drop(topics);
+                self.delete_log(&partition);
             }
         }
-        for (partition, topic) in self.around.directory.existing() {
-            if &*partition.topic != METADATA_TOPIC && !belongs(&partition, topic) {
-                match self.around.directory.delete_log(&partition) {
-                    Ok(()) => tracing::info!(%partition, "the log of a deleted partition was removed"),
-                    Err(error) => tracing::error!(%partition, "a deleted partition's log is left over: {error}"),
-                }
+        if self.look_at_folders.swap(false, Ordering::Relaxed) {
+            let strangers = self.around.directory.existing().into_iter();
+            let strangers = strangers.filter(|(partition, topic)| !belongs(partition, *topic));
+            strangers.filter(|(partition, _)| &*partition.topic != METADATA_TOPIC).for_each(|(partition, _)| {
+                self.delete_log(&partition);
+            });
+        }
+    }
+
+    fn delete_log(&self, partition: &TopicPartition) {
+        match self.around.directory.delete_log(partition) {
+            Ok(()) => tracing::info!(%partition, "the log of a deleted partition was removed"),
+            Err(error) => {
+                tracing::error!(%partition, "a deleted partition's log is left over: {error}");
+                self.look_at_folders.store(true, Ordering::Relaxed);
             }
         }
     }

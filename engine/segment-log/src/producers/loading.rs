@@ -11,14 +11,34 @@ use crate::names::{self, Kind};
 use crate::segment::Segment;
 
 /// The producers of the log that these segments are, which ends at `end`, and how many bytes of batches were read for it.
-///
-/// Snapshots that are of no more use are removed: behind the end, damaged, or neither the newest nor at a segment's start.
 pub(crate) fn load(
     storage: &dyn Storage,
     partition: &TopicPartition,
     segments: &[Arc<Segment>],
     end: Offset,
 ) -> Result<(Producers, u64), StorageError> {
+    let newest = newest_snapshot(storage, partition, segments, end)?;
+    let (from, mut producers) = newest.unwrap_or((Offset(0), Producers::default()));
+    let read = replay(&mut producers, partition, segments, from);
+    Ok((producers, read))
+}
+
+/// What is known at a segment's start, to which its batches are noted. `None` if no snapshot says it.
+pub(crate) fn known_at(storage: &dyn Storage, offset: Offset) -> Result<Option<Producers>, StorageError> {
+    let snapshot = storage.load(&names::file(offset, Kind::ProducerSnapshot))?;
+    let known = snapshot.and_then(|snapshot| snapshot::decode(&snapshot).ok());
+    Ok(known.or_else(|| (offset == Offset(0)).then(Producers::default)))
+}
+
+/// The newest usable snapshot of a log with these segments, which ends at `end`.
+///
+/// Those that are of no more use are removed: behind the end, damaged, or neither the newest nor at a segment's start.
+pub(crate) fn newest_snapshot(
+    storage: &dyn Storage,
+    partition: &TopicPartition,
+    segments: &[Arc<Segment>],
+    end: Offset,
+) -> Result<Option<(Offset, Producers)>, StorageError> {
     let mut newest = None;
     for offset in snapshots(storage)?.into_iter().rev() {
         let name = names::file(offset, Kind::ProducerSnapshot);
@@ -34,9 +54,7 @@ pub(crate) fn load(
             storage.remove(&name)?;
         }
     }
-    let (from, mut producers) = newest.unwrap_or((Offset(0), Producers::default()));
-    let read = replay(&mut producers, partition, segments, from);
-    Ok((producers, read))
+    Ok(newest)
 }
 
 /// Notes all batches from `from` on.

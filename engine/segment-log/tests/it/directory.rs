@@ -4,7 +4,7 @@ use std::fs;
 use std::sync::Arc;
 
 use logdyno_record::{NoProbe, Offset, SystemClock, TopicId, TopicPartition};
-use logdyno_segment_log::{LogConfig, LogDirectory, LogError};
+use logdyno_segment_log::{LogConfig, LogDirectory, LogError, Wanted};
 
 use crate::world::{ManualClock, World, content, fill, on_every_backend, threes, written};
 
@@ -149,5 +149,41 @@ fn a_deleted_partitions_folder_stays_for_its_delay() {
         drop(directory);
         drop(open().expect("it opens"));
         assert_eq!(deleted_folders(), 0);
+    });
+}
+
+/// After a kill each log is recovered once, whoever asks for it, and what cannot be opened is told in its place.
+#[test]
+fn many_logs_are_opened_at_the_same_time() {
+    on_every_backend(|world| {
+        let wanted: Vec<Wanted> = (0..20)
+            .map(|number| Wanted {
+                partition: TopicPartition::new("t", number),
+                topic_id: TopicId::from_u128(u128::from(number.unsigned_abs()) + 1),
+                config: LogConfig::default(),
+            })
+            .collect();
+        let directory = open(&world).expect("it opens");
+        for (number, opened) in directory.open_logs(&wanted, 3).into_iter().enumerate() {
+            let (log, _) = opened.expect("a log");
+            assert_eq!(log.partition(), &wanted[number].partition);
+            fill(&log, 3 * (number as i64 + 1));
+            written(&log);
+        }
+        drop(directory);
+
+        let directory = open(&world).expect("it opens");
+        let mut others = wanted.clone();
+        others[7].topic_id = TopicId::new_v4();
+        others.extend(wanted[..3].iter().cloned());
+        let opened = directory.open_logs(&others, 4);
+        assert!(matches!(opened[7], Err(LogError::OtherTopic { .. })));
+        for (number, opened) in opened.iter().enumerate().filter(|(number, _)| *number != 7) {
+            let (log, _) = opened.as_ref().expect("a log");
+            assert_eq!(log.end_offset(), Offset(3 * (number as i64 % 20 + 1)), "{}", log.partition());
+        }
+        let walked = opened.iter().flatten().map(|(_, report)| report.segments_walked).sum::<usize>();
+        assert_eq!(walked, 19, "the second wish for a log finds it open");
+        directory.close_clean().expect("a stop");
     });
 }

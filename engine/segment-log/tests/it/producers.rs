@@ -78,6 +78,22 @@ fn a_twin_is_not_appended_again_after_a_kill() {
     });
 }
 
+/// What the walk sees of the producers is not read again.
+#[test]
+fn a_recovery_reads_each_batch_once() {
+    on_every_backend(|world| {
+        let world = world.with_segments(1_000);
+        let (log, _) = world.open();
+        fill(&log, 0..200);
+        let size = log.size();
+        world.kill(log);
+        let (log, report) = world.try_open(unclean(0)).expect("it opens");
+        assert!(report.segments_walked > 3);
+        assert_eq!(report.bytes_read, size);
+        assert_knows(&log, 200);
+    });
+}
+
 #[test]
 fn a_follower_knows_what_its_leader_knew() {
     on_every_backend(|world| {

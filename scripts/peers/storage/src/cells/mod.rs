@@ -6,6 +6,7 @@ mod fio;
 mod log;
 mod others;
 mod read;
+mod recovery;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -97,6 +98,7 @@ pub fn measure(name: &str, dir: &Path) -> Result<Figures> {
         ("read", _) => read::measure(&spec, dir.path()),
         ("fio", _) => fio::measure(&spec, dir.path()),
         ("log", _) => log::measure(&spec, dir.path()),
+        ("recovery", _) => recovery::measure(&spec, dir.path()),
         ("raft", _) => others::raft(&spec, dir.path()),
         ("commitlog", _) => others::commitlog(&spec, dir.path()),
         ("walrus", _) => others::walrus(&spec, dir.path()),
