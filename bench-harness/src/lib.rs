@@ -22,6 +22,7 @@ pub mod statistics;
 pub mod sweep;
 pub mod target;
 pub mod trial;
+pub mod usage;
 pub mod workload;
 
 use std::io::IsTerminal as _;

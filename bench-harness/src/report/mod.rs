@@ -10,6 +10,7 @@ mod limits;
 mod rest;
 mod steps;
 mod sweep;
+mod taken;
 mod verdicts;
 mod work;
 
@@ -22,12 +23,16 @@ pub use self::limits::{render_limits, render_shares};
 use self::rest::rest;
 use self::steps::{slowest, steps};
 pub use self::sweep::render_sweep;
+use self::taken::taken;
 use self::verdicts::{proof, verdicts};
 use self::work::{batches, counters};
 use crate::result::{Measured, Outcome, RunResult, Trial};
 
 /// What stands above the table of steady states.
 const REST_TITLE: &str = "Steady state: by MSER-5, then Mann–Kendall and Theil–Sen";
+
+/// What stands above the table of what was taken.
+const TAKEN_TITLE: &str = "What this process took, from the begin of the measured part to the end of the drain";
 
 /// The whole report.
 #[must_use]
@@ -47,6 +52,9 @@ pub fn render(result: &RunResult) -> String {
         slowest(&mut text, &measured);
         section(&mut text, "Batches", &batches(&measured));
         section(&mut text, "Work for each record acknowledged or delivered in the measured part", &counters(&measured));
+        if let Some(table) = taken(&measured) {
+            section(&mut text, TAKEN_TITLE, &table);
+        }
         proof(&mut text, &measured);
     }
     verdicts(&mut text, result);

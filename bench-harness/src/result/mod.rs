@@ -22,6 +22,7 @@ pub use steady::{Rest, SteadyMetric, SteadyState};
 
 use crate::measure::{BatchPanel, Distribution, OverTime, Step};
 use crate::proof::Evidence;
+use crate::usage::Usage;
 
 /// A workload's result: one document.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -149,6 +150,9 @@ pub struct Measured {
     pub target: BTreeMap<String, u64>,
     /// The producers' counters over the whole trial.
     pub producers: BTreeMap<String, u64>,
+    /// What this process took from the begin of the measured part to the end of the drain; `None` in results of before it was saved.
+    #[serde(default)]
+    pub usage: Option<Usage>,
     /// The proof of effect.
     pub proof: Vec<Evidence>,
     /// What the run is not good for; empty is good.

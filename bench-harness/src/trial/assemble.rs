@@ -75,6 +75,7 @@ pub(super) fn measured(
         storage: counts.named().into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
         target: difference(&driven.before.target.counters, &driven.after.target.counters),
         producers: difference(&[], &driven.producers),
+        usage: Some(driven.usage),
         proof,
         verdicts,
     };

@@ -1,7 +1,7 @@
 //! The threads of a trial: a generator for each producer, one consumer, and this one, which joins what is reported.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use logdyno_engine::record::{Clock, Nanos};
@@ -12,6 +12,7 @@ use crate::measure::{Delivery, Inbox, Join, JoinSettings, Joined, Recorder, dige
 use crate::proof::OpenFiles;
 use crate::signal::Stop;
 use crate::target::{Observation, Running, Sink, Source, TargetError};
+use crate::usage::{Leavers, Reading, Usage};
 
 /// How often what was reported is joined.
 const JOIN_EVERY: Duration = Duration::from_millis(5);
@@ -62,6 +63,8 @@ pub(super) struct Driven {
     /// The target's counters and the requests so far, at the begin and after the drain.
     pub(super) before: Counted,
     pub(super) after: Counted,
+    /// What this process took in between.
+    pub(super) usage: Usage,
     pub(super) producers: Vec<(&'static str, u64)>,
     pub(super) files: OpenFiles,
     /// Why the run was given up, if it was: more was under way than can be held.
@@ -82,6 +85,10 @@ pub(super) struct Counted {
 struct Shared {
     window: Window,
     before: Mutex<Counted>,
+    leavers: Leavers,
+    /// The process's books when the measured part was seen to have begun: by the joining thread, so that reading them, which takes a
+    /// good part of a millisecond, makes no record late.
+    books: OnceLock<Reading>,
     consumer_shall_end: AtomicBool,
     /// Polls of the consumer that returned nothing.
     empty_polls: AtomicU64,
@@ -113,9 +120,21 @@ impl Drive<'_> {
             let generator = &generator;
             let generating: Vec<_> = (0..)
                 .zip(&mut sinks)
-                .map(|(index, sink)| scope.spawn(move || generator.run(index, &mut **sink)))
-                .collect();
-            let consuming = scope.spawn(|| self.consume(&mut *source, &shared));
+                .map(|(index, sink)| {
+                    let leavers = &shared.leavers;
+                    named(scope, format!("generator-{index}"), move || {
+                        let generated = generator.run(index, &mut **sink);
+                        leavers.leave();
+                        generated
+                    })
+                })
+                .collect::<Result<_, _>>()
+                .inspect_err(|_| shared.window.end())?;
+            let consuming = named(scope, "checks".to_owned(), || {
+                self.consume(&mut *source, &shared);
+                shared.leavers.leave();
+            })
+            .inspect_err(|_| shared.window.end())?;
             let overflow = self.watch_over(&shared, &mut join, stop, watch, || {
                 generating.iter().all(std::thread::ScopedJoinHandle::is_finished)
             });
@@ -123,8 +142,8 @@ impl Drive<'_> {
             let generated: Vec<Generated> = generating.into_iter().map(joined_thread).collect();
             shared.consumer_shall_end.store(true, Ordering::Relaxed);
             joined_thread(consuming);
-            (generated, overflow)
-        });
+            Ok::<_, TargetError>((generated, overflow))
+        })?;
         if stop.asked() {
             return Err(TrialError::Interrupted);
         }
@@ -134,7 +153,10 @@ impl Drive<'_> {
             Some(TargetError::Corrupt(reason)) => Some(reason),
             Some(error) => return Err(error.into()),
         };
-        let (after, files) = (self.count(), self.trial.backend.map(|_| self.trial.open_files()).transpose()?);
+        let after = self.count();
+        let before = std::mem::take(&mut *lock(&shared.before));
+        let usage = shared.leavers.read().since(shared.books.get_or_init(Reading::default));
+        let files = self.trial.backend.map(|_| self.trial.open_files()).transpose()?;
         let mut all = Generated::default();
         for generated in generated {
             all.lag.merge(&generated.lag);
@@ -146,8 +168,9 @@ impl Drive<'_> {
             begin: shared.window.begin().unwrap_or(self.settings.start),
             ended: all.ended,
             generated: all,
-            before: lock(&shared.before).clone(),
+            before,
             after,
+            usage,
             producers: summed(&sinks),
             files: files.unwrap_or_default(),
             overflow,
@@ -218,6 +241,7 @@ impl Drive<'_> {
         // After emptying: the window opened before the first measured record was sent, so before any report of it.
         if let Some(begin) = shared.window.begin() {
             join.begin(begin);
+            shared.books.get_or_init(|| shared.leavers.read());
         }
         join.take_in(inbox);
     }
@@ -276,6 +300,16 @@ fn summed(sinks: &[Box<dyn Sink>]) -> Vec<(&'static str, u64)> {
         }
     }
     sums
+}
+
+/// A thread of this name, by which its processor time is found.
+fn named<'scope, T: Send + 'scope>(
+    scope: &'scope std::thread::Scope<'scope, '_>,
+    name: String,
+    work: impl FnOnce() -> T + Send + 'scope,
+) -> Result<std::thread::ScopedJoinHandle<'scope, T>, TargetError> {
+    let failed = |error: std::io::Error| TargetError::Failed(format!("no thread can be started: {error}"));
+    std::thread::Builder::new().name(name).spawn_scoped(scope, work).map_err(failed)
 }
 
 fn joined_thread<T>(thread: std::thread::ScopedJoinHandle<'_, T>) -> T {

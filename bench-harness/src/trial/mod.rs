@@ -20,6 +20,7 @@ use crate::records::RecordSet;
 use crate::result::Measured;
 use crate::signal::Stop;
 use crate::target::{Setup, Target, TargetError};
+use crate::usage::forget_peak;
 use crate::workload::{Load, Plan};
 
 pub use drive::Progress;
@@ -107,6 +108,7 @@ impl Trial<'_> {
         let bounds = Bounds::of(&self.plan.run, &schedule, self.records.len()).map_err(TrialError::Plan)?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let recorder = Arc::new(Recorder::new(&self.plan.topic.name));
+        let is_peak_ours = forget_peak();
         let running = self.target.start(Setup {
             plan: Arc::clone(self.plan),
             backend: self.backend,
@@ -139,7 +141,11 @@ impl Trial<'_> {
         let driven = driven?;
         stopped?;
         let batches = if self.backend.is_some() { self.batches_on_disk()? } else { BatchesOnDisk::default() };
-        Ok(assemble::measured(self, &schedule, bounds, &settings, driven, &batches))
+        let mut measured = assemble::measured(self, &schedule, bounds, &settings, driven, &batches);
+        if let Some(usage) = measured.usage.as_mut().filter(|_| !is_peak_ours) {
+            usage.process.resident_bytes_max = None;
+        }
+        Ok(measured)
     }
 
     fn batches_on_disk(&self) -> Result<BatchesOnDisk, TrialError> {

@@ -2,6 +2,7 @@
 
 use logdyno::result::{Measured, PathResult};
 use logdyno::target::EmbeddedTarget;
+use logdyno::usage::Role;
 use logdyno_engine::storage::kinds;
 
 use crate::scene::{Scene, verdicts};
@@ -47,6 +48,18 @@ fn check_sums(path: &PathResult, records: u64) {
     }
 }
 
+/// Every role that a path over brokers has took some time, and their times are those of the process, which keeps books of its own.
+fn check_usage(measured: &Measured) {
+    let usage = measured.usage.as_ref().unwrap();
+    let of = |role| usage.roles.iter().find(|taken| taken.role == role).map_or(0, |taken| taken.cpu_ns);
+    for role in [Role::Generator, Role::Producer, Role::Broker, Role::Consumer, Role::Checks] {
+        assert!(of(role) > 0, "{role:?}: {usage:?}");
+    }
+    let sum: u64 = usage.roles.iter().map(|taken| taken.cpu_ns).sum();
+    assert!(sum.abs_diff(usage.process.cpu_ns()) <= 20_000_000 + sum / 10, "{usage:?}");
+    assert!(usage.process.resident_bytes_max.unwrap() > 1 << 20 && usage.process.switches_voluntary > 0, "{usage:?}");
+}
+
 fn check(measured: &Measured) {
     let invalid: Vec<_> = verdicts(measured).into_iter().filter(|text| text.starts_with("INVALID")).collect();
     assert!(invalid.is_empty(), "{invalid:?}");
@@ -55,6 +68,7 @@ fn check(measured: &Measured) {
     check_sums(&measured.to_acknowledgement, 2000);
     check_sums(&measured.to_delivery, 2000);
     assert!(measured.batches.records >= 2000);
+    check_usage(measured);
     assert!(measured.proof.iter().all(|evidence| evidence.holds), "{:?}", measured.proof);
 }
 

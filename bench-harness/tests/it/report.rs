@@ -10,6 +10,7 @@ use logdyno::result::{
     RunResult, SlowRecord, SteadyMetric, SteadyState, StepResult, Trial, VERSION, Verdict, VerdictKind, Workload,
 };
 use logdyno::sweep::RunSummary;
+use logdyno::usage::{Process, Role, RoleUsage, Usage};
 
 /// 990 records that wait evenly, and ten slow ones that wait for their batch.
 fn bands(steps: &[(Step, u64)]) -> Vec<BandResult> {
@@ -70,6 +71,22 @@ pub(crate) fn measured(batches: u64) -> Measured {
         storage: BTreeMap::from([("bytes_appended".to_owned(), 270_000), ("bytes_copied_in".to_owned(), 270_000)]),
         target: BTreeMap::from([("produced_bytes".to_owned(), 90_000)]),
         producers: BTreeMap::new(),
+        usage: Some(Usage {
+            roles: vec![
+                RoleUsage { role: Role::Generator, threads: 1, cpu_ns: 3_000_000 },
+                RoleUsage { role: Role::Broker, threads: 6, cpu_ns: 9_000_000 },
+            ],
+            process: Process {
+                cpu_user_ns: 8_000_000,
+                cpu_system_ns: 4_000_000,
+                resident_bytes_max: Some(50_000_000),
+                faults_minor: 1_500,
+                switches_voluntary: 6_000,
+                read_calls: 300,
+                write_calls: 900,
+                ..Process::default()
+            },
+        }),
         proof: vec![Evidence { name: "codec".to_owned(), holds: true, detail: "5 of 5 batches".to_owned() }],
         verdicts: Vec::new(),
     }

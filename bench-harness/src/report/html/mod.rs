@@ -15,9 +15,10 @@ use super::cells::NOTHING;
 use super::figures::{absent, latency, promise, throughput};
 use super::rest::rest;
 use super::steps::{slowest_of, steps};
+use super::taken::taken;
 use super::verdicts::sound;
 use super::work::{batches, counters};
-use super::{REST_TITLE, label, measured_of};
+use super::{REST_TITLE, TAKEN_TITLE, label, measured_of};
 use crate::result::{Measured, Outcome, RunResult, Trial};
 
 /// The whole page of one or several results.
@@ -194,7 +195,8 @@ fn tables(trials: &[(String, &Measured)]) -> Vec<(&'static str, Grid)> {
         ("Batches", batches(trials).into()),
         ("Work for each record acknowledged or delivered in the measured part", counters(trials).into()),
     ];
-    rest.into_iter().chain(others).collect()
+    let taken = taken(trials).map(|table| (TAKEN_TITLE, table.into()));
+    rest.into_iter().chain(others).chain(taken).collect()
 }
 
 fn proof(trials: &[(String, &Measured)]) -> Vec<Proof> {
