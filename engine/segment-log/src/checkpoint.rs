@@ -18,10 +18,13 @@ fn encode(lines: impl ExactSizeIterator<Item = String>) -> Vec<u8> {
     text.into_bytes()
 }
 
-/// The lines' fields, each line as `parse` understands it.
+/// The lines' fields, each line as `parse` understands it. Kafka makes the file before it has anything to say: empty, it says nothing.
 fn decode<T>(content: &[u8], file: &Path, parse: impl Fn(&str) -> Option<T>) -> Result<Vec<T>, LogError> {
     let wrong = |line: usize, why: &str| LogError::Format { path: file.to_owned(), line, why: why.to_owned() };
     let text = std::str::from_utf8(content).map_err(|_| wrong(1, "it is not text"))?;
+    if text.is_empty() {
+        return Ok(Vec::new());
+    }
     let mut lines = text.lines();
     if lines.next().map(str::trim) != Some(VERSION) {
         return Err(wrong(1, "the version is not 0"));
@@ -75,6 +78,13 @@ mod tests {
         let content = encode_offsets(entries.iter().map(|(at, offset)| (at, offset)));
         assert_eq!(content, b"0\n2\na 0 7\nb-c 12 0\n");
         assert_eq!(decode_offsets(&content, Path::new("x")).expect("sound"), entries);
+    }
+
+    /// A new data directory of Kafka's has an empty cleaner-offset-checkpoint.
+    #[test]
+    fn an_empty_file_says_nothing() {
+        assert_eq!(decode_offsets(b"", Path::new("x")).expect("sound"), []);
+        assert_eq!(decode_epochs(b"", Path::new("x")).expect("sound"), []);
     }
 
     #[test]
