@@ -11,6 +11,8 @@ pub struct BrokerFigures {
     pub connections: usize,
     /// Bytes of requests that have been read, or are being read, and are not answered.
     pub request_bytes_in_flight: u64,
+    /// Bytes of records in answers that have not been taken yet.
+    pub fetch_bytes_in_flight: u64,
     /// Fetch sessions (KIP-227).
     pub fetch_sessions: usize,
     /// The replicas here, ordered by topic and partition.
@@ -66,6 +68,7 @@ impl BrokerFigures {
         BrokerFigures {
             connections: desk.load.connections(),
             request_bytes_in_flight: desk.load.request_bytes(),
+            fetch_bytes_in_flight: desk.lending.bytes() as u64,
             fetch_sessions: desk.fetch_sessions.lock().unwrap_or_else(PoisonError::into_inner).len(),
             replicas,
         }

@@ -22,7 +22,7 @@ use crate::partitions::{
     Partitions, Surroundings, checkpoint, clean, expire_producers, flush, remove_deleted, retain, tick,
 };
 use crate::producer_ids::ProducerIds;
-use crate::server::{Load, serve};
+use crate::server::{Lending, Load, serve};
 
 /// A broker's tasks, and what they share.
 pub(super) struct Running {
@@ -72,6 +72,7 @@ impl Foundation {
             counters: Arc::clone(&self.counters),
             clock: Arc::clone(&self.clock),
             load: Arc::new(Load::new(&config)),
+            lending: Arc::new(Lending::new(usize::try_from(config.fetch_bytes_in_flight_max).unwrap_or(usize::MAX))),
             fetch_sessions: StdMutex::new(FetchSessions::new(slots, Arc::clone(&self.counters))),
         });
         let (stopping, stop) = watch::channel(false);

@@ -219,6 +219,9 @@ settings! {
     "logdyno.connection.requests.max" connection_requests_max: i32 = 64, in 1..=65_536;
     /// bytes of requests of one connection that may wait for their answers; one request of any size always may.
     "logdyno.connection.bytes.max" connection_bytes_max: i32 = 100 << 20, in 1..=i32::MAX;
+    /// bytes of records that all answers to fetches may hold until they are read. While there are as many, fetches are answered with 64 KiB,
+    /// or with one batch if that is larger.
+    "logdyno.fetch.bytes.in.flight.max" fetch_bytes_in_flight_max: i64 = 256 << 20, in 0..=i64::MAX;
 }
 
 fn listener(name: &str, host: &str, port: u16) -> ListenerAddress {

@@ -26,6 +26,7 @@ use super::metadata::{endpoint, text};
 use super::{Answer, Desk, Unanswerable, code, named_epoch};
 use crate::fetch_sessions::{Asker, refusal};
 use crate::partitions::Hosted;
+use crate::server::Lent;
 
 /// The first version that names topics by id.
 const BY_ID: i16 = 13;
@@ -41,15 +42,15 @@ pub(super) async fn answer(desk: &Desk, request: &Request) -> Result<Answer, Una
     let reader = Reader::of(&asked, version);
     let asker = Asker { by_id: version >= BY_ID, is_follower: matches!(reader, Reader::Follower { .. }) };
     let begun = desk.fetch_sessions().begin(&mut asked, asker, desk.clock.now());
-    let answer = match begun {
+    let (answer, lent) = match begun {
         Ok(context) => {
-            let answer = Fetching::new(desk, &asked, &context.topics, reader, version).run().await;
-            desk.fetch_sessions().finish(context, answer, desk.clock.now(), draw)
+            let (answer, lent) = Fetching::new(desk, &asked, &context.topics, reader, version).run().await;
+            (desk.fetch_sessions().finish(context, answer, desk.clock.now(), draw), lent)
         }
-        Err(error) => refusal(error),
+        Err(error) => (refusal(error), desk.lending.begin()),
     };
     let body = answer.encode(version);
-    Ok(Answer::Frame(response::frame(request.api, version, request.correlation_id, body)?))
+    Ok(Answer::Records(response::frame(request.api, version, request.correlation_id, body)?, lent))
 }
 
 /// A number that nobody can guess: who could, might take part in another's session.
@@ -93,6 +94,7 @@ struct Fetching<'a> {
 /// One look at all partitions.
 struct Look {
     answer: FetchAnswer,
+    lent: Lent,
     bytes: usize,
     /// Something must be told at once: an error, or where a follower's log diverges.
     urgent: bool,
@@ -114,27 +116,27 @@ impl<'a> Fetching<'a> {
         Fetching { desk, asked, topics, version, reader, bytes_max, bytes_min }
     }
 
-    async fn run(&self) -> FetchAnswer {
+    async fn run(&self) -> (FetchAnswer, Lent) {
         let wait_max = Duration::from_millis(u64::try_from(self.asked.max_wait_ms).unwrap_or(0));
         let deadline = Instant::now() + wait_max;
         loop {
             let look = self.look().await;
             if look.urgent || look.bytes >= self.bytes_min || look.awaited.is_empty() || Instant::now() >= deadline {
                 self.count(look.bytes);
-                return look.answer;
+                return (look.answer, look.lent);
             }
             let woken = Arc::new(Notify::new());
             let waiting: Vec<Waiting> =
                 look.awaited.iter().map(|(hosted, at)| self.wait(hosted, *at, &woken)).collect();
             // What was read is read again: a log's bytes are lent, and holding on to them would hold on to its buffers.
-            drop(look.answer);
+            drop((look.answer, look.lent));
             match tokio::time::timeout_at(deadline, woken.notified()).await {
                 Ok(()) => self.desk.counters.fetch_wakeups.one(),
                 Err(_) => {
                     drop(waiting);
                     let last = self.look().await;
                     self.count(last.bytes);
-                    return last.answer;
+                    return (last.answer, last.lent);
                 }
             }
         }
@@ -159,7 +161,8 @@ impl<'a> Fetching<'a> {
 
     async fn look(&self) -> Look {
         let image = self.desk.image();
-        let mut look = Look { answer: FetchAnswer::default(), bytes: 0, urgent: false, awaited: Vec::new() };
+        let (answer, lent) = (FetchAnswer::default(), self.desk.lending.begin());
+        let mut look = Look { answer, lent, bytes: 0, urgent: false, awaited: Vec::new() };
         for topic in self.topics {
             let name = if self.version >= BY_ID {
                 image.topic_by_id(topic.topic_id).map(|topic| topic.name.to_string())
@@ -207,7 +210,8 @@ impl<'a> Fetching<'a> {
 
     async fn read(&self, hosted: &Hosted, asked: &FetchPartition, look: &mut Look) -> Result<FetchedPartition, i16> {
         let left = self.bytes_max.saturating_sub(look.bytes);
-        let max_bytes = usize::try_from(asked.partition_max_bytes).unwrap_or(0).min(left);
+        let share = look.lent.more(usize::try_from(asked.partition_max_bytes).unwrap_or(0).min(left));
+        let max_bytes = share.allowed();
         let at_least_one = look.bytes == 0;
         let epoch = named_epoch(asked.current_leader_epoch);
         let from = Offset(asked.fetch_offset);
@@ -236,7 +240,11 @@ impl<'a> Fetching<'a> {
                     Reader::Follower { .. } => log_end.next(),
                 };
                 look.awaited.push((hosted.clone(), at));
-                self.data(asked, slice, look).await
+                let partition = self.data(asked, slice).await?;
+                let bytes = partition.records_bytes();
+                share.read(bytes);
+                look.bytes += bytes;
+                Ok(partition)
             }
             FollowerAnswer::Diverging(end) => {
                 look.urgent = true;
@@ -246,7 +254,7 @@ impl<'a> Fetching<'a> {
         }
     }
 
-    async fn data(&self, asked: &FetchPartition, slice: FetchSlice, look: &mut Look) -> Result<FetchedPartition, i16> {
+    async fn data(&self, asked: &FetchPartition, slice: FetchSlice) -> Result<FetchedPartition, i16> {
         let read = match slice.read {
             LogRead::Ready(read) => read,
             LogRead::Wait(pending) => {
@@ -263,7 +271,7 @@ impl<'a> Fetching<'a> {
             }
         };
         let aborted = matches!(self.reader, Reader::Consumer { read_committed: true }).then(Vec::new);
-        let partition = FetchedPartition {
+        Ok(FetchedPartition {
             index: asked.partition,
             high_watermark: slice.high_watermark.0,
             // Without transactions everything that is committed is stable.
@@ -272,9 +280,7 @@ impl<'a> Fetching<'a> {
             aborted_transactions: aborted,
             records: read.batches,
             ..FetchedPartition::default()
-        };
-        look.bytes += partition.records_bytes();
-        Ok(partition)
+        })
     }
 
     fn explain(&self, error: &ReplicaError) -> i16 {

@@ -54,7 +54,7 @@ use crate::fetch_sessions::FetchSessions;
 use crate::groups::Groups;
 use crate::partitions::Partitions;
 use crate::producer_ids::ProducerIds;
-use crate::server::Load;
+use crate::server::{Lending, Lent, Load};
 pub(crate) use metadata::endpoint;
 
 /// What handlers need.
@@ -70,6 +70,7 @@ pub(crate) struct Desk {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) fetch_sessions: Mutex<FetchSessions>,
     pub(crate) load: Arc<Load>,
+    pub(crate) lending: Arc<Lending>,
 }
 
 impl Desk {
@@ -113,6 +114,8 @@ struct Refused {
 pub(crate) enum Answer {
     /// A whole frame.
     Frame(Vec<Bytes>),
+    /// A whole frame that holds records, and what says so until it has been sent.
+    Records(Vec<Bytes>, Lent),
     /// Nothing: Produce with acks=0.
     Silent,
 }

@@ -4,7 +4,6 @@
 //! the next to leave. So appends of a connection keep their order, several may wait for their replicas at a time, and a parked fetch holds
 //! up what was asked after it, as Kafka's muted channel does.
 
-use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -144,18 +143,25 @@ impl Connection {
         waiting: &AtomicUsize,
     ) -> Result<(), Fault> {
         while let Some(next) = taken.recv().await {
-            if let Answer::Frame(pieces) = next.pending.await? {
-                self.send(write_pieces(write, &pieces)).await?;
-                let bytes: usize = pieces.iter().map(Bytes::len).sum();
-                self.desk.counters.answer_bytes.add(bytes as u64);
+            match next.pending.await? {
+                Answer::Frame(pieces) => self.send(write, &pieces).await?,
+                Answer::Records(pieces, lent) => {
+                    self.send(write, &pieces).await?;
+                    drop((pieces, lent));
+                }
+                Answer::Silent => {}
             }
             waiting.fetch_sub(1, Ordering::Relaxed);
         }
         Ok(())
     }
 
-    async fn send(&self, sending: impl Future<Output = std::io::Result<()>>) -> Result<(), Fault> {
+    async fn send(&self, write: &mut WriteHalf, pieces: &[Bytes]) -> Result<(), Fault> {
         let patience = self.limits.answer_wait;
-        tokio::time::timeout(patience, sending).await.map_err(|_| Fault::Deaf(patience))?.map_err(Fault::Send)
+        let sent = tokio::time::timeout(patience, write_pieces(write, pieces)).await;
+        sent.map_err(|_| Fault::Deaf(patience))?.map_err(Fault::Send)?;
+        let bytes: usize = pieces.iter().map(Bytes::len).sum();
+        self.desk.counters.answer_bytes.add(bytes as u64);
+        Ok(())
     }
 }

@@ -2,7 +2,9 @@
 
 mod accept;
 mod connection;
+mod lending;
 mod load;
 
 pub(crate) use accept::serve;
+pub(crate) use lending::{Lending, Lent};
 pub(crate) use load::Load;

@@ -30,6 +30,11 @@ fn load(page: &mut Page, figures: &BrokerFigures) {
         "Bytes of requests that are read or being read, and not answered.",
         figures.request_bytes_in_flight,
     );
+    gauge(
+        "logdyno_broker_fetch_bytes_in_flight",
+        "Bytes of records in answers that have not been taken yet.",
+        figures.fetch_bytes_in_flight,
+    );
     gauge("logdyno_broker_open_fetch_sessions", "Fetch sessions (KIP-227).", figures.fetch_sessions as u64);
     let leading = figures.replicas.iter().filter(|replica| replica.is_leader).count();
     gauge("logdyno_broker_replicas", "Partitions that have a replica here.", figures.replicas.len() as u64);
