@@ -25,6 +25,8 @@ pub struct LogConfig {
     pub ack_level: Level,
     /// A sync to [`Level::Durable`] is started after this many records. Default never.
     pub flush_interval_messages: u64,
+    /// What is appended is durable after this time, if [`crate::Log::flush_aged`] is called that often. Default never.
+    pub flush_ms: u64,
     /// How many syncs of one level may run at once; what is asked for meanwhile goes with the next. Default 2.
     pub commits_in_flight: usize,
     /// What becomes of old records. Default they are deleted.
@@ -81,6 +83,7 @@ impl Default for LogConfig {
             timestamp_type: TimestampType::CreateTime,
             ack_level: Level::Written,
             flush_interval_messages: u64::MAX,
+            flush_ms: u64::MAX,
             commits_in_flight: 2,
             cleanup_policy: CleanupPolicy::DELETE,
             retention_ms: Some(7 * 24 * 3600 * 1000),

@@ -19,7 +19,7 @@ use crate::groups::{Groups, keep};
 use crate::handlers::Desk;
 use crate::membership::{Member, act_on};
 use crate::partitions::{
-    Partitions, Surroundings, checkpoint, clean, expire_producers, flush, remove_deleted, retain, tick,
+    Partitions, Surroundings, checkpoint, clean, expire_producers, flush, flush_aged, remove_deleted, retain, tick,
 };
 use crate::producer_ids::ProducerIds;
 use crate::server::{Lending, Load, serve};
@@ -87,6 +87,7 @@ impl Foundation {
             tokio::spawn(tick(Arc::clone(&partitions))),
             tokio::spawn(checkpoint(Arc::clone(&partitions), high_watermarks)),
             tokio::spawn(flush(Arc::clone(&partitions), recovery_points)),
+            tokio::spawn(flush_aged(Arc::clone(&partitions))),
             tokio::spawn(retain(Arc::clone(&partitions), retention)),
             tokio::spawn(remove_deleted(Arc::clone(&partitions))),
             tokio::spawn(expire_producers(Arc::clone(&partitions), expirations)),

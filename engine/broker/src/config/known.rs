@@ -33,7 +33,6 @@ const NOT_BUILT: &[&str] = &[
     "log.cleaner.threads",
     "log.deletion.",
     "log.dir.failure",
-    "log.flush.interval.ms",
     "log.flush.scheduler",
     "log.local.",
     "log.preallocate",

@@ -159,6 +159,9 @@ settings! {
     "log.index.size.max.bytes" log_index_size_max_bytes: i32 = 10 << 20, in 4..=i32::MAX;
     /// records between forced syncs (`flush.messages`).
     "log.flush.interval.messages" log_flush_interval_messages: i64 = i64::MAX, in 1..=i64::MAX;
+    /// how long a record may wait for the device (`flush.ms`). Looked after once a second, or that often if it is less; Kafka looks
+    /// each log.flush.scheduler.interval.ms, by default never.
+    "log.flush.interval.ms" log_flush_interval_ms: i64 = i64::MAX, in 0..=i64::MAX;
     /// whose time a record has (`message.timestamp.type`).
     "log.message.timestamp.type" log_message_timestamp_type: TimestampSetting = TimestampSetting(TimestampType::CreateTime);
     /// how far a producer's timestamp may be behind the broker's clock (`message.timestamp.before.max.ms`).

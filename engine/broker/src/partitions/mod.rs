@@ -20,7 +20,7 @@ use tokio::sync::oneshot;
 use crate::config::BrokerConfig;
 pub(crate) use recovered::tell_recovery;
 pub(crate) use settings::TopicSettings;
-pub(crate) use upkeep::{checkpoint, clean, expire_producers, flush, remove_deleted, retain, tick};
+pub(crate) use upkeep::{checkpoint, clean, expire_producers, flush, flush_aged, remove_deleted, retain, tick};
 
 /// The metadata log lies in the same directory and is nobody's topic.
 pub(crate) const METADATA_TOPIC: &str = logdyno_controller::metadata_log::METADATA_TOPIC;

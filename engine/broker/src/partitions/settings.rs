@@ -65,6 +65,7 @@ impl BrokerConfig {
             segment_index_bytes: to(number("segment.index.bytes", i64::from(self.log_index_size_max_bytes))),
             max_message_bytes: to(number("max.message.bytes", i64::from(self.message_max_bytes))),
             flush_interval_messages: to(number("flush.messages", self.log_flush_interval_messages)),
+            flush_ms: to(number("flush.ms", self.log_flush_interval_ms)),
             timestamp_type: text("message.timestamp.type")
                 .and_then(parse_timestamp_type)
                 .unwrap_or(self.log_message_timestamp_type.0),

@@ -13,6 +13,9 @@ use crate::config::millis;
 /// How late an expired acknowledgement may be noticed.
 const TICK: Duration = Duration::from_millis(100);
 
+/// How often it is looked at least for records that have waited for the device too long.
+const FLUSH_LOOK: Duration = Duration::from_secs(1);
+
 /// How late a deleted file may be removed.
 const REMOVAL: Duration = Duration::from_secs(1);
 
@@ -47,6 +50,25 @@ pub(crate) async fn flush(partitions: Arc<Partitions>, interval: Duration) {
         }
     })
     .await;
+}
+
+/// Makes durable what has waited for `flush.ms`. Runs for ever.
+pub(crate) async fn flush_aged(partitions: Arc<Partitions>) {
+    loop {
+        let shortest = partitions.all().iter().map(|hosted| hosted.replica.log().config().flush_ms).min();
+        let pause = shortest.map_or(FLUSH_LOOK, |shortest| Duration::from_millis(shortest.max(1)).min(FLUSH_LOOK));
+        tokio::time::sleep(pause).await;
+        if shortest.is_some_and(|shortest| shortest < i64::MAX as u64) {
+            in_background(&partitions, |partitions| {
+                for hosted in partitions.all() {
+                    if let Err(error) = hosted.replica.log().flush_aged() {
+                        tracing::error!(partition = %hosted.replica.partition(), "the log could not be flushed: {error}");
+                    }
+                }
+            })
+            .await;
+        }
+    }
 }
 
 /// Deletes the segments that retention gives up, of led and followed partitions alike, every `interval`. Runs for ever.
@@ -140,9 +162,13 @@ async fn every(partitions: Arc<Partitions>, interval: Duration, work: fn(&Partit
     ticks.tick().await;
     loop {
         ticks.tick().await;
-        let partitions = Arc::clone(&partitions);
-        if let Err(failed) = tokio::task::spawn_blocking(move || work(&partitions)).await {
-            tracing::error!("upkeep of the partitions failed: {failed}");
-        }
+        in_background(&partitions, work).await;
+    }
+}
+
+async fn in_background(partitions: &Arc<Partitions>, work: fn(&Partitions)) {
+    let partitions = Arc::clone(partitions);
+    if let Err(failed) = tokio::task::spawn_blocking(move || work(&partitions)).await {
+        tracing::error!("upkeep of the partitions failed: {failed}");
     }
 }

@@ -16,12 +16,12 @@ pub(crate) mod walk;
 
 use std::ops::{Deref, DerefMut};
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering, fence};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering, fence};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, Weak};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use logdyno_record::{Clock, LeaderEpoch, Offset, Probe, TopicPartition};
+use logdyno_record::{Clock, LeaderEpoch, Nanos, Offset, Probe, TopicPartition};
 use logdyno_storage::{Level, Storage, StorageError, Writer};
 
 use crate::checkpoint;
@@ -68,6 +68,8 @@ pub struct Log {
     doomed: Mutex<Doomed>,
     cleaner: Mutex<Cleaner>,
     checkpoints: OnceLock<PartitionCheckpoints>,
+    /// When [`Log::flush_aged`] last saw that everything was durable.
+    seen_durable: AtomicU64,
 }
 
 /// A rolled segment on its way to the disk.
@@ -117,6 +119,7 @@ impl Log {
             config: RwLock::new(Arc::new(config)),
             start: AtomicI64::new(start.0),
             end: AtomicI64::new(end.0),
+            seen_durable: AtomicU64::new(0),
             leading: AtomicBool::new(false),
             upkeep: Mutex::default(),
             doomed: Mutex::default(),
@@ -214,6 +217,21 @@ impl Log {
         let end = self.end_offset();
         self.wait_for(Level::Durable, end)?;
         Ok(self.recovery_point())
+    }
+
+    /// `flush.ms`: makes everything durable if something may have waited for that since the first call that saw it. True if it did.
+    pub fn flush_aged(&self) -> Result<bool> {
+        let now = self.clock.now();
+        let waits = self.recovery_point() < self.end_offset();
+        if waits {
+            let waited = now.since(Nanos(self.seen_durable.load(Ordering::Relaxed)));
+            if waited < Duration::from_millis(self.config().flush_ms) {
+                return Ok(false);
+            }
+            self.flush()?;
+        }
+        self.seen_durable.store(now.0, Ordering::Relaxed);
+        Ok(waits)
     }
 
     /// Everything before it is durable: recovery need not look there.

@@ -9,7 +9,7 @@ use logdyno_storage::kinds;
 use logdyno_storage::seam::simulated::SimulatedDisk;
 
 use crate::power_loss::start;
-use crate::world::{World, append, batch, fill, on_every_backend, open, unclean};
+use crate::world::{ManualClock, World, append, batch, fill, on_every_backend, open, open_at, unclean};
 
 fn ask(log: &Log, level: Level, offset: i64, told: &mpsc::Sender<(i64, Result<(), LogError>)>) {
     let told = told.clone();
@@ -119,5 +119,26 @@ fn flush_messages_starts_a_sync_by_itself() {
         log.on_ack_end(Arc::new(move |end| sender.send(end).unwrap_or_default()));
         fill(&log, 9);
         assert_eq!(receiver.recv().expect("a sync"), Offset(9));
+    });
+}
+
+#[test]
+fn flush_ms_counts_from_when_all_was_durable() {
+    on_every_backend(|mut world| {
+        world.config.flush_ms = 100;
+        let clock = Arc::new(ManualClock::default());
+        let (log, _) = open_at(world.storage(), &world.config, unclean(0), &clock).expect("a log");
+        fill(&log, 9);
+        clock.set_ms(1_000);
+        assert!(log.flush_aged().expect("a flush"), "nobody has seen it durable");
+        assert_eq!(log.recovery_point(), Offset(9));
+        clock.set_ms(1_050);
+        assert!(!log.flush_aged().expect("nothing to do"));
+        fill(&log, 12);
+        clock.set_ms(1_149);
+        assert!(!log.flush_aged().expect("too early"));
+        clock.set_ms(1_150);
+        assert!(log.flush_aged().expect("a flush"));
+        assert_eq!(log.recovery_point(), Offset(12));
     });
 }

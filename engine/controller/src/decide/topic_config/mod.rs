@@ -104,10 +104,10 @@ pub const SETTINGS: &[Setting] = &[
     ),
     setting(
         "flush.ms",
-        OnlyDefault(ValueType::Long),
+        Long(0, i64::MAX),
         "9223372036854775807",
         "log.flush.interval.ms",
-        "A sync is started after this time.",
+        "How long a record may wait for the device.",
     ),
     setting("follower.replication.throttled.replicas", OnlyDefault(List), "", "", "Replication is not throttled."),
     setting(
