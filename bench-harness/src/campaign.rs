@@ -7,9 +7,10 @@ use std::time::Duration;
 use logdyno_engine::client::ConsumerConfig;
 use logdyno_engine::storage::Kind;
 
+use crate::limits::Limits;
 use crate::load::Bounds;
 use crate::records::RecordSet;
-use crate::result::{self, Environment, FORMAT, Outcome, RunResult, VERSION, Workload};
+use crate::result::{self, Environment, FORMAT, LimitUse, Outcome, RunResult, VERSION, Workload};
 use crate::signal::Stop;
 use crate::target::Target;
 use crate::trial::{self, Progress, Trial, TrialError};
@@ -48,6 +49,7 @@ pub struct Campaign<'a> {
     /// In order; one `None` for a target without storage.
     backends: Vec<Option<Kind>>,
     patience: Duration,
+    limits: Option<Limits>,
 }
 
 /// What came of a campaign.
@@ -95,13 +97,20 @@ impl<'a> Campaign<'a> {
         let schedule = trial::schedule(&plan, &records);
         Bounds::of(&plan.run, &schedule, records.len())
             .map_err(|reason| WorkloadError::Contradiction { place: Place::File(plan.path.clone()), reason })?;
-        Ok(Campaign { plan, records, target, backends, patience: PATIENCE })
+        Ok(Campaign { plan, records, target, backends, patience: PATIENCE, limits: None })
     }
 
     /// With another patience than 40 s.
     #[must_use]
     pub fn patience(mut self, patience: Duration) -> Campaign<'a> {
         self.patience = patience;
+        self
+    }
+
+    /// With what the machine can do at most, of which each trial says its part.
+    #[must_use]
+    pub fn limits(mut self, limits: Option<Limits>) -> Campaign<'a> {
+        self.limits = limits;
         self
     }
 
@@ -128,10 +137,14 @@ impl<'a> Campaign<'a> {
         for (index, (repetition, backend)) in turns.enumerate() {
             let name = format!("{} on {}", self.plan.name, backend.map_or(self.target.name(), |kind| kind.name));
             watch.begins(&name, index + 1, count);
-            let Some(outcome) = self.trial(folder, repetition, backend, stop, watch) else {
+            let Some(mut outcome) = self.trial(folder, repetition, backend, stop, watch) else {
                 ended.is_interrupted = true;
                 break;
             };
+            if let (Outcome::Measured(measured), Some(limits)) = (&mut outcome, &self.limits) {
+                let (workload, here) = (&ended.result.workload, &ended.result.environment);
+                measured.limits = Some(LimitUse::of(limits, here, workload, backend.map(|kind| kind.name), measured));
+            }
             watch.ended(&name, &outcome);
             ended.result.trials.push(result::Trial {
                 target: self.target.name().to_owned(),

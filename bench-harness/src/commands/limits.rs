@@ -10,6 +10,9 @@ use crate::records::RecordSet;
 use crate::report::render_limits;
 use crate::workload::{self, Overrides};
 
+/// Where limits are saved and found again.
+pub(super) const SAVED: &str = "results/local/limits.json";
+
 /// Records for the codecs where no workload gives its own: text of four bits a byte, as JSON has.
 const TEXT: &str = "[records]\nsize = 200\nentropy = 4\ndistinct = 5000\n[load]\nrate = 1\n";
 
@@ -22,8 +25,8 @@ pub(super) struct LimitsCommand {
     /// A workload file whose records the codecs are tried on.
     #[arg(long, value_name = "WORKLOAD")]
     records: Option<PathBuf>,
-    /// Where to save them, for `logdyno run --limits`.
-    #[arg(long, value_name = "FILE", default_value = "results/local/limits.json")]
+    /// Where to save them. From the default place, `logdyno run` takes them by itself for a day.
+    #[arg(long, value_name = "FILE", default_value = SAVED)]
     out: PathBuf,
     /// Print the document as JSON instead of tables.
     #[arg(long)]

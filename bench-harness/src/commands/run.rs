@@ -1,19 +1,23 @@
 //! `logdyno run`: runs workloads over backends, saves results, prints them.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use anyhow::Context;
 use clap::Args;
 use logdyno_engine::storage::Kind;
 
+use super::limits::SAVED;
 use super::report::write_html;
 use crate::campaign::{Campaign, Ended, Jobs};
 use crate::exit::Exit;
+use crate::limits::{self, Limits};
 use crate::progress::Watcher;
+use crate::report;
+use crate::result::{self, Environment};
 use crate::signal::Stop;
 use crate::target::Target;
 use crate::workload::{self, Overrides};
-use crate::{limits, report, result};
 
 /// Run workloads: say how fast the path is, and where the time went.
 #[derive(Args, Debug)]
@@ -36,7 +40,8 @@ pub(super) struct Run {
     /// Where results go, a folder for each workload [default: results/local/TIME].
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// Say how much of these limits was used: a file of `logdyno limits`, of the same machine and mount.
+    /// Say how much of these limits was used: a file of `logdyno limits` [default: results/local/limits.json, if it is of this machine and
+    /// mount and not older than a day].
     #[arg(long, value_name = "FILE")]
     limits: Option<PathBuf>,
     /// Print results as JSON documents, one a line, instead of tables.
@@ -56,7 +61,7 @@ impl Run {
             target: self.target,
             repetitions: self.repetitions,
         };
-        let limits = self.limits.as_deref().map(limits::read).transpose()?;
+        let named = self.limits.as_deref().map(limits::read).transpose()?;
         let jobs = Jobs { kinds, targets };
         let mut campaigns = Vec::new();
         for path in &self.workloads {
@@ -64,16 +69,18 @@ impl Run {
         }
         let stop = Stop::on_signals()?;
         let out = self.out.unwrap_or_else(|| PathBuf::from("results/local").join(stamp()));
+        let limits = match named {
+            Some(limits) => Some(limits),
+            None => saved_limits(&out)?,
+        };
         let mut exit = Exit::Pass;
         let mut results = Vec::new();
-        for campaign in &campaigns {
+        for campaign in campaigns {
+            let campaign = campaign.limits(limits.clone());
             let folder = out.join(&campaign.plan().name);
             let ended = campaign.run(&folder, &stop, &mut Watcher::new())?;
             exit = worse(exit, exit_of(&ended));
             print(&ended, self.json)?;
-            if let Some(limits) = limits.as_ref().filter(|_| !self.json) {
-                println!("{}", report::render_shares(&ended.result, limits));
-            }
             eprintln!("saved {} trials in {}", ended.result.trials.len(), folder.join("result.json").display());
             results.push(ended.result);
             if ended.is_interrupted {
@@ -85,6 +92,23 @@ impl Run {
         self.html.iter().try_for_each(|file| write_html(file, &results))?;
         Ok(exit)
     }
+}
+
+/// The limits in their default place, if they are those of `out`; if not, says why.
+fn saved_limits(out: &Path) -> anyhow::Result<Option<Limits>> {
+    let path = Path::new(SAVED);
+    if !path.exists() {
+        return Ok(None);
+    }
+    std::fs::create_dir_all(out).with_context(|| out.display().to_string())?;
+    let read = limits::read(path).map_err(|error| vec![format!("{error:#}")]);
+    let fitting = read.and_then(|limits| match limits::objections(&limits, &Environment::look(out)) {
+        objections if objections.is_empty() => Ok(limits),
+        objections => Err(objections),
+    });
+    Ok(fitting
+        .inspect_err(|why| eprintln!("{SAVED} is not used: {}; `logdyno limits` measures anew", why.join("; ")))
+        .ok())
 }
 
 fn print(ended: &Ended, json: bool) -> anyhow::Result<()> {

@@ -6,6 +6,7 @@
 mod codecs;
 mod device;
 mod file;
+mod fit;
 mod network;
 mod share;
 mod timer;
@@ -20,6 +21,7 @@ use crate::result::Environment;
 pub use codecs::CodecRate;
 pub use device::{Bandwidth, Direction, Io, SyncLatency};
 pub use file::{LIMITS_FORMAT, LIMITS_VERSION, read, write};
+pub use fit::objections;
 pub use network::Loopback;
 pub use share::{Share, shares};
 pub use timer::TimerError;

@@ -1,11 +1,13 @@
 //! How much of each limit a run has used: the largest share is the limit that binds, if any does.
 
+use serde::{Deserialize, Serialize};
+
 use super::Limits;
 use super::device::{Direction, Io};
 use crate::result::{Measured, Workload};
 
 /// A part of a limit.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Share {
     /// Which limit.
     pub limit: String,
@@ -17,7 +19,7 @@ pub struct Share {
 ///
 /// Counted are the bytes that must move, not those that happen to: a record's bytes go over the loopback to the leader, to
 /// each follower and to the consumer; their checksum is computed by the producer, each replica and the consumer; the codec
-/// compresses them once; each replica writes them.
+/// compresses them once; each replica writes them. The processors are the exception: there it is what this process took.
 #[must_use]
 pub fn shares(limits: &Limits, workload: &Workload, backend: Option<&str>, measured: &Measured) -> Vec<Share> {
     let seconds = measured.measured_ns as f64 / 1e9;
@@ -42,6 +44,10 @@ pub fn shares(limits: &Limits, workload: &Workload, backend: Option<&str>, measu
     if let Some(rate) = limits.codecs.iter().find(|rate| Some(rate.codec.as_str()) == codec) {
         let raw = measured.batches.bytes_uncompressed as f64 / seconds;
         found.push((format!("{} of one thread", rate.codec), raw, rate.compress_bytes_per_second));
+    }
+    if let Some(usage) = &measured.usage {
+        let name = format!("the {} processors", limits.environment.cores);
+        found.push((name, usage.process.cpu_ns() as f64 / 1e9 / seconds, limits.environment.cores as f64));
     }
     let share = |(limit, used, most): (String, f64, f64)| (most > 0.0).then(|| Share { limit, share: used / most });
     let mut shares: Vec<Share> = found.into_iter().filter_map(share).collect();

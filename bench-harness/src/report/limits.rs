@@ -1,9 +1,11 @@
 //! Limits as text for people, and a result against them.
 
+use comfy_table::{CellAlignment, Table};
+
 use super::cells::{section, table};
 use super::format::{bytes, duration, percent};
-use crate::limits::{Direction, Io, Limits, shares};
-use crate::result::{Outcome, RunResult};
+use crate::limits::{Direction, Io, Limits, Share};
+use crate::result::Measured;
 
 /// The limits of a machine.
 #[must_use]
@@ -93,20 +95,19 @@ fn memory(limits: &Limits) -> comfy_table::Table {
     table
 }
 
-/// Each trial's shares of the limits: the first is the one that binds, if any does.
-#[must_use]
-pub fn render_shares(result: &RunResult, limits: &Limits) -> String {
-    let mut text = String::from("\nPart of the limits that was used\n");
-    for trial in &result.trials {
-        let Outcome::Measured(measured) = &trial.outcome else { continue };
-        let shares = shares(limits, &result.workload, trial.backend.as_deref(), measured);
-        let told: Vec<String> =
-            shares.iter().map(|share| format!("{} of {}", percent(share.share), share.limit)).collect();
-        let name = trial.backend.as_deref().unwrap_or(&trial.target);
-        text.push_str(&format!("  {name} #{}: {}\n", trial.repetition, told.join(", ")));
+/// How much of each limit trials used, and which binds; `None` if no trial tells it.
+pub(super) fn parts(trials: &[(String, &Measured)]) -> Option<Table> {
+    let mut table = table(["", "used most", "and", "limits of"]);
+    for (label, measured) in trials {
+        let Some(limits) = &measured.limits else { continue };
+        let told = |share: &Share| format!("{} of {}", percent(share.share), share.limit);
+        let others: Vec<String> = limits.shares.iter().skip(1).map(told).collect();
+        let of = [&limits.measured].into_iter().chain(&limits.objections).cloned().collect::<Vec<_>>().join("; ");
+        let most = limits.shares.first().map(told).unwrap_or_default();
+        table.add_row([label.clone(), most, others.join(", "), of]);
     }
-    if result.environment.file_system != limits.environment.file_system {
-        text.push_str("  the limits are of another file system: measure them where the data lies\n");
+    for column in table.column_iter_mut() {
+        column.set_cell_alignment(CellAlignment::Left);
     }
-    text
+    (table.row_count() > 0).then_some(table)
 }

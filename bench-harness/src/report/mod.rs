@@ -19,7 +19,8 @@ pub use self::export::{Reporter, reporters};
 use self::figures::{absent, latency, throughput};
 use self::heading::heading;
 pub use self::html::render_html;
-pub use self::limits::{render_limits, render_shares};
+use self::limits::parts;
+pub use self::limits::render_limits;
 use self::rest::rest;
 use self::steps::{slowest, steps};
 pub use self::sweep::render_sweep;
@@ -33,6 +34,9 @@ const REST_TITLE: &str = "Steady state: by MSER-5, then Mann–Kendall and Theil
 
 /// What stands above the table of what was taken.
 const TAKEN_TITLE: &str = "What this process took, from the begin of the measured part to the end of the drain";
+
+/// What stands above the table of limits.
+const PARTS_TITLE: &str = "Part of the physical limits that was used";
 
 /// The whole report.
 #[must_use]
@@ -52,6 +56,9 @@ pub fn render(result: &RunResult) -> String {
         slowest(&mut text, &measured);
         section(&mut text, "Batches", &batches(&measured));
         section(&mut text, "Work for each record acknowledged or delivered in the measured part", &counters(&measured));
+        if let Some(table) = parts(&measured) {
+            section(&mut text, PARTS_TITLE, &table);
+        }
         if let Some(table) = taken(&measured) {
             section(&mut text, TAKEN_TITLE, &table);
         }

@@ -1,6 +1,6 @@
 //! Whether throughput and latency had come to rest.
 
-use comfy_table::Table;
+use comfy_table::{CellAlignment, Table};
 
 use super::cells::{NOTHING, table};
 use super::format::{duration, whole};
@@ -15,6 +15,9 @@ pub(super) fn rest(trials: &[(String, &Measured)]) -> Option<Table> {
             row.extend(cells(state));
             table.add_row(row);
         }
+    }
+    if let Some(reasons) = table.column_mut(7) {
+        reasons.set_cell_alignment(CellAlignment::Left);
     }
     (table.row_count() > 0).then_some(table)
 }

@@ -48,6 +48,14 @@ impl Environment {
     }
 }
 
+impl Environment {
+    /// How long after `other` this began; none where one of them does not say.
+    #[must_use]
+    pub fn seconds_since(&self, other: &Environment) -> Option<u64> {
+        Some(seconds_of(&self.began)?.saturating_sub(seconds_of(&other.began)?))
+    }
+}
+
 fn read(path: &str) -> String {
     std::fs::read_to_string(path).map_or_else(|_| "unknown".to_owned(), |text| text.trim().to_owned())
 }
@@ -87,6 +95,20 @@ pub(crate) fn utc_now() -> String {
     format!("{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}Z", of_day / 3600, of_day / 60 % 60, of_day % 60)
 }
 
+/// Seconds since 1970 of what [`utc_now`] wrote.
+fn seconds_of(text: &str) -> Option<u64> {
+    let (day, time) = text.strip_suffix('Z')?.split_once('T')?;
+    let three = |text: &str, sign| {
+        let numbers: Vec<u64> = text.split(sign).map(str::parse).collect::<Result<_, _>>().ok()?;
+        <[u64; 3]>::try_from(numbers).ok()
+    };
+    let ([year, month, day], [hours, minutes, seconds]) = (three(day, '-')?, three(time, ':')?);
+    let near = year.checked_sub(1970)? * 365;
+    // No year has more than 366 days, so a date is at most so many days after the first guess.
+    let days = (near..=near + year - 1970 + 366).find(|days| date(*days) == (year, month, day))?;
+    Some(days * 86_400 + hours * 3600 + minutes * 60 + seconds)
+}
+
 /// The Gregorian date of a day counted from 1970: years begin in March, so that a leap day is the last of its year.
 fn date(days: u64) -> (u64, u64, u64) {
     const ERA_DAYS: u64 = 146_097;
@@ -102,7 +124,7 @@ fn date(days: u64) -> (u64, u64, u64) {
 
 #[cfg(test)]
 mod tests {
-    use super::date;
+    use super::{date, seconds_of};
 
     #[test]
     fn dates_of_days() {
@@ -110,5 +132,15 @@ mod tests {
         assert_eq!(date(11_016), (2000, 2, 29));
         assert_eq!(date(11_017), (2000, 3, 1));
         assert_eq!(date(20_453), (2025, 12, 31));
+    }
+
+    #[test]
+    fn a_moment_is_read_as_it_was_written() {
+        assert_eq!(seconds_of("1970-01-01T00:00:00Z"), Some(0));
+        assert_eq!(seconds_of("2000-02-29T23:59:59Z"), Some(11_016 * 86_400 + 86_399));
+        assert_eq!(seconds_of("2025-12-31T01:02:03Z"), Some(20_453 * 86_400 + 3_723));
+        for wrong in ["", "2025-13-01T00:00:00Z", "2025-02-30T00:00:00Z", "1969-12-31T00:00:00Z", "2025-01-01"] {
+            assert_eq!(seconds_of(wrong), None, "{wrong}");
+        }
     }
 }

@@ -5,6 +5,7 @@ mod band;
 mod environment;
 mod file;
 mod hlog;
+mod limit_use;
 mod quantile;
 mod steady;
 
@@ -17,6 +18,7 @@ pub use environment::Environment;
 pub(crate) use environment::utc_now;
 pub use file::{FORMAT, ResultError, VERSION, read, write};
 pub use hlog::write_hlog;
+pub use limit_use::LimitUse;
 pub use quantile::{Absent, QUANTILES, Quantile, QuantileResult};
 pub use steady::{Rest, SteadyMetric, SteadyState};
 
@@ -153,6 +155,9 @@ pub struct Measured {
     /// What this process took from the begin of the measured part to the end of the drain; `None` in results of before it was saved.
     #[serde(default)]
     pub usage: Option<Usage>,
+    /// How much of each physical limit it used; `None` where no limits were known.
+    #[serde(default)]
+    pub limits: Option<LimitUse>,
     /// The proof of effect.
     pub proof: Vec<Evidence>,
     /// What the run is not good for; empty is good.

@@ -76,6 +76,7 @@ pub(super) fn measured(
         target: difference(&driven.before.target.counters, &driven.after.target.counters),
         producers: difference(&[], &driven.producers),
         usage: Some(driven.usage),
+        limits: None,
         proof,
         verdicts,
     };

@@ -1,6 +1,6 @@
 //! `logdyno limits`, and a run's part of them.
 
-use logdyno::limits::{self, Direction, Io};
+use logdyno::limits::{self, Direction, Io, Limits};
 use logdyno::result;
 use tempfile::TempDir;
 
@@ -38,6 +38,47 @@ fn limits_are_measured_saved_and_compared_with() {
     let sent = trial.batches.bytes_sent as f64 / (trial.measured_ns as f64 / 1e9);
     let copies = f64::from(trial.durability.replicas.max(1)) + 1.0;
     assert!((loopback * found.loopback.bytes_per_second / (sent * copies) - 1.0).abs() < 1e-9);
+    let used = trial.limits.as_ref().unwrap();
+    assert_eq!((&used.shares, used.binding.as_deref()), (&shares, Some(shares[0].limit.as_str())));
+    let processors = shares.iter().find(|share| share.limit.ends_with(" processors")).unwrap().share;
+    let cpu_ns = trial.usage.as_ref().unwrap().process.cpu_ns() as f64;
+    assert!((processors * trial.measured_ns as f64 * found.environment.cores as f64 / cpu_ns - 1.0).abs() < 1e-9);
+    limits_are_found_if_they_fit(&dir, found);
+}
+
+/// Limits in their default place are taken if they are of this mount and of today; if not, it is said, and only who names them gets
+/// them, with what speaks against them.
+fn limits_are_found_if_they_fit(dir: &TempDir, fitting: Limits) {
+    let default = dir.path().join("results/local/limits.json");
+    let run = |arguments: &[&str]| {
+        let ran = logdyno(dir, &[&["run", "small.toml", "--out", "again"], arguments].concat());
+        let saved = result::read(&dir.path().join("again/small")).unwrap();
+        let result::Outcome::Measured(trial) = saved.trials.into_iter().next().unwrap().outcome else {
+            panic!("{ran:?}")
+        };
+        (ran, trial.limits)
+    };
+    assert_eq!(run(&[]).1, None, "there are none");
+    limits::write(&default, &fitting).unwrap();
+    let (ran, used) = run(&[]);
+    assert!(used.unwrap().objections.is_empty() && ran.stdout.contains("Part of the physical limits"), "{ran:?}");
+
+    let mut elsewhere = fitting.clone();
+    "tmpfs on /elsewhere".clone_into(&mut elsewhere.environment.file_system);
+    let mut old = fitting;
+    "2020-01-01T00:00:00Z".clone_into(&mut old.environment.began);
+    for (limits, why) in [(elsewhere, "they are of another file system: tmpfs on /elsewhere"), (old, "hours before")] {
+        limits::write(&default, &limits).unwrap();
+        let (ran, used) = run(&[]);
+        assert!(
+            used.is_none() && ran.stderr.contains("limits.json is not used: ") && ran.stderr.contains(why),
+            "{ran:?}"
+        );
+        let (ran, used) = run(&["--limits", "results/local/limits.json"]);
+        assert!(used.unwrap().objections[0].contains(why) && ran.stdout.contains(why), "{ran:?}");
+    }
+    std::fs::write(&default, "{}").unwrap();
+    assert!(run(&[]).0.stderr.contains("limits.json is not used: ") && run(&[]).1.is_none());
 }
 
 #[test]

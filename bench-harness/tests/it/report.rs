@@ -71,6 +71,7 @@ pub(crate) fn measured(batches: u64) -> Measured {
         storage: BTreeMap::from([("bytes_appended".to_owned(), 270_000), ("bytes_copied_in".to_owned(), 270_000)]),
         target: BTreeMap::from([("produced_bytes".to_owned(), 90_000)]),
         producers: BTreeMap::new(),
+        limits: None,
         usage: Some(Usage {
             roles: vec![
                 RoleUsage { role: Role::Generator, threads: 1, cpu_ns: 3_000_000 },

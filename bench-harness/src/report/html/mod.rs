@@ -13,12 +13,13 @@ use comfy_table::Table;
 
 use super::cells::NOTHING;
 use super::figures::{absent, latency, promise, throughput};
+use super::limits::parts;
 use super::rest::rest;
 use super::steps::{slowest_of, steps};
 use super::taken::taken;
 use super::verdicts::sound;
 use super::work::{batches, counters};
-use super::{REST_TITLE, TAKEN_TITLE, label, measured_of};
+use super::{PARTS_TITLE, REST_TITLE, TAKEN_TITLE, label, measured_of};
 use crate::result::{Measured, Outcome, RunResult, Trial};
 
 /// The whole page of one or several results.
@@ -196,7 +197,8 @@ fn tables(trials: &[(String, &Measured)]) -> Vec<(&'static str, Grid)> {
         ("Work for each record acknowledged or delivered in the measured part", counters(trials).into()),
     ];
     let taken = taken(trials).map(|table| (TAKEN_TITLE, table.into()));
-    rest.into_iter().chain(others).chain(taken).collect()
+    let parts = parts(trials).map(|table| (PARTS_TITLE, table.into()));
+    rest.into_iter().chain(others).chain(parts).chain(taken).collect()
 }
 
 fn proof(trials: &[(String, &Measured)]) -> Vec<Proof> {
