@@ -21,7 +21,7 @@ mod producer_ids;
 mod server;
 
 pub use broker::Broker;
-pub use config::{BrokerConfig, ConfigError};
+pub use config::{BrokerConfig, ConfigError, NotObeyed};
 pub use counters::BrokerCounts;
 pub use error::{StartError, StopError};
 pub use figures::{BrokerFigures, ReplicaFigures};

@@ -39,7 +39,8 @@ pub(crate) struct Serve {
     /// How many brokers; from 2 on each is a process of its own.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=16))]
     brokers: u8,
-    /// Settings under Kafka's names, one `key=value` a line; flags above win over it.
+    /// Settings under Kafka's names, one `key=value` a line: also Kafka's own server.properties, of which settings of
+    /// features that are not here are passed over with a warning. Flags above win over it.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// Tell Prometheus how the broker is, at http://HOST:PORT/metrics; port 0 takes a free one. Of several brokers the

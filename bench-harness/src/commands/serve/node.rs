@@ -17,7 +17,10 @@ use crate::signal::Stop;
 /// Runs one broker, which is its own controller unless the configuration file says otherwise, until a signal.
 pub(super) fn run(plan: &Plan, kinds: &[Kind]) -> anyhow::Result<()> {
     let stop = Stop::on_signals().context("signals cannot be watched")?;
-    let config = BrokerConfig::from_properties(&properties(plan))?;
+    let (config, not_obeyed) = BrokerConfig::from_server_properties(&properties(plan))?;
+    for setting in not_obeyed {
+        tracing::warn!("{setting}");
+    }
     check_listeners(&config, plan.insecure)?;
     let broker = Arc::new(Broker::start(config, kinds, Arc::new(SystemClock), Arc::new(NoProbe))?);
     let metrics = plan.metrics.map(|listen| metrics::serve(listen, &broker)).transpose()?;

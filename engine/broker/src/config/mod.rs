@@ -1,16 +1,18 @@
 //! A broker's configuration: Kafka's `server.properties`, under Kafka's names and with its defaults.
 //!
-//! Everything that is accepted is obeyed. What Kafka knows and LogDyno has not built is refused by name, and so is what nobody knows.
+//! What is accepted is obeyed, or told that it is not: settings of Kafka's features that are not here are passed over in a
+//! `server.properties`, unless that would break a promise ([`absent`]). What nobody knows is refused.
 
+mod absent;
 mod coarser;
 mod entries;
-mod known;
 mod properties;
 mod settings;
+mod suggestion;
 mod values;
 
 pub(crate) use entries::Entry;
-pub use properties::ConfigError;
+pub use properties::{ConfigError, NotObeyed};
 pub use settings::BrokerConfig;
 pub(crate) use settings::millis;
 pub use values::{AckLevel, CleanupSetting, Endpoints, ListenerAddress, Roles, TimestampSetting, Voters};

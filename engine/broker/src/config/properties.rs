@@ -1,8 +1,9 @@
 //! The text of a properties file: lines of `name=value`, comments, blank lines.
 
+use super::absent::{Absent, passed_over};
 use super::coarser::Coarser;
-use super::known::{is_known_to_kafka, suggestion};
 use super::settings::{BrokerConfig, NAMES};
+use super::suggestion::suggestion;
 
 /// What is wrong with a configuration.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -58,10 +59,38 @@ pub enum ConfigError {
     Together(String),
 }
 
+/// A setting of Kafka's that was passed over.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("line {line}: {name} is not obeyed, it is about {about}")]
+pub struct NotObeyed {
+    /// From 1.
+    pub line: usize,
+    /// The name.
+    pub name: String,
+    /// What LogDyno does not have, or has in any case.
+    pub about: &'static str,
+}
+
+/// Kafka's other names for settings.
+const ALIASES: &[(&str, &str)] = &[("broker.id", "node.id"), ("log.dir", "log.dirs")];
+
 impl BrokerConfig {
-    /// Reads a `server.properties`.
+    /// Reads properties all of which are obeyed: what Kafka knows and LogDyno does not have is an error.
     pub fn from_properties(text: &str) -> Result<BrokerConfig, ConfigError> {
+        match BrokerConfig::from_server_properties(text)? {
+            (config, passed_over) if passed_over.is_empty() => Ok(config),
+            (_, passed_over) => {
+                let NotObeyed { line, name, .. } = passed_over[0].clone();
+                Err(ConfigError::NotBuilt { line, name })
+            }
+        }
+    }
+
+    /// Reads a `server.properties` as it may have been written for Kafka. What is about features that are not here is passed over and
+    /// told; what cannot be passed over without breaking a promise is an error, and so is what nobody knows.
+    pub fn from_server_properties(text: &str) -> Result<(BrokerConfig, Vec<NotObeyed>), ConfigError> {
         let mut config = BrokerConfig::default();
+        let mut passed = Vec::new();
         let mut seen = std::collections::BTreeSet::new();
         let mut coarser = Coarser::default();
         for (line, text) in (1..).zip(text.lines()) {
@@ -71,17 +100,17 @@ impl BrokerConfig {
             }
             let (name, value) =
                 text.split_once('=').ok_or_else(|| ConfigError::Form { line, text: text.to_owned() })?;
-            let (name, value) = (name.trim(), value.trim());
+            let (name, value) = (official(name.trim()), value.trim());
             match coarser.take(name, value).or_else(|| config.set(name, value)) {
-                None => return Err(unknown(line, name)),
+                None => passed.push(absent(line, name, value)?),
                 Some(Err(reason)) => {
                     let (name, value) = (name.to_owned(), value.to_owned());
                     return Err(ConfigError::Value { line, name, value, reason });
                 }
-                Some(Ok(())) if !seen.insert(name.to_owned()) => {
-                    return Err(ConfigError::Twice { line, name: name.to_owned() });
-                }
                 Some(Ok(())) => {}
+            }
+            if !seen.insert(name.to_owned()) {
+                return Err(ConfigError::Twice { line, name: name.to_owned() });
             }
         }
         for (name, value) in coarser.in_ms().filter(|(name, _)| !seen.contains(*name)) {
@@ -89,7 +118,7 @@ impl BrokerConfig {
             set.map_err(|reason| ConfigError::Together(format!("{name}, in hours or minutes: {reason}")))?;
         }
         config.check().map_err(ConfigError::Together)?;
-        Ok(config)
+        Ok((config, passed))
     }
 
     /// The whole configuration as `server.properties`, defaults included.
@@ -98,11 +127,24 @@ impl BrokerConfig {
     }
 }
 
-fn unknown(line: usize, name: &str) -> ConfigError {
+fn official(name: &str) -> &str {
+    ALIASES.iter().find(|(alias, _)| *alias == name).map_or(name, |(_, official)| official)
+}
+
+/// A setting that is not here.
+fn absent(line: usize, name: &str, value: &str) -> Result<NotObeyed, ConfigError> {
+    let fate = passed_over(name, value);
     let name = name.to_owned();
-    if is_known_to_kafka(&name) {
-        return ConfigError::NotBuilt { line, name };
+    match fate {
+        Some(Ok(about)) => Ok(NotObeyed { line, name, about }),
+        Some(Err(Absent::NotBuilt)) => Err(ConfigError::NotBuilt { line, name }),
+        Some(Err(Absent::OtherValue(here))) => {
+            let (value, reason) = (value.to_owned(), format!("another value than {here} is not built in LogDyno"));
+            Err(ConfigError::Value { line, name, value, reason })
+        }
+        None => {
+            let suggestion = suggestion(&name, NAMES.iter().copied()).map(str::to_owned);
+            Err(ConfigError::Unknown { line, name, suggestion })
+        }
     }
-    let suggestion = suggestion(&name, NAMES.iter().copied()).map(str::to_owned);
-    ConfigError::Unknown { line, name, suggestion }
 }

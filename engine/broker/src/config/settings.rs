@@ -78,6 +78,10 @@ settings! {
     "advertised.listeners" advertised_listeners: Endpoints = Endpoints::default();
     /// the name of the controller's listener.
     "controller.listener.names" controller_listener_names: String = "CONTROLLER".to_owned();
+    /// which listener brokers use between each other: the one that clients use, if there is one to name.
+    "inter.broker.listener.name" inter_broker_listener_name: String = String::new();
+    /// the security protocol of listeners, as `NAME:PROTOCOL`; only PLAINTEXT is built, for the listeners that there are.
+    "listener.security.protocol.map" listener_security_protocol_map: String = "SASL_SSL:SASL_SSL,PLAINTEXT:PLAINTEXT,SSL:SSL,SASL_PLAINTEXT:SASL_PLAINTEXT".to_owned();
     /// the controller, as `ID@HOST:PORT`; may be left out where the controller runs in this process.
     "controller.quorum.voters" controller_quorum_voters: Voters = Voters::default();
     /// where to look for the controller, as `HOST:PORT`.
@@ -259,6 +263,16 @@ impl BrokerConfig {
         voters.chain(servers.filter(|server| !server.is_empty())).collect()
     }
 
+    /// The security protocol of a listener: as mapped, else the one that is its name. A controller's is PLAINTEXT unless it is mapped.
+    fn protocol<'a>(&'a self, listener: &'a str) -> &'a str {
+        let mut mapped = self.listener_security_protocol_map.split(',').filter_map(|pair| pair.split_once(':'));
+        let found = mapped.find(|(name, _)| name.trim() == listener).map(|(_, protocol)| protocol.trim());
+        found.unwrap_or(match listener {
+            "SSL" | "SASL_PLAINTEXT" | "SASL_SSL" => listener,
+            _ => "PLAINTEXT",
+        })
+    }
+
     /// What no single setting can tell.
     pub(super) fn check(&self) -> Result<(), String> {
         let clients: Vec<_> =
@@ -280,6 +294,16 @@ impl BrokerConfig {
             );
         }
         let name = &clients[0].name;
+        if ![name.as_str(), ""].contains(&self.inter_broker_listener_name.as_str()) {
+            return Err(format!("inter.broker.listener.name must be {name}: there is no other listener for brokers"));
+        }
+        if let Some(secured) = self.listeners.0.iter().find(|listener| self.protocol(&listener.name) != "PLAINTEXT") {
+            let protocol = self.protocol(&secured.name);
+            return Err(format!(
+                "listener {} is to speak {protocol}, and only PLAINTEXT is built: map it in listener.security.protocol.map",
+                secured.name
+            ));
+        }
         if !self.advertised_listeners.0.is_empty() && self.advertised_listeners.named(name).is_none() {
             return Err(format!("advertised.listeners must have an address for listener {name}"));
         }

@@ -8,7 +8,80 @@ use logdyno_record::{NoProbe, SystemClock};
 use crate::cluster::single;
 
 fn refusal(text: &str) -> String {
-    BrokerConfig::from_properties(text).expect_err("refused").to_string()
+    BrokerConfig::from_server_properties(text).expect_err("refused").to_string()
+}
+
+/// What Kafka 4.1 brings in config/server.properties.
+const STOCK: &str = "process.roles=broker,controller
+node.id=1
+controller.quorum.bootstrap.servers=localhost:9093
+listeners=PLAINTEXT://:9092,CONTROLLER://:9093
+inter.broker.listener.name=PLAINTEXT
+advertised.listeners=PLAINTEXT://localhost:9092,CONTROLLER://localhost:9093
+controller.listener.names=CONTROLLER
+listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,SSL:SSL,SASL_PLAINTEXT:SASL_PLAINTEXT,SASL_SSL:SASL_SSL
+num.network.threads=3
+num.io.threads=8
+socket.send.buffer.bytes=102400
+socket.receive.buffer.bytes=102400
+socket.request.max.bytes=104857600
+log.dirs=/tmp/kraft-combined-logs
+num.partitions=1
+num.recovery.threads.per.data.dir=1
+offsets.topic.replication.factor=1
+share.coordinator.state.topic.replication.factor=1
+share.coordinator.state.topic.min.isr=1
+transaction.state.log.replication.factor=1
+transaction.state.log.min.isr=1
+log.retention.hours=168
+log.segment.bytes=1073741824
+log.retention.check.interval.ms=300000
+";
+
+#[test]
+fn kafkas_own_properties_are_read_and_what_is_not_obeyed_is_told() {
+    let (config, passed_over) = BrokerConfig::from_server_properties(STOCK).expect("a good configuration");
+    assert_eq!(config.offsets_topic_replication_factor, 1);
+    let told: Vec<String> = passed_over.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        told,
+        [
+            "line 11: socket.send.buffer.bytes is not obeyed, it is about sizes of socket queues and buffers, which the system chooses",
+            "line 12: socket.receive.buffer.bytes is not obeyed, it is about sizes of socket queues and buffers, which the system chooses",
+            "line 18: share.coordinator.state.topic.replication.factor is not obeyed, it is about share groups",
+            "line 19: share.coordinator.state.topic.min.isr is not obeyed, it is about share groups",
+            "line 20: transaction.state.log.replication.factor is not obeyed, it is about transactions",
+            "line 21: transaction.state.log.min.isr is not obeyed, it is about transactions",
+        ]
+    );
+}
+
+/// What would be other than whoever set it expects is not passed over.
+#[test]
+fn settings_that_promise_something_are_not_passed_over() {
+    let passed = |text: &str| BrokerConfig::from_server_properties(text).expect("a good configuration").1.len();
+    assert_eq!(passed("delete.topic.enable=true\ncompression.type=producer\nunclean.leader.election.enable=false"), 3);
+    assert_eq!(
+        refusal("delete.topic.enable=false"),
+        "line 1: delete.topic.enable cannot be 'false': another value than true is not built in LogDyno"
+    );
+    for name in ["authorizer.class.name", "sasl.enabled.mechanisms", "ssl.client.auth", "replica.selector.class"] {
+        assert!(refusal(&format!("{name}=x")).contains(&format!("Kafka's setting '{name}' is not built")), "{name}");
+    }
+    assert!(refusal("metadata.log.dir=/elsewhere").contains("is not built"), "the longest beginning counts");
+    let secured =
+        "listeners=SECURE://h:1,CONTROLLER://h:2\nlistener.security.protocol.map=SECURE:SSL,CONTROLLER:PLAINTEXT";
+    assert!(refusal(secured).contains("listener SECURE is to speak SSL"));
+    assert!(refusal("listeners=SASL_SSL://h:1,CONTROLLER://h:2").contains("only PLAINTEXT is built"));
+    assert!(refusal("inter.broker.listener.name=INSIDE").contains("inter.broker.listener.name must be PLAINTEXT"));
+}
+
+/// `broker.id` and `log.dir` are what they are in Kafka.
+#[test]
+fn older_names_are_understood() {
+    let config = BrokerConfig::from_properties("broker.id=7\nlog.dir=/data/7").expect("a good configuration");
+    assert_eq!((config.node_id, config.log_dirs.to_str()), (7, Some("/data/7")));
+    assert_eq!(refusal("log.dir=/a\nlog.dirs=/b"), "line 2: 'log.dirs' is set a second time");
 }
 
 #[test]
@@ -18,7 +91,7 @@ fn mistakes_are_named_by_line() {
         "line 3: there is no broker setting 'node.idd'; did you mean 'node.id'?"
     );
     assert_eq!(
-        refusal("transaction.state.log.min.isr=1"),
+        BrokerConfig::from_properties("transaction.state.log.min.isr=1").expect_err("refused").to_string(),
         "line 1: Kafka's setting 'transaction.state.log.min.isr' is not built in LogDyno: leave it out"
     );
     assert_eq!(
