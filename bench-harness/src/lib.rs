@@ -7,6 +7,7 @@
 
 pub mod campaign;
 mod commands;
+mod descriptors;
 pub mod exit;
 pub mod limits;
 pub mod load;
@@ -42,6 +43,7 @@ pub fn main_with(kinds: &[Kind]) -> ExitCode {
         .with_max_level(tracing::Level::WARN)
         .with_target(false)
         .init();
+    descriptors::raise_limit();
     let exit = commands::Command::parse().run(kinds).unwrap_or_else(|error| {
         eprintln!("logdyno: {error:#}");
         if error.is::<workload::WorkloadError>() { Exit::Usage } else { Exit::Error }

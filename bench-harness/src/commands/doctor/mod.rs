@@ -96,6 +96,7 @@ fn machine(dir: &Path) -> Vec<Fact> {
     ];
     facts.push(io_uring_switch());
     facts.push(memlock());
+    facts.push(open_files());
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     facts.extend(disturbances::disturbances(cores, read));
     facts
@@ -176,4 +177,15 @@ fn io_uring_switch() -> Fact {
 fn memlock() -> Fact {
     let limit = rustix::process::getrlimit(rustix::process::Resource::Memlock).current;
     Fact::plain("locked memory", limit.map_or_else(|| "unlimited".into(), |bytes| format!("{} KiB", bytes / 1024)))
+}
+
+/// A segment is an open file, a client a socket.
+fn open_files() -> Fact {
+    let limit = crate::descriptors::limit();
+    let advice = match limit {
+        Some(few) if few < 10_000 => "a broker with many segments needs more: ulimit -Hn, or LimitNOFILE= in its unit",
+        _ => "",
+    };
+    let value = limit.map_or_else(|| "unlimited".into(), |files| files.to_string());
+    Fact { name: "open files", value, advice: advice.into() }
 }
