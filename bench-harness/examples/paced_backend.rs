@@ -19,28 +19,22 @@ use logdyno_engine::storage::{
 };
 
 const PACED: Kind = Kind { name: "paced", start };
+const RATE: &str = "PACED_BYTES_PER_SECOND";
 const DEFAULT_BYTES_PER_SECOND: f64 = 50e6;
 /// So much may come at once after a pause.
 const BURST: f64 = 0.1;
 
 fn main() -> ExitCode {
-    let mut all = kinds();
-    all.push(PACED);
-    logdyno::main_with(&all)
+    logdyno::main_with(&[kinds(), vec![PACED]].concat())
 }
 
 fn start(options: BackendOptions) -> std::result::Result<Arc<dyn Backend>, Refused> {
-    let set = std::env::var("PACED_BYTES_PER_SECOND").ok().map(|text| text.parse::<f64>().map_err(|_| text));
-    let rate = match set.transpose() {
-        Ok(rate) => rate.unwrap_or(DEFAULT_BYTES_PER_SECOND),
-        // Never another rate, never another backend: who asked for this one is told.
-        Err(text) => {
-            let reason = format!("PACED_BYTES_PER_SECOND is '{text}', which is no number");
-            return Err(Refused { backend: PACED.name, dir: options.dir, reason });
-        }
-    };
-    let buffered = kinds().into_iter().find(|kind| kind.name == "buffered").expect("the engine's own");
+    let rate = std::env::var(RATE).map_or(Ok(DEFAULT_BYTES_PER_SECOND), |text| text.parse::<f64>());
+    // Never another rate, never another backend: who asked for this one is told.
+    let refused = |error| Refused { backend: PACED.name, dir: options.dir.clone(), reason: format!("{RATE}: {error}") };
+    let rate = rate.map_err(refused)?;
     let budget = Arc::new(Budget { rate, state: Mutex::new((Instant::now(), rate * BURST)) });
+    let buffered = kinds().into_iter().find(|kind| kind.name == "buffered").expect("the engine's own");
     Ok(Arc::new(Paced { inner: (buffered.start)(options)?, budget }))
 }
 
@@ -84,19 +78,15 @@ struct PacedStorage {
     budget: Arc<Budget>,
 }
 
-impl PacedStorage {
-    fn paced(&self, inner: Box<dyn Writer>) -> Box<dyn Writer> {
-        Box::new(PacedWriter { inner, budget: Arc::clone(&self.budget), wait: None })
-    }
-}
-
 /// Segment files are what is paced; all else goes through.
 impl Storage for PacedStorage {
     fn create(&self, name: &str, capacity: u64) -> Result<Box<dyn Writer>> {
-        self.inner.create(name, capacity).map(|writer| self.paced(writer))
+        let inner = self.inner.create(name, capacity)?;
+        Ok(Box::new(PacedWriter { inner, budget: Arc::clone(&self.budget), wait: None }))
     }
     fn reopen(&self, name: &str, valid_len: u64, capacity: u64) -> Result<Box<dyn Writer>> {
-        self.inner.reopen(name, valid_len, capacity).map(|writer| self.paced(writer))
+        let inner = self.inner.reopen(name, valid_len, capacity)?;
+        Ok(Box::new(PacedWriter { inner, budget: Arc::clone(&self.budget), wait: None }))
     }
     fn reader(&self, name: &str) -> Result<Arc<dyn Reader>> {
         self.inner.reader(name)
@@ -133,17 +123,14 @@ struct PacedWriter {
 
 impl Writer for PacedWriter {
     fn append(&mut self, parts: &[IoSlice<'_>]) -> Result<Append> {
-        self.wait = self.budget.take(parts.iter().map(|part| part.len()).sum()).err();
         // An append never waits: who has no budget is told so.
+        self.wait = self.budget.take(parts.iter().map(|part| part.len()).sum()).err();
         if self.wait.is_some() { Ok(Append::Full) } else { self.inner.append(parts) }
     }
     fn when_room(&mut self, waker: Box<dyn FnOnce() + Send>) {
         match self.wait.take() {
             None => self.inner.when_room(waker),
-            Some(wait) => drop(std::thread::spawn(move || {
-                std::thread::sleep(wait);
-                waker();
-            })),
+            Some(wait) => drop(std::thread::spawn(move || (std::thread::sleep(wait), waker()))),
         }
     }
     fn kick(&mut self) {
