@@ -85,6 +85,12 @@ impl RecordSet {
             as u64
     }
 
+    /// Whether all have the same value, so that each record that is sent repeats the one before.
+    #[must_use]
+    pub fn repeat_one_value(&self) -> bool {
+        self.records.windows(2).all(|pair| pair[0].value == pair[1].value)
+    }
+
     /// How many records differ from all before them: a payload that repeats compresses as no real one does.
     #[must_use]
     pub fn distinct(&self) -> u64 {

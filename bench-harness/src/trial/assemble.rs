@@ -45,7 +45,7 @@ pub(super) fn measured(
     let proof = proof(trial, &durability, &counts, &driven, batches);
     let over_time = driven.joined.timeline.over(driven.begin, end, &driven.joined.acknowledged);
     let steady = steady_states(&over_time, is_even(&trial.plan.load));
-    let verdicts = verdicts(&driven, &proof, backlog.as_ref(), &steady);
+    let verdicts = verdicts(trial, &driven, &proof, backlog.as_ref(), &steady);
     let mean_bytes = trial.records.bytes() as f64 / trial.records.len() as f64;
     let Joined { to_acknowledgement, to_delivery, service, panel, failed, .. } = driven.joined;
     let mut measured = Measured {
@@ -146,7 +146,13 @@ fn proof(
     judge(&asked, &Looked { counts, files: &driven.files, batches })
 }
 
-fn verdicts(driven: &Driven, proof: &[Evidence], backlog: Option<&Backlog>, steady: &[SteadyState]) -> Vec<Verdict> {
+fn verdicts(
+    trial: &Trial<'_>,
+    driven: &Driven,
+    proof: &[Evidence],
+    backlog: Option<&Backlog>,
+    steady: &[SteadyState],
+) -> Vec<Verdict> {
     let joined = &driven.joined;
     let mut reasons = joined.violations.sentences();
     reasons.extend(driven.corrupt.iter().map(|reason| format!("CORRUPT: {reason}")));
@@ -161,6 +167,12 @@ fn verdicts(driven: &Driven, proof: &[Evidence], backlog: Option<&Backlog>, stea
     if joined.unmeasured > 0 && reasons.is_empty() {
         reasons
             .push(format!("{} records have no complete set of stamps and are not in the figures", joined.unmeasured));
+    }
+    if trial.records.repeat_one_value() && driven.sent > 1 {
+        reasons.push(
+            "all values are the same: what codecs, caches and checks make of them says nothing of real records"
+                .to_owned(),
+        );
     }
     reasons.extend(
         proof

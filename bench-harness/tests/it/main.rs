@@ -2,7 +2,9 @@
 
 mod attribution;
 mod export;
+mod invalid;
 mod limits;
+mod mistakes;
 mod page;
 mod planted;
 mod program;
@@ -13,4 +15,5 @@ mod scene;
 mod serve;
 mod sweep;
 mod targets;
+mod twisted;
 mod workload_errors;
