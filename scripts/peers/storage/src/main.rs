@@ -5,6 +5,7 @@
 
 mod cells;
 mod machine;
+mod paced;
 mod rows;
 mod table;
 
@@ -42,6 +43,12 @@ enum Command {
         /// As `table` prints it.
         name: String,
     },
+    /// A steady writer on each backend, through segment rolls and beside readers; prints a Markdown table.
+    Paced {
+        /// Rounds; a line for each.
+        #[arg(long, default_value_t = 3)]
+        rounds: u32,
+    },
     /// Touches and frees this many MiB of memory.
     Warm {
         /// How many.
@@ -58,6 +65,7 @@ fn main() -> Result<()> {
             println!("{}", serde_json::to_string(&figures)?);
             Ok(())
         }
+        Command::Paced { rounds } => paced::run(&arguments.dir, rounds),
         Command::Warm { mib } => {
             machine::touch(mib);
             Ok(())

@@ -144,7 +144,7 @@ impl Stopwatch {
 }
 
 /// Bytes that no device or file system compresses away.
-fn noise(len: usize) -> Vec<u8> {
+pub fn noise(len: usize) -> Vec<u8> {
     let mut state = 0x2545_f491_4f6c_dd1du64;
     let mut bytes = Vec::with_capacity(len);
     while bytes.len() < len {

@@ -42,7 +42,8 @@ pub fn measure(spec: &Spec, dir: &Path) -> Result<Figures> {
 
 /// Drops all files of the partitions from the page cache.
 fn cool(data: &Path) -> Result<()> {
-    for folder in std::fs::read_dir(data)?.collect::<Result<Vec<_>, _>>()?.iter().filter(|entry| entry.path().is_dir()) {
+    for folder in std::fs::read_dir(data)?.collect::<Result<Vec<_>, _>>()?.iter().filter(|entry| entry.path().is_dir())
+    {
         for file in std::fs::read_dir(folder.path())? {
             machine::cool(&file?.path())?;
         }
