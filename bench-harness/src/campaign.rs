@@ -12,7 +12,7 @@ use crate::load::Bounds;
 use crate::records::RecordSet;
 use crate::result::{self, Environment, FORMAT, LimitUse, Outcome, RunResult, VERSION, Workload};
 use crate::signal::Stop;
-use crate::target::Target;
+use crate::target::{self, KAFKA_SCHEME, Target};
 use crate::trial::{self, Progress, Trial, TrialError};
 use crate::workload::{Load, Place, Plan, RecordSource, WorkloadError, nearest};
 
@@ -45,11 +45,37 @@ pub trait Watch {
 pub struct Campaign<'a> {
     plan: Arc<Plan>,
     records: RecordSet,
-    target: &'a dyn Target,
-    /// In order; one `None` for a target without storage.
-    backends: Vec<Option<Kind>>,
+    systems: Vec<System<'a>>,
     patience: Duration,
     limits: Option<Limits>,
+}
+
+/// A system under test.
+struct System<'a> {
+    target: Chosen<'a>,
+    /// In order; one `None` for a target without storage.
+    backends: Vec<Option<Kind>>,
+}
+
+/// A target of those that there are, or one that was made for its address.
+enum Chosen<'a> {
+    Known(&'a dyn Target),
+    Made(Box<dyn Target>),
+}
+
+impl System<'_> {
+    fn turns(&self) -> impl Iterator<Item = (&dyn Target, Option<Kind>)> {
+        self.backends.iter().map(|backend| (self.target.target(), *backend))
+    }
+}
+
+impl Chosen<'_> {
+    fn target(&self) -> &dyn Target {
+        match self {
+            Chosen::Known(target) => *target,
+            Chosen::Made(target) => &**target,
+        }
+    }
 }
 
 /// What came of a campaign.
@@ -87,17 +113,13 @@ impl Ended {
 impl<'a> Campaign<'a> {
     /// Checks a plan against what there is, and reads its records. Nothing is started.
     pub fn prepare(plan: Arc<Plan>, jobs: &Jobs<'a>) -> Result<Campaign<'a>, WorkloadError> {
-        let target = find_target(&plan, jobs.targets)?;
-        let backends = if target.has_storage() { find_backends(&plan, jobs.kinds)? } else { vec![None] };
-        target.check(&plan).map_err(|objection| WorkloadError::Setting {
-            place: plan.place_of(&objection.setting),
-            reason: objection.reason,
-        })?;
+        let names = plan.run.targets.iter();
+        let systems = names.map(|name| find_system(&plan, name, jobs)).collect::<Result<Vec<_>, _>>()?;
         let records = RecordSet::load(&plan)?;
         let schedule = trial::schedule(&plan, &records);
         Bounds::of(&plan.run, &schedule, records.len())
             .map_err(|reason| WorkloadError::Contradiction { place: Place::File(plan.path.clone()), reason })?;
-        Ok(Campaign { plan, records, target, backends, patience: PATIENCE, limits: None })
+        Ok(Campaign { plan, records, systems, patience: PATIENCE, limits: None })
     }
 
     /// With another patience than 40 s.
@@ -131,13 +153,14 @@ impl<'a> Campaign<'a> {
             trials: Vec::new(),
         };
         let mut ended = Ended { result, is_interrupted: false, backends_named: self.plan.run.backends_named };
-        let turns = (1..=self.plan.run.repetitions)
-            .flat_map(|repetition| self.backends.iter().map(move |kind| (repetition, *kind)));
-        let count = self.plan.run.repetitions as usize * self.backends.len();
-        for (index, (repetition, backend)) in turns.enumerate() {
-            let name = format!("{} on {}", self.plan.name, backend.map_or(self.target.name(), |kind| kind.name));
+        let turns: Vec<_> = (1..=self.plan.run.repetitions)
+            .flat_map(|repetition| self.turns().map(move |(target, kind)| (repetition, target, kind)))
+            .collect();
+        let count = turns.len();
+        for (index, (repetition, target, backend)) in turns.into_iter().enumerate() {
+            let name = format!("{} on {}", self.plan.name, self.name_of(target, backend));
             watch.begins(&name, index + 1, count);
-            let Some(mut outcome) = self.trial(folder, repetition, backend, stop, watch) else {
+            let Some(mut outcome) = self.trial(folder, target, repetition, backend, stop, watch) else {
                 ended.is_interrupted = true;
                 break;
             };
@@ -147,7 +170,7 @@ impl<'a> Campaign<'a> {
             }
             watch.ended(&name, &outcome);
             ended.result.trials.push(result::Trial {
-                target: self.target.name().to_owned(),
+                target: target.name().to_owned(),
                 backend: backend.map(|kind| kind.name.to_owned()),
                 repetition,
                 outcome,
@@ -161,10 +184,24 @@ impl<'a> Campaign<'a> {
         Ok(ended)
     }
 
+    /// Each system on each of its backends, once.
+    fn turns(&self) -> impl Iterator<Item = (&dyn Target, Option<Kind>)> {
+        self.systems.iter().flat_map(System::turns)
+    }
+
+    fn name_of(&self, target: &dyn Target, backend: Option<Kind>) -> String {
+        match backend {
+            None => target.name().to_owned(),
+            Some(kind) if self.systems.len() == 1 => kind.name.to_owned(),
+            Some(kind) => format!("{} {}", target.name(), kind.name),
+        }
+    }
+
     /// One trial; `None` if it was interrupted.
     fn trial(
         &self,
         folder: &Path,
+        target: &dyn Target,
         repetition: u32,
         backend: Option<Kind>,
         stop: &Stop,
@@ -173,7 +210,7 @@ impl<'a> Campaign<'a> {
         let trial = Trial {
             plan: &self.plan,
             records: &self.records,
-            target: self.target,
+            target,
             backend,
             dir: trial::data_dir(folder, backend.map(|kind| kind.name), repetition),
             patience: self.patience,
@@ -233,13 +270,28 @@ fn load_in_words(plan: &Plan) -> String {
     format!("{source} · {load}")
 }
 
-fn find_target<'a>(plan: &Plan, targets: &'a [Box<dyn Target>]) -> Result<&'a dyn Target, WorkloadError> {
-    let name = &plan.run.target;
+/// A system of the plan, checked.
+fn find_system<'a>(plan: &Plan, name: &str, jobs: &Jobs<'a>) -> Result<System<'a>, WorkloadError> {
+    let chosen = find_target(plan, name, jobs.targets)?;
+    let target = chosen.target();
+    let backends = if target.has_storage() { find_backends(plan, jobs.kinds)? } else { vec![None] };
+    target.check(plan).map_err(|objection| WorkloadError::Setting {
+        place: plan.place_of(&objection.setting),
+        reason: objection.reason,
+    })?;
+    Ok(System { target: chosen, backends })
+}
+
+fn find_target<'a>(plan: &Plan, name: &str, targets: &'a [Box<dyn Target>]) -> Result<Chosen<'a>, WorkloadError> {
+    if name.starts_with(KAFKA_SCHEME) {
+        let refused = |reason| WorkloadError::Setting { place: plan.place_of("run.target"), reason };
+        return target::kafka(name).map(Chosen::Made).map_err(refused);
+    }
     let found = targets.iter().find(|target| target.name() == name);
-    found.map(|target| &**target).ok_or_else(|| WorkloadError::Unknown {
+    found.map(|target| Chosen::Known(&**target)).ok_or_else(|| WorkloadError::Unknown {
         place: plan.place_of("run.target"),
         what: "target",
-        key: name.clone(),
+        key: name.to_owned(),
         suggestion: nearest(name, targets.iter().map(|target| target.name())),
     })
 }

@@ -28,9 +28,10 @@ pub(super) struct Run {
     /// Storage backends, separated by commas, instead of the workload's; one that this machine refuses fails the run.
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     backend: Option<Vec<String>>,
-    /// The system under test instead of the workload's.
+    /// The system under test instead of the workload's: embedded, log, null, kafka://HOST:PORT; given several times, they
+    /// stand side by side.
     #[arg(long, value_name = "NAME")]
-    target: Option<String>,
+    target: Vec<String>,
     /// Change a setting of the workloads, such as producer.linger.ms=0; may be given several times.
     #[arg(long = "set", value_name = "TABLE.KEY=VALUE")]
     settings: Vec<String>,
@@ -58,7 +59,7 @@ impl Run {
         let overrides = Overrides {
             settings: self.settings,
             backends: self.backend,
-            target: self.target,
+            targets: Some(self.target).filter(|targets| !targets.is_empty()),
             repetitions: self.repetitions,
         };
         let named = self.limits.as_deref().map(limits::read).transpose()?;

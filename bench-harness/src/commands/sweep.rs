@@ -154,7 +154,7 @@ fn check(path: &Path, settings: &[String], target: Option<&str>, cell: &Cell) ->
     let overrides = Overrides {
         settings: all,
         backends: backends.first().map(|(_, backend)| vec![backend.clone()]),
-        target: target.map(str::to_owned),
+        targets: target.map(|target| vec![target.to_owned()]),
         repetitions: Some(1),
     };
     workload::load(path, &overrides)?;

@@ -72,7 +72,7 @@ mod tests {
             brokers: 1,
             producers: 1,
             repetitions: 1,
-            target: "null".to_owned(),
+            targets: vec!["null".to_owned()],
         }
     }
 

@@ -19,7 +19,7 @@ pub use digest::digest;
 pub use distribution::Distribution;
 pub use join::{Join, JoinSettings, Joined, PathJoined};
 pub use over_time::{Interval, OverTime, Timeline};
-pub use panel::BatchPanel;
+pub use panel::{BatchPanel, BatchWork};
 pub use path::{BatchMoments, RecordMoments, Step, StepTimes, to_acknowledgement, to_delivery};
 pub use recorder::Recorder;
 pub(crate) use recorder::{Delivery, Inbox};

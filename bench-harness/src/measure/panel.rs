@@ -12,6 +12,14 @@ pub struct BatchPanel {
     pub batches: u64,
     /// Their records.
     pub records: u64,
+    /// What the producer did with them; `None` and absent in a result if the target does not show it.
+    #[serde(flatten, default, skip_serializing_if = "Option::is_none")]
+    pub work: Option<BatchWork>,
+}
+
+/// What producers did with their batches.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BatchWork {
     /// Their bytes before compression, headers included.
     pub bytes_uncompressed: u64,
     /// Their bytes as sent, headers included.
@@ -23,10 +31,24 @@ pub struct BatchPanel {
 }
 
 impl BatchPanel {
+    /// One of a target that shows what its producers do with batches, or of one that does not.
+    #[must_use]
+    pub fn new(shows_work: bool) -> BatchPanel {
+        BatchPanel { work: shows_work.then(BatchWork::default), ..BatchPanel::default() }
+    }
+
     /// Adds a batch.
     pub fn add(&mut self, batch: &ProducedBatch) {
         self.batches += 1;
         self.records += u64::from(batch.records);
+        if let Some(work) = &mut self.work {
+            work.add(batch);
+        }
+    }
+}
+
+impl BatchWork {
+    fn add(&mut self, batch: &ProducedBatch) {
         self.bytes_uncompressed += u64::from(batch.bytes_uncompressed);
         self.bytes_sent += u64::from(batch.bytes_sent);
         self.retries += u64::from(batch.retries);

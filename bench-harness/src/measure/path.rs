@@ -248,6 +248,8 @@ mod tests {
     use super::*;
 
     const FULL: Path = Path {
+        batching: true,
+        keeps_replicas: true,
         appended: true,
         written: true,
         replicated: true,

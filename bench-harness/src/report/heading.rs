@@ -1,12 +1,12 @@
 //! What was run, where and by what.
 
 use super::format::{bytes, whole};
-use crate::result::RunResult;
+use crate::result::{Outcome, RunResult, Trial};
 
 pub(super) fn heading(text: &mut String, result: &RunResult) {
     let (workload, machine) = (&result.workload, &result.environment);
     let mut line = |content: String| text.push_str(&(content + "\n"));
-    line(format!("{} · {}", workload.name, result.trials.first().map_or("", |trial| &trial.target)));
+    line(format!("{} · {}", workload.name, result.targets().join(" and ")));
     if !workload.question.is_empty() {
         line(workload.question.clone());
     }
@@ -26,6 +26,21 @@ pub(super) fn heading(text: &mut String, result: &RunResult) {
     ));
     line(format!("  logdyno  {} ({}, {} build) · {}", machine.version, machine.commit, machine.build, machine.began));
     line(format!("  command  {}", machine.command));
+    unseen(result).into_iter().for_each(|sentence| line(format!("  stages   {sentence}")));
+}
+
+/// Says of which targets no stages are seen, and where their time is.
+pub(super) fn unseen(result: &RunResult) -> Option<String> {
+    let hides = |trial: &&Trial| match &trial.outcome {
+        Outcome::Measured(measured) => measured.batches.work.is_none(),
+        Outcome::Refused { .. } | Outcome::Failed { .. } => false,
+    };
+    let trial = result.trials.iter().find(hides)?;
+    Some(format!(
+        "{} shows nothing between the acceptance of a record and its answer, no bytes of batches and nothing of its brokers: what \
+         is blank was not seen, the time in between is in `acknowledge` and `deliver`, processor time and memory are the clients'",
+        trial.target
+    ))
 }
 
 fn setting<'a>(settings: &'a [(String, String)], name: &str) -> &'a str {

@@ -103,7 +103,7 @@ pub(super) fn parts(trials: &[(String, &Measured)]) -> Option<Table> {
         let told = |share: &Share| format!("{} of {}", percent(share.share), share.limit);
         let others: Vec<String> = limits.shares.iter().skip(1).map(told).collect();
         let of = [&limits.measured].into_iter().chain(&limits.objections).cloned().collect::<Vec<_>>().join("; ");
-        let most = limits.shares.first().map(told).unwrap_or_default();
+        let most = limits.shares.first().map_or_else(|| "what moved is not seen".to_owned(), told);
         table.add_row([label.clone(), most, others.join(", "), of]);
     }
     for column in table.column_iter_mut() {

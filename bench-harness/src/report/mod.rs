@@ -43,7 +43,7 @@ const PARTS_TITLE: &str = "Part of the physical limits that was used";
 pub fn render(result: &RunResult) -> String {
     let mut text = String::new();
     heading(&mut text, result);
-    let measured: Vec<(String, &Measured)> = result.trials.iter().filter_map(measured_of).collect();
+    let measured: Vec<(String, &Measured)> = measured_of(result);
     if !measured.is_empty() {
         section(&mut text, "Throughput", &throughput(&measured));
         section(&mut text, "Latency from the intended time", &latency(&measured));
@@ -68,15 +68,20 @@ pub fn render(result: &RunResult) -> String {
     text
 }
 
-fn measured_of(trial: &Trial) -> Option<(String, &Measured)> {
+fn measured_of(result: &RunResult) -> Vec<(String, &Measured)> {
+    let named = |trial| Some((label(result, trial), measurements(trial)?));
+    result.trials.iter().filter_map(named).collect()
+}
+
+fn measurements(trial: &Trial) -> Option<&Measured> {
     match &trial.outcome {
-        Outcome::Measured(measured) => Some((label(trial), measured)),
+        Outcome::Measured(measured) => Some(measured),
         Outcome::Refused { .. } | Outcome::Failed { .. } => None,
     }
 }
 
-/// Backend and, from the second on, repetition.
-fn label(trial: &Trial) -> String {
-    let name = trial.backend.as_deref().unwrap_or(&trial.target);
-    if trial.repetition == 1 { name.to_owned() } else { format!("{name} #{}", trial.repetition) }
+/// What it ran on and, from the second on, repetition.
+fn label(result: &RunResult, trial: &Trial) -> String {
+    let name = result.name_of(trial);
+    if trial.repetition == 1 { name } else { format!("{name} #{}", trial.repetition) }
 }

@@ -22,7 +22,7 @@ pub(super) fn proof(text: &mut String, trials: &[(String, &Measured)]) {
 pub(super) fn verdicts(text: &mut String, result: &RunResult) {
     text.push('\n');
     for trial in &result.trials {
-        let label = label(trial);
+        let label = label(result, trial);
         let mut line = |content: String| {
             // Writing to a string cannot fail.
             writeln!(text, "{label}: {content}").unwrap_or_default();

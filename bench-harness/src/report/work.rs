@@ -24,20 +24,27 @@ pub(super) fn batches(trials: &[(String, &Measured)]) -> Table {
     for (label, measured) in trials {
         let panel = &measured.batches;
         let count = panel.batches.max(1) as f64;
-        let sent_each = panel.bytes_sent as f64 / count;
         let seconds = measured.measured_ns.max(1) as f64 / 1e9;
-        let reasons = panel.close_reasons.iter().map(|(reason, n)| format!("{} {reason}", percent(*n as f64 / count)));
+        let seen = |cell: Option<String>| cell.unwrap_or_else(|| NOTHING.to_owned());
+        let work = panel.work.as_ref();
+        let sent_each = work.map(|work| work.bytes_sent as f64 / count);
+        let ratio = work.map(|work| percent(work.bytes_sent as f64 / work.bytes_uncompressed.max(1) as f64));
+        let reasons = work.map(|work| {
+            let reasons =
+                work.close_reasons.iter().map(|(reason, n)| format!("{} {reason}", percent(*n as f64 / count)));
+            reasons.collect::<Vec<_>>().join(", ")
+        });
         table.add_row([
             label.clone(),
             whole(panel.batches),
             number(panel.records as f64 / count),
-            bytes(sent_each),
-            percent(sent_each / measured.batch_size.max(1) as f64),
-            percent(panel.bytes_sent as f64 / panel.bytes_uncompressed.max(1) as f64),
-            number(measured.requests as f64 / seconds),
-            number(panel.batches as f64 / measured.requests.max(1) as f64),
-            whole(panel.retries),
-            reasons.collect::<Vec<_>>().join(", "),
+            seen(sent_each.map(bytes)),
+            seen(sent_each.map(|each| percent(each / measured.batch_size.max(1) as f64))),
+            seen(ratio),
+            seen(measured.requests.map(|requests| number(requests as f64 / seconds))),
+            seen(measured.requests.map(|requests| number(panel.batches as f64 / requests.max(1) as f64))),
+            seen(work.map(|work| whole(work.retries))),
+            seen(reasons),
         ]);
     }
     table
@@ -55,13 +62,15 @@ pub(super) fn counters(trials: &[(String, &Measured)]) -> Table {
         keys.sort();
         keys.dedup();
         for key in keys {
-            let values: Vec<u64> =
-                trials.iter().map(|(_, measured)| of(measured).get(key).copied().unwrap_or(0)).collect();
-            if values.iter().all(|value| *value == 0) {
+            let values: Vec<Option<u64>> = trials.iter().map(|(_, measured)| of(measured).get(key).copied()).collect();
+            if values.iter().flatten().all(|value| *value == 0) {
                 continue;
             }
+            let cell = |measured: &Measured, value: Option<u64>| {
+                value.map_or_else(|| NOTHING.to_owned(), |value| per_record(measured, value))
+            };
             let mut row = vec![format!("{name} {}", key.replace('_', " "))];
-            row.extend(trials.iter().zip(&values).map(|((_, measured), value)| per_record(measured, *value)));
+            row.extend(trials.iter().zip(&values).map(|((_, measured), value)| cell(measured, *value)));
             table.add_row(row);
         }
     }

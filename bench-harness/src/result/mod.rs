@@ -41,6 +41,30 @@ pub struct RunResult {
     pub trials: Vec<Trial>,
 }
 
+impl RunResult {
+    /// The systems under test, each once, in the order in which they ran.
+    #[must_use]
+    pub fn targets(&self) -> Vec<&str> {
+        let mut names: Vec<&str> = Vec::new();
+        for trial in &self.trials {
+            if !names.contains(&trial.target.as_str()) {
+                names.push(&trial.target);
+            }
+        }
+        names
+    }
+
+    /// What a trial ran on, as it is told from the others: its backend or its target, or both if targets stand side by side.
+    #[must_use]
+    pub fn name_of(&self, trial: &Trial) -> String {
+        match &trial.backend {
+            None => trial.target.clone(),
+            Some(backend) if self.targets().len() > 1 => format!("{} {backend}", trial.target),
+            Some(backend) => backend.clone(),
+        }
+    }
+}
+
 /// What was run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Workload {
@@ -142,10 +166,12 @@ pub struct Measured {
     pub batches: BatchPanel,
     /// `batch.size`, for the fill ratio.
     pub batch_size: u64,
-    /// Produce requests and their bytes.
-    pub requests: u64,
-    /// See `requests`.
-    pub request_bytes: u64,
+    /// Produce requests; `None` and absent if the target does not show them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub requests: Option<u64>,
+    /// Their bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request_bytes: Option<u64>,
     /// The storage backends' counters over the measured part and the drain, summed over brokers.
     pub storage: BTreeMap<String, u64>,
     /// The target's other counters over the same time.

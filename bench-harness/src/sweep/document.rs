@@ -95,7 +95,7 @@ impl RunSummary {
             ack_p50_ns: told(&measured.to_acknowledgement, p50),
             ack_p99_ns: told(&measured.to_acknowledgement, p99),
             delivery_p99_ns: told(&measured.to_delivery, p99),
-            bytes_sent_per_byte: (bytes > 0.0).then(|| measured.request_bytes as f64 / bytes),
+            bytes_sent_per_byte: measured.request_bytes.filter(|_| bytes > 0.0).map(|sent| sent as f64 / bytes),
             verdicts: measured
                 .verdicts
                 .iter()

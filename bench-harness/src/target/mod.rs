@@ -5,6 +5,8 @@
 //! joins the two; a target measures nothing itself.
 
 mod embedded;
+#[cfg(feature = "kafka")]
+mod kafka;
 mod log;
 mod null;
 mod settings;
@@ -22,6 +24,7 @@ pub use embedded::EmbeddedTarget;
 pub use log::LogTarget;
 pub use null::{Fault, NullTarget};
 
+use crate::proof::Evidence;
 use crate::workload::Plan;
 
 /// The targets that a workload can name.
@@ -30,16 +33,39 @@ pub fn targets() -> Vec<Box<dyn Target>> {
     vec![Box::new(EmbeddedTarget), Box::new(LogTarget), Box::new(NullTarget::default())]
 }
 
+/// How the address of a Kafka cluster begins.
+pub const KAFKA_SCHEME: &str = "kafka://";
+
+/// The cluster at an address that begins with [`KAFKA_SCHEME`]; else a sentence that says why there is none.
+#[cfg(feature = "kafka")]
+pub fn kafka(address: &str) -> Result<Box<dyn Target>, String> {
+    kafka::KafkaTarget::at(address).map(|target| Box::new(target) as Box<dyn Target>)
+}
+
+/// The sentence that says how to build the program with it.
+#[cfg(not(feature = "kafka"))]
+pub fn kafka(address: &str) -> Result<Box<dyn Target>, String> {
+    Err(format!(
+        "{address} is reached through librdkafka, and this logdyno was built without it: build it with \
+         `cargo build --release --features kafka` (it wants a C++ compiler, make and OpenSSL's headers; on Debian: apt \
+         install g++ make libssl-dev pkg-config)"
+    ))
+}
+
 /// A system that records can be sent through.
 pub trait Target: Send + Sync {
-    /// The name that users give it: `embedded`, `log`, `null`.
-    fn name(&self) -> &'static str;
+    /// The name that users give it: `embedded`, `log`, `null`, `kafka://host:port`.
+    fn name(&self) -> &str;
 
     /// Whether it keeps records on a storage backend. If not, a workload's backends make no difference and it is run once.
     fn has_storage(&self) -> bool;
 
     /// Says what of the plan it cannot do, before anything starts.
     fn check(&self, plan: &Plan) -> Result<(), Objection>;
+
+    /// What a replica has done with a record when it is acknowledged: `visible`, `written` or `durable`; `None` if nothing is
+    /// kept.
+    fn ack_level(&self, plan: &Plan) -> Option<String>;
 
     /// Starts it with the plan's topic, empty.
     fn start(&self, setup: Setup) -> Result<Box<dyn Running>, TargetError>;
@@ -86,6 +112,9 @@ pub trait Running: Send + Sync {
     /// Its counters at this moment.
     fn observe(&self) -> Observation;
 
+    /// What it can show of what it was asked for, once everything has come out; empty where the harness looks for itself.
+    fn evidence(&self) -> Vec<Evidence>;
+
     /// Ends it cleanly. Sinks and source are gone by then.
     fn stop(self: Box<Self>) -> Result<(), TargetError>;
 }
@@ -93,6 +122,9 @@ pub trait Running: Send + Sync {
 /// Which stages of the path a target stamps. A stage that is not stamped is not shown, and its time is the next one's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Path {
+    /// What the producer does with a batch: its closing, the codec, the request, its bytes. If not, [`ProducedBatch`] tells
+    /// only which records were acknowledged together, when the first of them was accepted, and when the answer had come.
+    pub batching: bool,
     /// `Stage::Appended`.
     pub appended: bool,
     /// `Stage::Written`.
@@ -103,6 +135,8 @@ pub struct Path {
     pub high_watermark: bool,
     /// `Stage::Fetched`. `Stage::Delivered` is stamped by every target.
     pub fetched: bool,
+    /// Whether there are as many replicas as the plan says, stamped or not.
+    pub keeps_replicas: bool,
     /// What an acknowledgement waits for.
     pub acknowledged_after: AckPoint,
 }

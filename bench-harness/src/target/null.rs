@@ -10,6 +10,7 @@ use logdyno_engine::record::{CloseReason, Nanos, Offset, ProducedBatch, Stage, T
 use super::{
     AckPoint, Delivered, Objection, Observation, Outgoing, Path, Running, Setup, Sink, Source, Target, TargetError,
 };
+use crate::proof::Evidence;
 use crate::workload::Plan;
 
 /// Records that may wait for the consumer; the producer waits beyond.
@@ -45,7 +46,7 @@ impl NullTarget {
 }
 
 impl Target for NullTarget {
-    fn name(&self) -> &'static str {
+    fn name(&self) -> &str {
         "null"
     }
 
@@ -55,6 +56,10 @@ impl Target for NullTarget {
 
     fn check(&self, _: &Plan) -> Result<(), Objection> {
         Ok(())
+    }
+
+    fn ack_level(&self, _: &Plan) -> Option<String> {
+        None
     }
 
     fn start(&self, setup: Setup) -> Result<Box<dyn Running>, TargetError> {
@@ -132,6 +137,8 @@ impl Shared {
 impl Running for NullRunning {
     fn path(&self) -> Path {
         Path {
+            batching: true,
+            keeps_replicas: false,
             appended: false,
             written: false,
             replicated: false,
@@ -151,6 +158,10 @@ impl Running for NullRunning {
 
     fn observe(&self) -> Observation {
         Observation::default()
+    }
+
+    fn evidence(&self) -> Vec<Evidence> {
+        Vec::new()
     }
 
     fn stop(self: Box<Self>) -> Result<(), TargetError> {

@@ -25,6 +25,9 @@ const OURS: [&str; 10] = [
     "logdyno.backend",
 ];
 
+/// The setting that says what an acknowledgement waits for.
+const ACK_LEVEL: &str = "logdyno.ack.level";
+
 /// Checks the plan's `[broker]` and the topic's settings.
 pub(super) fn check(plan: &Plan) -> Result<(), Objection> {
     for (name, value) in plan.broker.iter() {
@@ -112,6 +115,12 @@ pub(super) fn log_config(plan: &Plan) -> Result<LogConfig, String> {
     let text: String = plan.broker.iter().map(|(name, value)| format!("{name}={value}\n")).collect();
     let config = BrokerConfig::from_properties(&text).map_err(|error| error.to_string())?;
     Ok(config.log_config(&plan.topic.configs.pairs.iter().cloned().collect()))
+}
+
+/// What a replica has done with a record when it is acknowledged: a topic's setting over its broker's.
+pub(super) fn ack_level(plan: &Plan) -> String {
+    let given = plan.topic.configs.get(ACK_LEVEL).or_else(|| plan.broker.get(ACK_LEVEL));
+    given.unwrap_or("written").to_owned()
 }
 
 /// Whether an acknowledgement waits for storage: at `visible` the log stamps no `Stage::Written`.

@@ -19,9 +19,6 @@ use crate::result::{
 use crate::target::{AckPoint, Path};
 use crate::workload::Load;
 
-/// What an acknowledgement waits for: a topic's setting over its broker's.
-const ACK_LEVEL: &str = "logdyno.ack.level";
-
 /// How many looks at the backlog there are.
 const BACKLOG_SAMPLES: u64 = 40;
 
@@ -70,9 +67,9 @@ pub(super) fn measured(
         generator_lag: driven.generated.lag,
         batches: panel,
         batch_size: config.batch_size as u64,
-        requests: driven.after.requests.0 - driven.before.requests.0,
-        request_bytes: driven.after.requests.1 - driven.before.requests.1,
-        storage: counts.named().into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
+        requests: settings.path.batching.then(|| driven.after.requests.0 - driven.before.requests.0),
+        request_bytes: settings.path.batching.then(|| driven.after.requests.1 - driven.before.requests.1),
+        storage: named(&counts, driven.after.target.storage.is_some()),
         target: difference(&driven.before.target.counters, &driven.after.target.counters),
         producers: difference(&[], &driven.producers),
         usage: Some(driven.usage),
@@ -118,14 +115,19 @@ fn backlog(schedule: &Schedule, settings: &JoinSettings, driven: &Driven, end: N
 }
 
 fn durability(trial: &Trial<'_>, path: &Path, replicas: u32) -> Durability {
-    if trial.backend.is_none() || replicas == 0 {
-        return Durability { level: "none".to_owned(), replicas: 0 };
+    match trial.target.ack_level(trial.plan) {
+        Some(level) if replicas > 0 => {
+            // A target that does not replicate has one copy, whatever the plan says.
+            Durability { level, replicas: if path.keeps_replicas { replicas } else { 1 } }
+        }
+        _ => Durability { level: "none".to_owned(), replicas: 0 },
     }
-    let plan = trial.plan;
-    let level = plan.topic.configs.get(ACK_LEVEL).or_else(|| plan.broker.get(ACK_LEVEL)).unwrap_or("written");
-    // A target that does not replicate has one copy, whatever the plan says.
-    let replicas = if path.replicated { replicas } else { 1 };
-    Durability { level: level.to_owned(), replicas }
+}
+
+/// Without storage there is nothing to count, not even zeros.
+fn named(counts: &Counts, has_storage: bool) -> BTreeMap<String, u64> {
+    let counted = has_storage.then(|| counts.named()).into_iter().flatten();
+    counted.map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
 fn storage_counts(driven: &Driven) -> Counts {
@@ -140,7 +142,7 @@ fn proof(
     driven: &Driven,
     batches: &BatchesOnDisk,
 ) -> Vec<Evidence> {
-    let Some(backend) = trial.backend else { return Vec::new() };
+    let Some(backend) = trial.backend else { return driven.evidence.clone() };
     let codec = trial.plan.producer.get("compression.type").unwrap_or("none");
     let asked = Asked { backend: backend.name, codec, is_durable: durability.level == "durable" };
     judge(&asked, &Looked { counts, files: &driven.files, batches })
@@ -215,6 +217,7 @@ fn is_on_ack_path(path: &Path, step: Step) -> bool {
     let waits_for = |point| path.acknowledged_after == point;
     match step {
         Step::Fetch | Step::Deliver => false,
+        Step::Batch | Step::Queue | Step::Compress | Step::Send => path.batching,
         Step::Append => path.appended && !waits_for(AckPoint::Sent),
         Step::Disk => path.written && !waits_for(AckPoint::Sent),
         Step::Replicate => path.replicated && waits_for(AckPoint::HighWatermark),
@@ -226,6 +229,7 @@ fn is_on_ack_path(path: &Path, step: Step) -> bool {
 fn is_on_delivery_path(path: &Path, step: Step) -> bool {
     match step {
         Step::Acknowledge => false,
+        Step::Batch | Step::Queue | Step::Compress | Step::Send => path.batching,
         Step::Append => path.appended,
         Step::Disk => path.written,
         Step::Replicate => path.replicated,

@@ -9,7 +9,7 @@ use logdyno_engine::record::{Clock, Nanos};
 use super::{Trial, TrialError};
 use crate::load::{Bounds, Generated, Generator, Schedule, Window};
 use crate::measure::{Delivery, Inbox, Join, JoinSettings, Joined, Recorder, digest};
-use crate::proof::OpenFiles;
+use crate::proof::{Evidence, OpenFiles};
 use crate::signal::Stop;
 use crate::target::{Observation, Running, Sink, Source, TargetError};
 use crate::usage::{Leavers, Reading, Usage};
@@ -67,6 +67,8 @@ pub(super) struct Driven {
     pub(super) usage: Usage,
     pub(super) producers: Vec<(&'static str, u64)>,
     pub(super) files: OpenFiles,
+    /// What the target itself could show.
+    pub(super) evidence: Vec<Evidence>,
     /// Why the run was given up, if it was: more was under way than can be held.
     pub(super) overflow: Option<String>,
     /// What the consumer found to be corrupt.
@@ -157,6 +159,7 @@ impl Drive<'_> {
         let before = std::mem::take(&mut *lock(&shared.before));
         let usage = shared.leavers.read().since(shared.books.get_or_init(Reading::default));
         let files = self.trial.backend.map(|_| self.trial.open_files()).transpose()?;
+        let evidence = self.running.evidence();
         let mut all = Generated::default();
         for generated in generated {
             all.lag.merge(&generated.lag);
@@ -173,6 +176,7 @@ impl Drive<'_> {
             usage,
             producers: summed(&sinks),
             files: files.unwrap_or_default(),
+            evidence,
             overflow,
             corrupt,
         })

@@ -23,8 +23,8 @@ pub struct Overrides {
     pub settings: Vec<String>,
     /// Backends instead of the file's.
     pub backends: Option<Vec<String>>,
-    /// Target instead of the file's.
-    pub target: Option<String>,
+    /// Targets instead of the file's.
+    pub targets: Option<Vec<String>>,
     /// Repetitions instead of the file's.
     pub repetitions: Option<u32>,
 }

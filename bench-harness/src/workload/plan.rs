@@ -29,6 +29,8 @@ pub struct Plan {
     pub topic: TopicPlan,
     /// The brokers' settings under the names of `server.properties`; the target checks them.
     pub broker: Settings,
+    /// librdkafka's properties, for `kafka://` targets; that target checks them.
+    pub kafka: Settings,
     /// When records are sent.
     pub load: Load,
     /// How often, for how long and on what.
@@ -180,8 +182,8 @@ pub struct RunPlan {
     pub producers: u32,
     /// How often each backend is run, each time from nothing.
     pub repetitions: u32,
-    /// The system under test.
-    pub target: String,
+    /// The systems under test; several stand side by side.
+    pub targets: Vec<String>,
 }
 
 /// A stretch of a run.

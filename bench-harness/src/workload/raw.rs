@@ -9,7 +9,7 @@ use super::paste;
 use super::suggestion::nearest;
 
 /// All tables there are.
-const TABLES: [&str; 8] = ["workload", "records", "producer", "consumer", "topic", "broker", "load", "run"];
+const TABLES: [&str; 9] = ["workload", "records", "producer", "consumer", "topic", "broker", "kafka", "load", "run"];
 
 /// Keys of which one can be given: `--set` of one takes the place of another.
 const ALTERNATIVES: [&[(&str, &str)]; 3] = [

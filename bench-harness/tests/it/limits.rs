@@ -35,7 +35,7 @@ fn limits_are_measured_saved_and_compared_with() {
     let shares = limits::shares(&found, &saved.workload, None, trial);
     assert!(shares.is_sorted_by(|one, other| one.share >= other.share), "{shares:?}");
     let loopback = shares.iter().find(|share| share.limit == "loopback TCP").unwrap().share;
-    let sent = trial.batches.bytes_sent as f64 / (trial.measured_ns as f64 / 1e9);
+    let sent = trial.batches.work.as_ref().unwrap().bytes_sent as f64 / (trial.measured_ns as f64 / 1e9);
     let copies = f64::from(trial.durability.replicas.max(1)) + 1.0;
     assert!((loopback * found.loopback.bytes_per_second / (sent * copies) - 1.0).abs() < 1e-9);
     let used = trial.limits.as_ref().unwrap();

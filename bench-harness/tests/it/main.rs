@@ -3,6 +3,8 @@
 mod attribution;
 mod export;
 mod invalid;
+#[cfg(feature = "kafka")]
+mod kafka;
 mod limits;
 mod mistakes;
 mod page;

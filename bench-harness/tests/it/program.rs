@@ -232,3 +232,29 @@ fn shells_and_man_learn_every_command() {
         assert!(page.contains(".SH SYNOPSIS"), "{command}");
     }
 }
+
+/// A Rust toolchain alone builds the program, and the program says how to have more.
+#[cfg(not(feature = "kafka"))]
+#[test]
+fn without_librdkafka_a_cluster_as_target_says_how_to_build_with_it() {
+    let ran = logdyno(&scene(), &["run", "small.toml", "--target", "kafka://127.0.0.1:9092"]);
+    assert_eq!(ran.code, 2, "{ran:?}");
+    assert!(ran.stderr.contains("cargo build --release --features kafka"), "{}", ran.stderr);
+}
+
+#[test]
+fn a_target_that_is_named_twice_is_refused() {
+    let ran = logdyno(&scene(), &["run", "small.toml", "--target", "null", "--target", "null"]);
+    assert!(ran.code == 2 && ran.stderr.contains("target null is named twice"), "{ran:?}");
+}
+
+#[test]
+fn targets_side_by_side_have_both_names() {
+    let dir = scene();
+    let arguments =
+        ["run", "small.toml", "--target", "null", "--target", "log", "--backend", "buffered", "--out", "out"];
+    let ran = logdyno(&dir, &arguments);
+    assert_ran(&ran);
+    assert!(ran.stdout.contains("small · null and log") && ran.stdout.contains("\n log buffered "), "{}", ran.stdout);
+    assert_eq!(result::read(&dir.path().join("out/small")).unwrap().targets(), ["null", "log"]);
+}

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use logdyno::measure::{BatchPanel, Distribution, Step};
+use logdyno::measure::{BatchPanel, BatchWork, Distribution, Step};
 use logdyno::proof::Evidence;
 use logdyno::report::render;
 use logdyno::result::{
@@ -60,14 +60,16 @@ pub(crate) fn measured(batches: u64) -> Measured {
         batches: BatchPanel {
             batches,
             records: 3000,
-            bytes_uncompressed: 300_000,
-            bytes_sent: 90_000,
-            retries: 0,
-            close_reasons: BTreeMap::from([("linger".to_owned(), batches)]),
+            work: Some(BatchWork {
+                bytes_uncompressed: 300_000,
+                bytes_sent: 90_000,
+                retries: 0,
+                close_reasons: BTreeMap::from([("linger".to_owned(), batches)]),
+            }),
         },
         batch_size: 16_384,
-        requests: batches / 2,
-        request_bytes: 95_000,
+        requests: Some(batches / 2),
+        request_bytes: Some(95_000),
         storage: BTreeMap::from([("bytes_appended".to_owned(), 270_000), ("bytes_copied_in".to_owned(), 270_000)]),
         target: BTreeMap::from([("produced_bytes".to_owned(), 90_000)]),
         producers: BTreeMap::new(),

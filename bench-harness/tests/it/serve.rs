@@ -9,14 +9,14 @@ use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
 /// A running `serve`; killed when dropped.
-struct Served {
+pub(crate) struct Served {
     child: Child,
     said: Vec<(String, String)>,
 }
 
 impl Served {
     /// Starts it and reads its first `lines` lines.
-    fn start(arguments: &[&str], lines: usize) -> Served {
+    pub(crate) fn start(arguments: &[&str], lines: usize) -> Served {
         Served::listening("127.0.0.1:0", arguments, lines)
     }
 
@@ -34,7 +34,7 @@ impl Served {
         Served { child, said }
     }
 
-    fn addresses(&self, what: &str) -> Vec<&str> {
+    pub(crate) fn addresses(&self, what: &str) -> Vec<&str> {
         self.said.iter().filter(|(said, _)| said == what).map(|(_, address)| address.as_str()).collect()
     }
 

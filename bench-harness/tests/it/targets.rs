@@ -15,24 +15,24 @@ use logdyno_engine::storage::{Kind, kinds};
 use tempfile::TempDir;
 
 /// Records of one run.
-const RECORDS: u64 = 2000;
+pub(crate) const RECORDS: u64 = 2000;
 
 /// How often a source may come back with nothing while records are missing.
 const EMPTY_POLLS_MAX: u32 = 30;
 
 #[derive(Default)]
-struct Heard(Mutex<Notes>);
+pub(crate) struct Heard(Mutex<Notes>);
 
 #[derive(Default)]
-struct Notes {
-    acknowledged: BTreeMap<u64, (i32, Option<Offset>)>,
-    failed: Vec<String>,
+pub(crate) struct Notes {
+    pub(crate) acknowledged: BTreeMap<u64, (i32, Option<Offset>)>,
+    pub(crate) failed: Vec<String>,
     batched: u64,
-    stages: BTreeSet<Stage>,
+    pub(crate) stages: BTreeSet<Stage>,
 }
 
 impl Heard {
-    fn notes(&self) -> std::sync::MutexGuard<'_, Notes> {
+    pub(crate) fn notes(&self) -> std::sync::MutexGuard<'_, Notes> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -68,7 +68,7 @@ fn target(name: &str) -> Box<dyn Target> {
     targets().into_iter().find(|target| target.name() == name).expect("a target of this name")
 }
 
-fn plan(more: &str) -> Plan {
+pub(crate) fn plan(more: &str) -> Plan {
     let text = format!(
         "[workload]\nname = \"targets\"\n[records]\nsize = 64\nentropy = 4\ncount = {RECORDS}\n{more}\n[load]\nin.flight = 100\n"
     );
@@ -76,7 +76,13 @@ fn plan(more: &str) -> Plan {
 }
 
 /// A running target, and what it is heard to say. `None`, and a line that says so, where the backend is refused.
-fn start(target: &dyn Target, plan: Plan, kind: &Kind, heard: &Arc<Heard>, dir: &TempDir) -> Option<Box<dyn Running>> {
+pub(crate) fn start(
+    target: &dyn Target,
+    plan: Plan,
+    kind: &Kind,
+    heard: &Arc<Heard>,
+    dir: &TempDir,
+) -> Option<Box<dyn Running>> {
     target.check(&plan).expect("the target takes the plan");
     let setup = Setup {
         plan: Arc::new(plan),
@@ -96,7 +102,7 @@ fn start(target: &dyn Target, plan: Plan, kind: &Kind, heard: &Arc<Heard>, dir: 
     }
 }
 
-fn record(number: u64) -> Outgoing {
+pub(crate) fn record(number: u64) -> Outgoing {
     let now = SystemClock.now();
     Outgoing {
         ticket: Ticket { number, intended: now, called: now },
@@ -137,14 +143,14 @@ fn verify(mut source: Box<dyn Source>, heard: &Heard) {
 }
 
 /// What a run leaves: what was heard and counted, and its directory.
-struct Outcome {
-    heard: Arc<Heard>,
+pub(crate) struct Outcome {
+    pub(crate) heard: Arc<Heard>,
     observed: Observation,
     dir: TempDir,
 }
 
 /// Sends all records from two producers in turn, and verifies them.
-fn run(target: &dyn Target, plan: &Plan, kind: &Kind) -> Option<Outcome> {
+pub(crate) fn run(target: &dyn Target, plan: &Plan, kind: &Kind) -> Option<Outcome> {
     let (heard, dir) = (Arc::new(Heard::default()), TempDir::new().expect("a directory"));
     let running = start(target, plan.clone(), kind, &heard, &dir)?;
     let mut sinks = [0, 1].map(|index| running.sink(index).expect("a producer"));
@@ -161,7 +167,7 @@ fn run(target: &dyn Target, plan: &Plan, kind: &Kind) -> Option<Outcome> {
     Some(Outcome { heard, observed, dir })
 }
 
-fn on(backend: &str) -> Kind {
+pub(crate) fn on(backend: &str) -> Kind {
     kinds().into_iter().find(|kind| kind.name == backend).expect("a backend of this name")
 }
 
@@ -272,7 +278,7 @@ fn a_batch_that_the_log_refuses_fails_each_of_its_records() {
 }
 
 /// Flips a bit of a value in the first batch of a segment, behind the back of whoever wrote it.
-fn flip_a_bit(folder: &Path) {
+pub(crate) fn flip_a_bit(folder: &Path) {
     let file = File::options().read(true).write(true).open(folder.join("00000000000000000000.log")).expect("a segment");
     let mut byte = [0];
     file.read_exact_at(&mut byte, 70).expect("a byte of the first batch");

@@ -8,6 +8,7 @@ use super::super::path::{Step, StepTimes};
 use super::super::series::Series;
 use super::super::slowest::{Slow, Slowest};
 use super::super::verify::Violations;
+use crate::target::Path;
 use logdyno_engine::record::Nanos;
 
 /// The measurements of a run.
@@ -38,13 +39,13 @@ pub struct Joined {
 }
 
 impl Joined {
-    pub(super) fn starting_at(start: Nanos) -> Joined {
+    pub(super) fn starting_at(start: Nanos, path: &Path) -> Joined {
         Joined {
             to_acknowledgement: PathJoined::new(),
             to_delivery: PathJoined::new(),
             service: Distribution::new(),
             timeline: Timeline::default(),
-            panel: BatchPanel::default(),
+            panel: BatchPanel::new(path.batching),
             acknowledged: Series::starting_at(start),
             acknowledged_count: 0,
             delivered_count: 0,

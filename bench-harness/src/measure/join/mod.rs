@@ -76,7 +76,7 @@ impl Join {
     pub fn new(settings: JoinSettings) -> Join {
         let producers = settings.producers as usize;
         let partition = |_| PartitionJoin { numbers: vec![None; producers], ..PartitionJoin::default() };
-        let joined = Joined::starting_at(settings.start);
+        let joined = Joined::starting_at(settings.start, &settings.path);
         Join { partitions: (0..settings.partitions).map(partition).collect(), settings, begin: None, joined }
     }
 

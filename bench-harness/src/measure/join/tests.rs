@@ -10,6 +10,8 @@ use crate::target::AckPoint;
 const CONTENT: u64 = 77;
 
 const PATH: Path = Path {
+    batching: true,
+    keeps_replicas: true,
     appended: true,
     written: true,
     replicated: true,

@@ -23,14 +23,14 @@ fn suite(result: &RunResult) -> String {
     let errors = count(|outcome| matches!(outcome, Outcome::Failed { .. }));
     let skipped = count(|outcome| matches!(outcome, Outcome::Refused { .. }));
     let name = escape(&result.workload.name);
-    let cases: String = result.trials.iter().map(|trial| case(&name, trial)).collect();
+    let cases: String = result.trials.iter().map(|trial| case(result, &name, trial)).collect();
     format!(
         "  <testsuite name=\"{name}\" tests=\"{}\" failures=\"{failures}\" errors=\"{errors}\" skipped=\"{skipped}\">\n{cases}  </testsuite>\n",
         result.trials.len()
     )
 }
 
-fn case(suite: &str, trial: &Trial) -> String {
+fn case(result: &RunResult, suite: &str, trial: &Trial) -> String {
     let (seconds, inner) = match &trial.outcome {
         Outcome::Measured(measured) => {
             let reasons: Vec<String> = measured
@@ -44,7 +44,7 @@ fn case(suite: &str, trial: &Trial) -> String {
         Outcome::Refused { reason } => (0.0, element("skipped", reason)),
         Outcome::Failed { reason } => (0.0, element("error", reason)),
     };
-    let name = escape(&label(trial));
+    let name = escape(&label(result, trial));
     format!("    <testcase classname=\"{suite}\" name=\"{name}\" time=\"{seconds:.3}\">{inner}</testcase>\n")
 }
 

@@ -39,12 +39,12 @@ fn is_sound(measured: &Measured) -> bool {
 /// Durability is part of the name: only equal promises are compared.
 fn name(result: &RunResult, trial: &Trial, measured: &Measured) -> String {
     let word = |text: &str| text.replace(|sign: char| sign.is_whitespace() || sign == '/', "_");
-    let system = trial.backend.as_deref().unwrap_or(&trial.target);
+    let system = result.name_of(trial);
     let durability = &measured.durability;
     format!(
         "workload={}/on={}/ack={}/replicas={}",
         word(&result.workload.name),
-        word(system),
+        word(&system),
         word(&durability.level),
         durability.replicas
     )

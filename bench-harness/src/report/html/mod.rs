@@ -13,6 +13,7 @@ use comfy_table::Table;
 
 use super::cells::NOTHING;
 use super::figures::{absent, latency, promise, throughput};
+use super::heading::unseen;
 use super::limits::parts;
 use super::rest::rest;
 use super::steps::{slowest_of, steps};
@@ -102,7 +103,7 @@ fn title(results: &[RunResult]) -> String {
 }
 
 fn section(result: &RunResult) -> Section {
-    let measured: Vec<(String, &Measured)> = result.trials.iter().filter_map(measured_of).collect();
+    let measured: Vec<(String, &Measured)> = measured_of(result);
     let workload = &result.workload;
     Section {
         name: workload.name.clone(),
@@ -128,11 +129,11 @@ fn section(result: &RunResult) -> Section {
 
 fn facts(result: &RunResult) -> Vec<(&'static str, String)> {
     let (workload, machine) = (&result.workload, &result.environment);
-    let target = result.trials.first().map_or(NOTHING, |trial| &trial.target);
-    vec![
+    let targets = if result.trials.is_empty() { NOTHING.to_owned() } else { result.targets().join(" and ") };
+    let mut facts = vec![
         (
             "target",
-            format!("{target}, {}, {}", counted(workload.brokers, "broker"), counted(workload.producers, "producer")),
+            format!("{targets}, {}, {}", counted(workload.brokers, "broker"), counted(workload.producers, "producer")),
         ),
         ("records", format!("{} · {}", super::format::whole(workload.records), workload.load)),
         ("topic", workload.topic.clone()),
@@ -140,7 +141,9 @@ fn facts(result: &RunResult) -> Vec<(&'static str, String)> {
         ("system", format!("Linux {} · {}", machine.kernel, machine.file_system)),
         ("logdyno", format!("{} ({}, {} build)", machine.version, machine.commit, machine.build)),
         ("began", machine.began.clone()),
-    ]
+    ];
+    facts.extend(unseen(result).map(|sentence| ("stages", sentence)));
+    facts
 }
 
 fn counted(count: u32, noun: &str) -> String {
@@ -159,7 +162,7 @@ fn card(result: &RunResult, trial: &Trial) -> Card {
             }
         },
     };
-    Card { label: label(trial), tone, word, reasons }
+    Card { label: label(result, trial), tone, word, reasons }
 }
 
 fn classes(trials: &[(String, &Measured)]) -> Vec<Class> {

@@ -15,6 +15,7 @@ use self::sink::EmbeddedSink;
 use self::source::EmbeddedSource;
 use super::settings;
 use super::{AckPoint, Objection, Observation, Path, Running, Setup, Sink, Source, Target, TargetError};
+use crate::proof::Evidence;
 use crate::workload::Plan;
 
 /// Replicated brokers over loopback.
@@ -22,7 +23,7 @@ use crate::workload::Plan;
 pub struct EmbeddedTarget;
 
 impl Target for EmbeddedTarget {
-    fn name(&self) -> &'static str {
+    fn name(&self) -> &str {
         "embedded"
     }
 
@@ -33,6 +34,10 @@ impl Target for EmbeddedTarget {
     fn check(&self, plan: &Plan) -> Result<(), Objection> {
         settings::check(plan)?;
         settings::check_in_sync(plan)
+    }
+
+    fn ack_level(&self, plan: &Plan) -> Option<String> {
+        Some(settings::ack_level(plan))
     }
 
     fn start(&self, setup: Setup) -> Result<Box<dyn Running>, TargetError> {
@@ -51,6 +56,8 @@ impl Running for EmbeddedRunning {
     fn path(&self) -> Path {
         let plan = &self.setup.plan;
         Path {
+            batching: true,
+            keeps_replicas: plan.topic.replication_factor > 1,
             appended: true,
             written: settings::waits_for_storage(plan),
             replicated: plan.topic.replication_factor > 1,
@@ -83,6 +90,10 @@ impl Running for EmbeddedRunning {
 
     fn observe(&self) -> Observation {
         self.cluster.observe()
+    }
+
+    fn evidence(&self) -> Vec<Evidence> {
+        Vec::new()
     }
 
     fn stop(self: Box<Self>) -> Result<(), TargetError> {

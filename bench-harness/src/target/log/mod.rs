@@ -23,6 +23,7 @@ use self::sink::LogSink;
 use self::source::LogSource;
 use super::settings;
 use super::{AckPoint, Objection, Observation, Path, Running, Setup, Sink, Source, Target, TargetError};
+use crate::proof::Evidence;
 use crate::workload::Plan;
 
 /// The epoch of the one leader that these logs ever have.
@@ -33,7 +34,7 @@ const EPOCH: LeaderEpoch = LeaderEpoch(0);
 pub struct LogTarget;
 
 impl Target for LogTarget {
-    fn name(&self) -> &'static str {
+    fn name(&self) -> &str {
         "log"
     }
 
@@ -43,6 +44,10 @@ impl Target for LogTarget {
 
     fn check(&self, plan: &Plan) -> Result<(), Objection> {
         settings::check(plan)
+    }
+
+    fn ack_level(&self, plan: &Plan) -> Option<String> {
+        Some(settings::ack_level(plan))
     }
 
     fn start(&self, setup: Setup) -> Result<Box<dyn Running>, TargetError> {
@@ -77,6 +82,8 @@ struct LogRunning {
 impl Running for LogRunning {
     fn path(&self) -> Path {
         Path {
+            batching: true,
+            keeps_replicas: false,
             appended: true,
             written: settings::waits_for_storage(&self.setup.plan),
             replicated: false,
@@ -103,6 +110,10 @@ impl Running for LogRunning {
 
     fn observe(&self) -> Observation {
         Observation { storage: Some(self.backend.counters()), counters: Vec::new() }
+    }
+
+    fn evidence(&self) -> Vec<Evidence> {
+        Vec::new()
     }
 
     fn stop(self: Box<Self>) -> Result<(), TargetError> {

@@ -15,7 +15,7 @@ use self::values::{Unit, one_extent, optional, ratio, refuse, text_of, texts, wh
 use super::Overrides;
 use super::error::{Place, WorkloadError};
 use super::plan::{Extent, Load, Plan, RunPlan, TopicPlan};
-use super::raw::{Entry, Raw, Table};
+use super::raw::{Entry, Raw, Table, Value};
 
 type Checked<T> = Result<T, WorkloadError>;
 
@@ -28,6 +28,7 @@ pub(super) fn plan(path: &Path, text: &str, mut raw: Raw, overrides: &Overrides)
     let consumer = client_settings(raw.take_open("consumer"), |pairs| ConsumerConfig::from_pairs(pairs).map(drop))?;
     let topic = topic(&name, raw.take_open("topic"))?;
     let broker = settings(raw.take_open("broker").take_rest());
+    let kafka = settings(raw.take_open("kafka").take_rest());
     let load = load(raw.take("load", keys::LOAD)?, records.time.is_some())?;
     let run = run(raw.take("run", keys::RUN)?, extent, &topic, overrides)?;
     Ok(Plan {
@@ -41,6 +42,7 @@ pub(super) fn plan(path: &Path, text: &str, mut raw: Raw, overrides: &Overrides)
         consumer,
         topic,
         broker,
+        kafka,
         load,
         run,
         places,
@@ -50,7 +52,7 @@ pub(super) fn plan(path: &Path, text: &str, mut raw: Raw, overrides: &Overrides)
 /// Where the file's keys stand; an option of the command line stands before the key that it replaces.
 fn places(raw: &Raw, overrides: &Overrides) -> Vec<(String, Place)> {
     let options = [
-        ("run.target", "--target", overrides.target.is_some()),
+        ("run.target", "--target", overrides.targets.is_some()),
         ("run.backends", "--backend", overrides.backends.is_some()),
     ];
     let options = options.into_iter().filter(|(_, _, is_given)| *is_given);
@@ -141,7 +143,7 @@ fn run(mut table: Table, records: Option<Extent>, topic: &TopicPlan, overrides: 
     let backends = backends.map_or(Ok(Vec::new()), |entry| texts(&table, &entry))?;
     let repetitions = optional(&mut table, "repetitions", 1, 1, 1000)? as u32;
     let producers = optional(&mut table, "producers", 1, 1, 64)? as u32;
-    let target = table.take("target").map_or(Ok("embedded".to_owned()), |entry| text_of(&table, &entry))?;
+    let targets = targets(&mut table, overrides)?;
     Ok(RunPlan {
         warm_up: warm_up.unwrap_or(Extent::Records(0)),
         extent,
@@ -150,6 +152,28 @@ fn run(mut table: Table, records: Option<Extent>, topic: &TopicPlan, overrides: 
         brokers,
         producers,
         repetitions: overrides.repetitions.unwrap_or(repetitions),
-        target: overrides.target.clone().unwrap_or(target),
+        targets,
     })
+}
+
+/// The targets, each once: an address may hold commas, so one text is one target.
+fn targets(table: &mut Table, overrides: &Overrides) -> Checked<Vec<String>> {
+    let given = table.take("target");
+    let named = match &given {
+        None => vec!["embedded".to_owned()],
+        Some(Entry { value: Value::Text(name), .. }) => vec![name.clone()],
+        Some(entry) => texts(table, entry)?,
+    };
+    let names = overrides.targets.clone().unwrap_or(named);
+    let twice = (1..names.len()).find(|at| names[..*at].contains(&names[*at]));
+    if names.is_empty() || twice.is_some() {
+        let place =
+            given.filter(|_| overrides.targets.is_none()).map_or_else(|| table.file.clone(), |entry| entry.place);
+        let reason = twice.map_or_else(
+            || "`run.target` is empty: name a target, such as embedded".to_owned(),
+            |at| format!("target {} is named twice: run.repetitions runs one several times", names[at]),
+        );
+        return Err(WorkloadError::Contradiction { place, reason });
+    }
+    Ok(names)
 }
