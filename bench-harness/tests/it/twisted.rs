@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use logdyno::proof::Evidence;
 use logdyno::target::{
     Delivered, NullTarget, Objection, Observation, Path, Receipts, Running, Setup, Sink, Source, Target, TargetError,
     Ticket,
@@ -40,6 +41,10 @@ impl Target for Twisted {
 
     fn check(&self, _: &Plan) -> Result<(), Objection> {
         Ok(())
+    }
+
+    fn ack_level(&self, plan: &Plan) -> Option<String> {
+        NullTarget::default().ack_level(plan)
     }
 
     fn start(&self, setup: Setup) -> Result<Box<dyn Running>, TargetError> {
@@ -87,6 +92,10 @@ impl Running for TwistedRunning {
 
     fn observe(&self) -> Observation {
         self.1.observe()
+    }
+
+    fn evidence(&self) -> Vec<Evidence> {
+        self.1.evidence()
     }
 
     fn stop(self: Box<Self>) -> Result<(), TargetError> {
