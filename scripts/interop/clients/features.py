@@ -103,11 +103,12 @@ def group(client, cell):
 
 
 def rebalance(client, cell):
-    """Rows 21, 22: three members, one is killed, another joins."""
+    """Rows 21, 22, 87, 94: three members, one is killed, another joins."""
     members_come_and_go([client, client, client], client, cell, "range")
 
 
 def mixed(assignor):
+    """Rows 84, 88: members of different clients share a topic by one assignor, eager or cooperative."""
     def check(clients, cell):
         members_come_and_go(clients, clients[0], cell, assignor)
     return check

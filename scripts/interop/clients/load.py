@@ -75,7 +75,8 @@ class Load:
         self.threads = [threading.Thread(target=self._guarded, args=(work,)) for work in (self._produce, self._members, self._topics)]
 
     def start(self):
-        wait(AdminClient({"bootstrap.servers": self.broker}).create_topics([NewTopic("load", PARTITIONS, 1)]))
+        admin = AdminClient({"bootstrap.servers": self.broker})
+        wait(admin.create_topics([NewTopic("load", PARTITIONS, 1)]))
         for thread in self.threads:
             thread.start()
 

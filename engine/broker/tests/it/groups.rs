@@ -21,18 +21,18 @@ use tempfile::TempDir;
 use crate::cluster::{Fetch, batch, channel, create, metadata, name, produce, run, single, start, values};
 
 /// Rebalances at once, and gives a member that is gone a second.
-const QUICK: &str = "group.initial.rebalance.delay.ms=0\ngroup.min.session.timeout.ms=100\n";
+pub(crate) const QUICK: &str = "group.initial.rebalance.delay.ms=0\ngroup.min.session.timeout.ms=100\n";
 
-fn text(text: &str) -> StrBytes {
+pub(crate) fn text(text: &str) -> StrBytes {
     StrBytes::from_string(text.to_owned())
 }
 
-fn group(name: &str) -> GroupId {
+pub(crate) fn group(name: &str) -> GroupId {
     GroupId(text(name))
 }
 
 /// Asks who coordinates the group until somebody does.
-async fn coordinator(channel: &Channel, name: &str) -> i32 {
+pub(crate) async fn coordinator(channel: &Channel, name: &str) -> i32 {
     loop {
         let request = FindCoordinatorRequest::default().with_coordinator_keys(vec![text(name)]);
         let answer = channel.call(request, None).await.expect("an answer");
@@ -46,21 +46,21 @@ async fn coordinator(channel: &Channel, name: &str) -> i32 {
 }
 
 /// A connection to a broker that coordinates groups already.
-async fn ready(broker: &Broker) -> Channel {
+pub(crate) async fn ready(broker: &Broker) -> Channel {
     let channel = channel(broker).await;
     coordinator(&channel, "g").await;
     channel
 }
 
 /// Waits until the group's partition has been read.
-async fn loaded(channel: &Channel, of: &str) {
+pub(crate) async fn loaded(channel: &Channel, of: &str) {
     let request = HeartbeatRequest::default().with_group_id(group(of));
     while channel.call(request.clone(), None).await.expect("an answer").error_code == 14 {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
 
-fn joining(name: &str, member: &str, instance: Option<&str>) -> JoinGroupRequest {
+pub(crate) fn joining(name: &str, member: &str, instance: Option<&str>) -> JoinGroupRequest {
     let protocol =
         JoinGroupRequestProtocol::default().with_name(text("range")).with_metadata(Bytes::from_static(b"topics"));
     JoinGroupRequest::default()
@@ -74,14 +74,19 @@ fn joining(name: &str, member: &str, instance: Option<&str>) -> JoinGroupRequest
 }
 
 /// Joins as a client does: with the id that it is given.
-async fn join(channel: &Channel, name: &str) -> JoinGroupResponse {
+pub(crate) async fn join(channel: &Channel, name: &str) -> JoinGroupResponse {
     loaded(channel, name).await;
     let first = channel.call(joining(name, "", None), None).await.expect("an answer");
     assert_eq!(first.error_code, 79, "it is to come again");
     channel.call(joining(name, &first.member_id, None), None).await.expect("an answer")
 }
 
-async fn sync(channel: &Channel, name: &str, joined: &JoinGroupResponse, parts: &[(&str, &str)]) -> SyncGroupResponse {
+pub(crate) async fn sync(
+    channel: &Channel,
+    name: &str,
+    joined: &JoinGroupResponse,
+    parts: &[(&str, &str)],
+) -> SyncGroupResponse {
     let part = |(member, part): &(&str, &str)| {
         let part = Bytes::copy_from_slice(part.as_bytes());
         SyncGroupRequestAssignment::default().with_member_id(text(member)).with_assignment(part)
@@ -96,7 +101,7 @@ async fn sync(channel: &Channel, name: &str, joined: &JoinGroupResponse, parts: 
     channel.call(request, None).await.expect("an answer")
 }
 
-async fn heartbeat(channel: &Channel, name: &str, joined: &JoinGroupResponse) -> i16 {
+pub(crate) async fn heartbeat(channel: &Channel, name: &str, joined: &JoinGroupResponse) -> i16 {
     let request = HeartbeatRequest::default()
         .with_group_id(group(name))
         .with_generation_id(joined.generation_id)
@@ -104,7 +109,14 @@ async fn heartbeat(channel: &Channel, name: &str, joined: &JoinGroupResponse) ->
     channel.call(request, None).await.expect("an answer").error_code
 }
 
-async fn commit(channel: &Channel, of: &str, member: &str, generation: i32, topic: &str, offset: i64) -> i16 {
+pub(crate) async fn commit(
+    channel: &Channel,
+    of: &str,
+    member: &str,
+    generation: i32,
+    topic: &str,
+    offset: i64,
+) -> i16 {
     loaded(channel, of).await;
     let partition = OffsetCommitRequestPartition::default()
         .with_committed_offset(offset)
@@ -120,7 +132,7 @@ async fn commit(channel: &Channel, of: &str, member: &str, generation: i32, topi
 }
 
 /// What was committed for partition 0: offset, leader epoch, metadata.
-async fn committed(channel: &Channel, of: &str, topic: &str) -> (i64, i32, String) {
+pub(crate) async fn committed(channel: &Channel, of: &str, topic: &str) -> (i64, i32, String) {
     loaded(channel, of).await;
     let topics = OffsetFetchRequestTopics::default().with_name(name(topic)).with_partition_indexes(vec![0]);
     let asked = OffsetFetchRequestGroup::default().with_group_id(group(of)).with_topics(Some(vec![topics]));
@@ -131,13 +143,12 @@ async fn committed(channel: &Channel, of: &str, topic: &str) -> (i64, i32, Strin
     (found.committed_offset, found.committed_leader_epoch, found.metadata.as_deref().unwrap_or_default().to_owned())
 }
 
-async fn describe(channel: &Channel, name: &str) -> DescribeGroupsResponse {
+pub(crate) async fn describe(channel: &Channel, name: &str) -> DescribeGroupsResponse {
     loaded(channel, name).await;
     channel.call(DescribeGroupsRequest::default().with_groups(vec![group(name)]), None).await.expect("an answer")
 }
 
-/// Rows 20, 128.
-/// Rows 76, 77, 81: two members join, the leader assigns, each hears its part; who leaves makes the other join again.
+/// Rows 20, 21, 22, 89, 128: two members join, the leader assigns, each hears its part; who leaves makes the other join again.
 #[test]
 fn members_share_the_work() {
     let single = single(QUICK);
@@ -176,8 +187,7 @@ fn members_share_the_work() {
     single.broker.stop().expect("a clean stop");
 }
 
-/// Rows 107, 130.
-/// Row 82, lower bound only: who sends no heartbeats is out once its session is over, and its group is empty.
+/// Rows 107, 130, lower bound only: who sends no heartbeats is out once its session is over, and its group is empty.
 #[test]
 fn who_is_silent_is_out() {
     let single = single(QUICK);
@@ -194,7 +204,7 @@ fn who_is_silent_is_out() {
     });
 }
 
-/// Rows 87 to 94: commits come back with epoch and metadata, by consumers with and without a group, and after a restart; so does the group.
+/// Rows 17, 22, 78, 92, 93: commits come back with epoch and metadata, by consumers with and without a group, and after a restart; so does the group.
 #[test]
 fn what_is_committed_outlives_the_broker() {
     let dir = TempDir::new().expect("a directory");
@@ -230,7 +240,7 @@ fn what_is_committed_outlives_the_broker() {
     broker.stop().expect("a clean stop");
 }
 
-/// Rows 14, 29, 31, 32, 124, 125, 129: groups go over the same data by themselves, each from the offset that it has committed, and
+/// Rows 14, 29, 31, 32, 76, 77, 94, 124, 125: groups go over the same data by themselves, each from the offset that it has committed, and
 /// reading takes nothing away.
 #[test]
 fn groups_read_independently_and_from_their_offsets() {

@@ -319,7 +319,7 @@ fn a_consumer_follows_the_leader_through_errors() {
     assert!(epochs.contains(&5) && epochs.contains(&6), "fetches carry the leader epoch: {epochs:?}");
 }
 
-/// Row 127: two consumers of one partition do not disturb each other. Row 126: assign replaces.
+/// Rows 79, 127: two consumers of one partition do not disturb each other. Row 126: assign replaces.
 #[test]
 fn assigning_is_nobody_elses_business() {
     let cluster = Cluster::start(1, &[1, 1]);

@@ -4,7 +4,7 @@ use logdyno_coordinator::{Group, GroupError, GroupLimits, Leaving, State};
 
 use crate::world::{LIMITS, World, joining};
 
-/// Rows 76–80: the first members wait for more; the first leads and hears of all; each gets its part.
+/// Row 20: the first members wait for more; the first leads and hears of all; each gets its part.
 #[test]
 fn a_group_starts_after_the_initial_delay_with_all_who_came() {
     let mut world = World::new();
@@ -26,7 +26,7 @@ fn a_group_starts_after_the_initial_delay_with_all_who_came() {
     assert_eq!((world.group.state(), world.stores), (State::Stable, 1));
 }
 
-/// Rows 82, 84: a newcomer makes everybody join again; who does not in time is out.
+/// Rows 22, 89: a newcomer makes everybody join again; who does not in time is out.
 #[test]
 fn a_newcomer_makes_the_others_join_again() {
     let mut world = World::new();
@@ -46,20 +46,23 @@ fn a_newcomer_makes_the_others_join_again() {
     assert_eq!(world.heartbeat(&ids[1], 1), Err(GroupError::UnknownMember));
 }
 
-/// Row 83: silence for a session.
+/// Rows 87, 89, 107, 131: silence for a session. Until it is over, nobody else is told to join, and so nobody has what the silent one owned.
 #[test]
 fn a_silent_member_is_out_and_its_work_goes_to_the_others() {
     let mut world = World::new();
     let ids = world.stable(2);
     world.pass(6_000);
     assert_eq!(world.heartbeat(&ids[0], 1), Ok(()));
-    world.pass(4_500);
+    world.pass(3_999);
+    assert_eq!(world.heartbeat(&ids[0], 1), Ok(()), "a millisecond is left");
+    world.pass(1);
     assert_eq!(world.heartbeat(&ids[0], 1), Err(GroupError::RebalanceInProgress));
     let again = world.join(joining(&ids[0], None, "0"));
     let answer = world.joined(again).expect("nobody else is left");
     assert_eq!((answer.generation, answer.members.len(), answer.leader), (2, 1, ids[0].clone()));
 }
 
+/// Rows 21, 89.
 #[test]
 fn a_member_that_leaves_need_not_be_waited_for() {
     let mut world = World::new();
@@ -77,7 +80,7 @@ fn a_member_that_leaves_need_not_be_waited_for() {
     assert_eq!((world.group.state(), world.group.empty_since_ms()), (State::Empty, Some(wall)));
 }
 
-/// Rows 85, 87: what a member of an old generation says does not count.
+/// Rows 22, 129: what a member of an old generation says does not count.
 #[test]
 fn an_old_generation_is_fenced() {
     let mut world = World::new();
@@ -124,6 +127,7 @@ fn a_static_member_comes_back_without_a_rebalance() {
     assert_eq!(&world.synced(synced).expect("at once").assignment[..], b"all");
 }
 
+/// Row 107: the session's bounds; and who else cannot be taken in.
 #[test]
 fn who_does_not_fit_is_refused() {
     let mut world = World::with(GroupLimits { members_max: 2, ..LIMITS });
@@ -171,7 +175,7 @@ fn an_assignment_that_could_not_be_written_down_is_taken_back() {
     assert_eq!(world.group.state(), State::PreparingRebalance);
 }
 
-/// After a restart of the coordinator, members go on where they were.
+/// Row 18: after a restart of the coordinator, members go on where they were.
 #[test]
 fn a_stored_group_is_restored_with_its_members() {
     let mut world = World::new();

@@ -80,7 +80,7 @@ fn assert_disjoint(world: &World, clients: &[Client], seed: u64) {
     assert!(owners.values().all(|owners| *owners == 1), "seed {seed}: {owners:?}");
 }
 
-/// Row 30, §7 no. 14.
+/// Rows 30, 84; §7 no. 14.
 #[test]
 fn ownership_never_overlaps_within_a_generation() {
     for seed in 0..200 {
