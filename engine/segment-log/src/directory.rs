@@ -72,6 +72,8 @@ impl LogDirectory {
         fs::create_dir_all(path).map_err(|source| at(path, source))?;
         let lock = lock(path)?;
         let root = backend.open(path).map_err(|source| storage(path, source))?;
+        // What a process that died had not made durable yet, may be gone after the next crash: nothing is concluded from it before.
+        root.sync_all().map_err(|source| storage(path, source))?;
         let load = |name| OffsetsFile::load(path, name, &root);
         let (recovery_points, log_starts) = (load(names::RECOVERY_POINTS)?, load(names::LOG_STARTS)?);
         let (cleaned_offsets, high_watermarks) = (load(names::CLEANED_OFFSETS)?, load(names::HIGH_WATERMARKS)?);

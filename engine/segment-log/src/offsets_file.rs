@@ -83,10 +83,10 @@ pub(crate) struct PartitionCheckpoints {
 }
 
 impl PartitionCheckpoints {
-    /// The log will end at `end` at least. Were one of these beyond its end after a crash, the recovery point would make
-    /// a truncation look like damage, and the log start would have all that is left deleted.
-    pub(crate) fn before_cut(&self, end: Offset) -> Result<()> {
-        self.recovery_points.lower(&self.partition, end)?;
+    /// The log will end at `end` at least, and what it holds is sound up to `recovery_point`. Were one of these beyond its end after
+    /// a crash, the recovery point would make a truncation look like damage, and the log start would have all that is left deleted.
+    pub(crate) fn before_cut(&self, end: Offset, recovery_point: Offset) -> Result<()> {
+        self.recovery_points.lower(&self.partition, recovery_point)?;
         self.log_starts.lower(&self.partition, end)?;
         self.cleaned_offsets.lower(&self.partition, end)
     }

@@ -63,7 +63,7 @@ impl Log {
         let segments = self.segments();
         let at = segments.partition_point(|segment| segment.base < offset).saturating_sub(1);
         let kept = self.keep(&segments[at], offset)?;
-        self.before_cut(kept.contents.next)?;
+        self.before_cut(kept.contents.next, kept.contents.next)?;
         self.end_writing(writing)?;
         self.set_segments(segments[..at].to_vec());
         for dropped in segments[at + 1..].iter().rev() {
@@ -75,12 +75,12 @@ impl Log {
         let end = contents.next;
         let (writer, segment) =
             reopen(&*self.storage, base, contents, &self.config()).map_err(|source| self.storage_error(source))?;
-        writing.writer = Some(writer);
         self.segments.write().unwrap_or_else(PoisonError::into_inner).push(segment);
-        self.end.store(end.0, Ordering::Release);
-        self.reset_commits(end);
         let loaded = loading::load(&*self.storage, &self.partition, &self.segments(), end);
         (writing.producers, _) = loaded.map_err(|source| self.storage_error(source))?;
+        writing.writer = Some(writer);
+        self.end.store(end.0, Ordering::Release);
+        self.reset_commits(end);
         Ok(())
     }
 
@@ -99,7 +99,8 @@ impl Log {
     }
 
     fn start_over(&self, writing: &mut Writing, offset: Offset) -> Result<()> {
-        self.before_cut(offset.min(self.start_offset()))?;
+        // A crash may leave no segment at all: the log that starts then, at 0, must not look like one that has lost its end.
+        self.before_cut(offset.min(self.start_offset()), Offset::ZERO)?;
         self.end_writing(writing)?;
         let segments = self.segments();
         self.set_segments(Vec::new());
@@ -123,11 +124,12 @@ impl Log {
         self.write_epochs(&epochs)
     }
 
-    /// Lowers the recovery point, here and in the checkpoint: else a crash after the truncation looked like damage. So is the log start.
-    fn before_cut(&self, end: Offset) -> Result<()> {
-        self.lower_durable(end);
+    /// Lowers the recovery point, here and in the checkpoint: else a crash after the truncation looked like damage. No other checkpoint
+    /// stays beyond `end`.
+    fn before_cut(&self, end: Offset, recovery_point: Offset) -> Result<()> {
+        self.lower_durable(recovery_point);
         self.cleaner().lower(end);
-        self.checkpoints.get().map_or(Ok(()), |checkpoints| checkpoints.before_cut(end))
+        self.checkpoints.get().map_or(Ok(()), |checkpoints| checkpoints.before_cut(end, recovery_point))
     }
 
     /// Lets go of the active segment's writer once the kernel has its bytes, and waits for those rolled before.

@@ -6,7 +6,7 @@ use logdyno_record::{Offset, TopicPartition};
 use logdyno_storage::{Storage, StorageError};
 
 use super::{Producers, snapshot};
-use crate::log::walk::Walk;
+use crate::log::walk::{Walk, WalkError};
 use crate::names::{self, Kind};
 use crate::segment::Segment;
 
@@ -19,7 +19,7 @@ pub(crate) fn load(
 ) -> Result<(Producers, u64), StorageError> {
     let newest = newest_snapshot(storage, partition, segments, end)?;
     let (from, mut producers) = newest.unwrap_or((Offset(0), Producers::default()));
-    let read = replay(&mut producers, partition, segments, from);
+    let read = replay(&mut producers, partition, segments, from)?;
     Ok((producers, read))
 }
 
@@ -57,8 +57,13 @@ pub(crate) fn newest_snapshot(
     Ok(newest)
 }
 
-/// Notes all batches from `from` on.
-fn replay(producers: &mut Producers, partition: &TopicPartition, segments: &[Arc<Segment>], from: Offset) -> u64 {
+/// Notes all batches from `from` on. What the disk does not give must not be forgotten: a twin would be appended again.
+fn replay(
+    producers: &mut Producers,
+    partition: &TopicPartition,
+    segments: &[Arc<Segment>],
+    from: Offset,
+) -> Result<u64, StorageError> {
     let mut read = 0;
     for segment in segments {
         let contents = segment.contents();
@@ -69,9 +74,13 @@ fn replay(producers: &mut Producers, partition: &TopicPartition, segments: &[Arc
         let mut walk = Walk::new(Arc::clone(&segment.reader), position, contents.size);
         drop(contents);
         while let Some(batch) = walk.next() {
-            let Ok(batch) = batch else {
-                tracing::warn!(%partition, file = segment.file(), "a batch cannot be read: what is known of its producer may be old");
-                break;
+            let batch = match batch {
+                Ok(batch) => batch,
+                Err(WalkError::Storage(source)) => return Err(source),
+                Err(WalkError::Batch { .. } | WalkError::Zeros { .. }) => {
+                    tracing::warn!(%partition, file = segment.file(), "a batch is damaged: what is known of its producer may be old");
+                    break;
+                }
             };
             read += batch.size() as u64;
             if batch.header().base_offset >= from {
@@ -79,7 +88,7 @@ fn replay(producers: &mut Producers, partition: &TopicPartition, segments: &[Arc
             }
         }
     }
-    read
+    Ok(read)
 }
 
 /// Removes all snapshots: the log has nothing of what they speak of.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use logdyno_record::{NoProbe, Offset, SystemClock, TopicId, TopicPartition};
 use logdyno_segment_log::{LogConfig, LogDirectory, LogError, Wanted};
 
-use crate::world::{ManualClock, World, content, fill, on_every_backend, threes, written};
+use crate::world::{ManualClock, World, content, fill, on_every_backend, threes, with_segments, written};
 
 fn open(world: &World) -> Result<LogDirectory, LogError> {
     LogDirectory::open(world.root(), world.backend(), Arc::new(SystemClock), Arc::new(NoProbe))
@@ -71,6 +71,31 @@ fn a_crash_after_a_truncation_is_no_damage() {
         let directory = open(&world).expect("it opens");
         let (log, _) = directory.open_log(&partition(), id, LogConfig::default()).expect("the log is sound");
         assert_eq!(content(&log), threes(9));
+    });
+}
+
+/// Between the last old segment and the first new one there is none: the log that starts at 0 then is no damaged one, however often it
+/// starts.
+#[test]
+fn a_crash_in_the_middle_of_starting_over_is_no_damage() {
+    on_every_backend(|world| {
+        let (id, config) = (TopicId::new_v4(), with_segments(400));
+        let directory = open(&world).expect("it opens");
+        let (log, _) = directory.open_log(&partition(), id, config.clone()).expect("a log");
+        fill(&log, 60);
+        log.flush().expect("durable");
+        log.delete_records_before(Offset(30), Offset(60)).expect("deleted");
+        log.enforce_retention(Offset(60)).expect("retention");
+        directory.write_checkpoints(&[]).expect("checkpoints");
+        log.truncate_fully_and_start_at(Offset(100)).expect("a new start");
+        drop((log, directory));
+        fs::remove_file(world.root().join("t-0/00000000000000000100.log")).expect("the crash came before it");
+        for start in ["the first", "the second"] {
+            let directory = open(&world).expect("it opens");
+            let opened = directory.open_log(&partition(), id, config.clone());
+            let (log, _) = opened.unwrap_or_else(|error| panic!("{start} start: {error}"));
+            assert_eq!(content(&log), []);
+        }
     });
 }
 

@@ -3,6 +3,7 @@
 mod back_pressure;
 mod commits;
 mod compaction;
+mod crash;
 mod deletion;
 mod directory;
 mod dump;

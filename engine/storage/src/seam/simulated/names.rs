@@ -50,9 +50,13 @@ impl Names {
         inside.map(|(path, id)| (path.clone(), *id)).collect()
     }
 
-    /// Every file that has a name, seen or durable.
+    /// Every file that has a name, or may have one after power loss.
     pub(super) fn files(&self) -> BTreeSet<FileId> {
-        self.seen.values().chain(self.durable.values()).copied().collect()
+        let linked = self.unsynced.iter().filter_map(|change| match change {
+            Change::Link(_, id) => Some(id),
+            Change::Unlink(_) | Change::Rename(..) => None,
+        });
+        self.seen.values().chain(self.durable.values()).chain(linked).copied().collect()
     }
 
     /// True if a name stands for the file.
