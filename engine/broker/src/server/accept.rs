@@ -13,7 +13,11 @@ use crate::handlers::Desk;
 /// A process without free file descriptors can accept again when a connection closes.
 const PAUSE_AFTER_FAILURE: Duration = Duration::from_millis(100);
 
-/// Takes connections until `stopping`; then all of them end.
+/// How long a broker that stops waits for the answers to requests that it has taken. A fetch that has nothing to tell and an append
+/// that misses its replicas may take longer than anybody wants to wait.
+const FAREWELL: Duration = Duration::from_secs(1);
+
+/// Takes connections until `stopping`; then all of them end, once what was asked on them is answered.
 pub(crate) async fn serve(listener: Listener, desk: Arc<Desk>, mut stopping: watch::Receiver<bool>) {
     let limits = ConnectionLimits::of(&desk.config);
     let mut connections = JoinSet::new();
@@ -41,10 +45,12 @@ pub(crate) async fn serve(listener: Listener, desk: Arc<Desk>, mut stopping: wat
         };
         desk.counters.connections.one();
         let connection = Connection { peer, desk: Arc::clone(&desk), limits };
+        let stopping = stopping.clone();
         connections.spawn(async move {
-            connection.run(stream).await;
+            connection.run(stream, stopping).await;
             drop(place);
         });
     }
+    drop(tokio::time::timeout(FAREWELL, async { while connections.join_next().await.is_some() {} }).await);
     connections.shutdown().await;
 }

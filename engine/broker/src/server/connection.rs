@@ -5,6 +5,7 @@
 //! up what was asked after it, as Kafka's muted channel does.
 
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -12,7 +13,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use logdyno_wire::frame::{FrameError, FrameLimits, FrameReader, write_pieces};
 use logdyno_wire::transport::{ReadHalf, Stream, WriteHalf};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 
 use crate::config::{BrokerConfig, millis};
 use crate::handlers::{self, Answer, Desk, Pending, Unanswerable};
@@ -61,6 +62,14 @@ struct Taken {
     _bytes: [OwnedSemaphorePermit; 2],
 }
 
+/// Why no more requests are taken.
+enum End {
+    /// The peer has closed, or was idle for too long.
+    Closed,
+    /// The broker stops.
+    Stopping,
+}
+
 /// Why a connection ends before its peer wants it to.
 #[derive(Debug, thiserror::Error)]
 enum Fault {
@@ -75,15 +84,21 @@ enum Fault {
 }
 
 impl Connection {
-    /// Serves until the peer closes, or does what no peer should.
-    pub(super) async fn run(self, stream: Stream) {
+    /// Serves until the peer closes, does what no peer should, or the broker stops.
+    pub(super) async fn run(self, stream: Stream, stopping: watch::Receiver<bool>) {
         let (read, mut write) = stream.into_split();
         let mut frames = FrameReader::new(read, self.limits.frame);
         let (queue, taken) = mpsc::channel(self.limits.requests);
         let waiting = AtomicUsize::new(0);
+        let mut answers = pin!(self.send_answers(&mut write, taken, &waiting));
         let ended = tokio::select! {
-            ended = self.take_requests(&mut frames, queue, &waiting) => ended,
-            ended = self.send_answers(&mut write, taken, &waiting) => ended,
+            ended = self.take_requests(&mut frames, queue, &waiting, stopping) => match ended {
+                // What was taken is answered: what a client has no answer to it sends again.
+                Ok(End::Stopping) => answers.await,
+                Ok(End::Closed) => Ok(()),
+                Err(fault) => Err(fault),
+            },
+            ended = &mut answers => ended,
         };
         // Told before both halves go, so that who sees the connection closed finds it counted.
         if let Err(fault) = ended {
@@ -97,21 +112,27 @@ impl Connection {
         frames: &mut FrameReader<ReadHalf>,
         queue: mpsc::Sender<Taken>,
         waiting: &AtomicUsize,
-    ) -> Result<(), Fault> {
+        mut stopping: watch::Receiver<bool>,
+    ) -> Result<End, Fault> {
         let room = Arc::new(Semaphore::new(self.limits.units as usize));
         let mut moved = 0;
         loop {
-            let Some(length) = self.next_length(frames, waiting).await? else { return Ok(()) };
+            // Between two requests: one that was taken is seen through.
+            let length = tokio::select! {
+                length = self.next_length(frames, waiting) => length?,
+                _ = stopping.wait_for(|stopping| *stopping) => return Ok(End::Stopping),
+            };
+            let Some(length) = length else { return Ok(End::Closed) };
             let wanted = units(length).min(self.limits.units);
             // Neither semaphore nor queue closes while this connection runs; if one did, the connection would be at its end.
-            let Ok(bytes) = Arc::clone(&room).acquire_many_owned(wanted).await else { return Ok(()) };
-            let Some(of_all) = self.desk.load.request(length).await else { return Ok(()) };
+            let Ok(bytes) = Arc::clone(&room).acquire_many_owned(wanted).await else { return Ok(End::Closed) };
+            let Some(of_all) = self.desk.load.request(length).await else { return Ok(End::Closed) };
             let frame = frames.body(length).await?;
             let counters = &self.desk.counters;
             counters.requests.one();
             counters.request_bytes.add(frame.len() as u64);
             counters.bytes_moved_in.add(frames.bytes_moved() - std::mem::replace(&mut moved, frames.bytes_moved()));
-            let Ok(place) = queue.reserve().await else { return Ok(()) };
+            let Ok(place) = queue.reserve().await else { return Ok(End::Closed) };
             let pending = handlers::take(&self.desk, self.peer.ip(), frame).await?;
             waiting.fetch_add(1, Ordering::Relaxed);
             place.send(Taken { pending, _bytes: [bytes, of_all] });

@@ -152,3 +152,25 @@ fn requests_in_flight_are_bounded_over_all_connections() {
         }
     });
 }
+
+/// A client that got no answer sends again what was done.
+#[test]
+fn what_was_taken_is_answered_before_a_stop() {
+    let single = single("");
+    run(async {
+        let client = channel(&single.broker).await;
+        assert_eq!(create(&client, "t", 1, 1).await, 0);
+        metadata(&client, "t").await;
+        let before = single.broker.counters().requests;
+        let waiting = Fetch { wait_ms: 500, ..Fetch::from(0) }.request("t");
+        let sent = client.send_with(waiting, Some(12), true).await.expect("it is sent");
+        while single.broker.counters().requests == before {
+            tokio::task::yield_now().await;
+        }
+        let stopped = tokio::task::spawn_blocking(|| single.broker.stop());
+        let answer = sent.answer().await.expect("an answer before the end");
+        assert_eq!(answer.responses[0].partitions[0].error_code, 0);
+        stopped.await.expect("no panic").expect("a clean stop");
+        assert!(client.call(Fetch::from(0).request("t"), Some(12)).await.is_err(), "nothing is taken any more");
+    });
+}

@@ -57,10 +57,6 @@ pub(crate) struct Producer {
 }
 
 impl Producer {
-    pub(crate) fn new(epoch: i16, last: Option<Remembered>, timestamp: i64) -> Producer {
-        Producer { epoch, batches: last.into_iter().collect(), timestamp }
-    }
-
     pub(crate) fn last(&self) -> Option<&Remembered> {
         self.batches.back()
     }
@@ -110,8 +106,18 @@ impl Producers {
         active.collect()
     }
 
-    pub(crate) fn insert(&mut self, id: i64, producer: Producer) {
-        self.producers.insert(id, producer);
+    /// Of this producer and epoch, as last heard of at `timestamp`, one more batch is remembered, or just that there is such a producer.
+    pub(crate) fn remember(&mut self, id: i64, epoch: i16, timestamp: i64, batch: Option<Remembered>) {
+        let fresh = || Producer { epoch, batches: VecDeque::new(), timestamp };
+        let producer = self.producers.entry(id).or_insert_with(fresh);
+        if producer.epoch != epoch {
+            *producer = fresh();
+        }
+        producer.timestamp = timestamp;
+        if producer.batches.len() == REMEMBERED && batch.is_some() {
+            producer.batches.pop_front();
+        }
+        producer.batches.extend(batch);
     }
 
     pub(crate) fn clear(&mut self) {
@@ -153,20 +159,9 @@ impl Producers {
         if !header.has_producer_id() {
             return;
         }
-        let fresh = || Producer::new(header.producer_epoch, None, header.max_timestamp);
-        let producer = self.producers.entry(header.producer_id).or_insert_with(fresh);
-        if producer.epoch != header.producer_epoch {
-            *producer = fresh();
-        }
-        producer.timestamp = header.max_timestamp;
         // A marker ends a transaction, and takes no sequence.
-        if header.is_control() {
-            return;
-        }
-        if producer.batches.len() == REMEMBERED {
-            producer.batches.pop_front();
-        }
-        producer.batches.push_back(Remembered::of(header));
+        let batch = (!header.is_control()).then(|| Remembered::of(header));
+        self.remember(header.producer_id, header.producer_epoch, header.max_timestamp, batch);
     }
 
     /// Forgets who has written nothing for `expiration_ms` (`producer.id.expiration.ms`).

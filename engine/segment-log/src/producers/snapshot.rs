@@ -5,13 +5,16 @@
 //! entry    = producer id: i64   epoch: i16   last sequence: i32   last offset: i64   offset delta: i32
 //!            timestamp: i64     coordinator epoch: i32 = -1       current transaction's first offset: i64 = -1
 //! ```
-//! Numbers are big-endian. Of each producer's batches only the last is kept; -1 stands for none.
+//! Numbers are big-endian; -1 stands for none. A producer has an entry for each batch of its that is remembered, oldest first. Kafka
+//! writes one for the last and, of several, believes the last: so it reads ours, and we what it wrote. All five count, because a
+//! client that got no answer before a stop sends up to five again, and who knows only the last takes the first for a gap; the
+//! client then starts a new epoch, and what it sends again is there twice.
 
 use bytes::{Buf, BufMut};
 use logdyno_record::Offset;
 use logdyno_record::batch::crc32c;
 
-use super::{Producer, Producers, Remembered};
+use super::{Producers, Remembered};
 
 const VERSION: i16 = 1;
 const FRONT_LEN: usize = 6;
@@ -34,16 +37,18 @@ pub(crate) fn encode(producers: &Producers) -> Vec<u8> {
     let mut count = 0;
     for (id, producer) in producers.iter() {
         let none = Remembered { last_sequence: NONE, last_offset: Offset(-1), offset_delta: 0, timestamp: -1 };
-        let last = producer.last().copied().unwrap_or(none);
-        entries.put_i64(id);
-        entries.put_i16(producer.epoch);
-        entries.put_i32(last.last_sequence);
-        entries.put_i64(last.last_offset.0);
-        entries.put_i32(last.offset_delta);
-        entries.put_i64(producer.timestamp);
-        entries.put_i32(NONE);
-        entries.put_i64(i64::from(NONE));
-        count += 1;
+        let batches = if producer.batches.is_empty() { vec![none] } else { producer.batches.iter().copied().collect() };
+        for batch in batches {
+            entries.put_i64(id);
+            entries.put_i16(producer.epoch);
+            entries.put_i32(batch.last_sequence);
+            entries.put_i64(batch.last_offset.0);
+            entries.put_i32(batch.offset_delta);
+            entries.put_i64(producer.timestamp);
+            entries.put_i32(NONE);
+            entries.put_i64(i64::from(NONE));
+            count += 1;
+        }
     }
     let mut covered = i32::to_be_bytes(count).to_vec();
     covered.append(&mut entries);
@@ -74,8 +79,8 @@ pub(crate) fn decode(mut file: &[u8]) -> Result<Producers, SnapshotError> {
         let timestamp = file.get_i64();
         // Transactions are kept by nobody yet.
         let (_coordinator_epoch, _transaction) = (file.get_i32(), file.get_i64());
-        let last = Remembered { last_sequence, last_offset, offset_delta, timestamp };
-        producers.insert(id, Producer::new(epoch, (last_offset.0 >= 0).then_some(last), timestamp));
+        let batch = Remembered { last_sequence, last_offset, offset_delta, timestamp };
+        producers.remember(id, epoch, timestamp, (last_offset.0 >= 0).then_some(batch));
     }
     Ok(producers)
 }
@@ -86,9 +91,15 @@ mod tests {
 
     fn two() -> Producers {
         let mut producers = Producers::default();
-        let last = Remembered { last_sequence: 9, last_offset: Offset(109), offset_delta: 4, timestamp: 1_000 };
-        producers.insert(7, Producer::new(2, Some(last), 1_000));
-        producers.insert(8, Producer::new(0, None, 5));
+        let batch = |last_sequence, last_offset| Remembered {
+            last_sequence,
+            last_offset: Offset(last_offset),
+            offset_delta: 4,
+            timestamp: 1_000,
+        };
+        producers.remember(7, 2, 1_000, Some(batch(4, 50)));
+        producers.remember(7, 2, 1_000, Some(batch(9, 109)));
+        producers.remember(8, 0, 5, None);
         producers
     }
 

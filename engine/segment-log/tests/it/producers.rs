@@ -78,6 +78,41 @@ fn a_twin_is_not_appended_again_after_a_kill() {
     });
 }
 
+/// A client has up to five batches in flight: after any stop, and also behind a roll, it may send all of them again.
+#[test]
+fn five_batches_are_remembered_through_stops_and_rolls() {
+    on_every_backend(|world| {
+        let world = world.with_segments(1_000);
+        for stop in ["clean", "killed"] {
+            let (log, _) = world.open();
+            let base = log.end_offset().0;
+            for first in (0..100).step_by(5) {
+                send(&log, base as i32 + first).expect("in order");
+            }
+            let end = log.end_offset().0;
+            let recovery = match stop {
+                "clean" => {
+                    log.close().expect("a clean close");
+                    drop(log);
+                    clean(end)
+                }
+                _ => {
+                    world.kill(log);
+                    unclean(0)
+                }
+            };
+            let (log, _) = world.try_open(recovery).expect("it opens");
+            for back in (1..=5).rev() {
+                let sequence = end - 5 * back;
+                let twin = send(&log, sequence as i32).unwrap_or_else(|error| panic!("{stop}: {sequence}: {error}"));
+                assert_eq!(twin.first, Offset(sequence), "{stop}");
+            }
+            assert_eq!(log.end_offset(), Offset(end));
+            log.close().expect("a clean close");
+        }
+    });
+}
+
 /// What the walk sees of the producers is not read again.
 #[test]
 fn a_recovery_reads_each_batch_once() {
