@@ -9,6 +9,7 @@ use logdyno_engine::storage::Kind;
 
 use crate::limits::Limits;
 use crate::load::Bounds;
+use crate::overhead::Subject;
 use crate::records::RecordSet;
 use crate::result::{self, Environment, FORMAT, LimitUse, Outcome, RunResult, VERSION, Workload};
 use crate::signal::Stop;
@@ -140,6 +141,13 @@ impl<'a> Campaign<'a> {
     #[must_use]
     pub fn plan(&self) -> &Plan {
         &self.plan
+    }
+
+    /// What its first trial runs.
+    #[must_use]
+    pub fn subject(&self) -> Subject<'_> {
+        let backend = self.backends.first().copied().flatten();
+        Subject { plan: Arc::clone(&self.plan), records: &self.records, target: self.target, backend }
     }
 
     /// Runs all trials; their data and their result go to `folder`, the result again after each trial.

@@ -12,6 +12,7 @@ pub mod exit;
 pub mod limits;
 pub mod load;
 pub mod measure;
+pub mod overhead;
 pub mod progress;
 pub mod proof;
 mod random;

@@ -4,6 +4,7 @@ mod doctor;
 mod dump;
 mod init;
 mod limits;
+mod overhead;
 mod report;
 mod run;
 mod serve;
@@ -30,6 +31,7 @@ enum Verb {
     Run(run::Run),
     Sweep(sweep::SweepCommand),
     Limits(limits::LimitsCommand),
+    Overhead(overhead::OverheadCommand),
     Report(report::Report),
     Serve(serve::Serve),
     Doctor(doctor::Doctor),
@@ -46,6 +48,7 @@ impl Command {
             Verb::Run(run) => return run.run(kinds, &target::targets()),
             Verb::Sweep(sweep) => return sweep.run(),
             Verb::Limits(limits) => limits.run()?,
+            Verb::Overhead(overhead) => return overhead.run(kinds, &target::targets()),
             Verb::Report(report) => report.run()?,
             Verb::Serve(serve) => serve.run(kinds)?,
             Verb::Doctor(doctor) => doctor.run(kinds)?,

@@ -118,15 +118,9 @@ impl Trial<'_> {
             receipts: recorder.clone(),
         })?;
         let start = clock.now().after(HEAD_START);
-        let settings = JoinSettings {
-            partitions: self.plan.topic.partitions,
-            producers: self.plan.run.producers,
-            path: running.path(),
-            digests: self.records.digests(),
-            start,
-            start_ms: clock.wall_ms() + HEAD_START.as_millis() as i64,
-            checks_timestamps: self.plan.topic.configs.get("message.timestamp.type") != Some("LogAppendTime"),
-        };
+        let start_ms = clock.wall_ms() + HEAD_START.as_millis() as i64;
+        let producers = self.plan.run.producers;
+        let settings = JoinSettings::of(self.plan, self.records, running.path(), start, start_ms, producers);
         let drive = drive::Drive {
             trial: self,
             schedule: &schedule,

@@ -7,6 +7,7 @@ mod invalid;
 mod kafka;
 mod limits;
 mod mistakes;
+mod overhead;
 mod page;
 mod planted;
 mod program;

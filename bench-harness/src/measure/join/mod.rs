@@ -18,7 +18,9 @@ use super::digest::with_timestamp;
 use super::path::{RecordMoments, to_acknowledgement, to_delivery};
 use super::recorder::{Delivery, Inbox, Passed, Receipt};
 use super::verify::Altered;
+use crate::records::RecordSet;
 use crate::target::{Path, Ticket};
+use crate::workload::Plan;
 
 pub use self::joined::{Joined, PathJoined};
 
@@ -42,6 +44,27 @@ pub struct JoinSettings {
 }
 
 impl JoinSettings {
+    /// Those of a plan on a path, for a run that starts at `start`, when the wall clock says `start_ms`.
+    #[must_use]
+    pub fn of(
+        plan: &Plan,
+        records: &RecordSet,
+        path: Path,
+        start: Nanos,
+        start_ms: i64,
+        producers: u32,
+    ) -> JoinSettings {
+        JoinSettings {
+            partitions: plan.topic.partitions,
+            producers,
+            path,
+            digests: records.digests(),
+            start,
+            start_ms,
+            checks_timestamps: plan.topic.configs.get("message.timestamp.type") != Some("LogAppendTime"),
+        }
+    }
+
     /// The timestamp of a record that is to be sent at `intended`.
     #[must_use]
     pub fn timestamp(&self, intended: Nanos) -> i64 {
