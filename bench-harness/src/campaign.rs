@@ -143,11 +143,11 @@ impl<'a> Campaign<'a> {
         &self.plan
     }
 
-    /// What its first trial runs.
+    /// What its first trial runs; `None` if there is none.
     #[must_use]
-    pub fn subject(&self) -> Subject<'_> {
-        let backend = self.backends.first().copied().flatten();
-        Subject { plan: Arc::clone(&self.plan), records: &self.records, target: self.target, backend }
+    pub fn subject(&self) -> Option<Subject<'_>> {
+        let (target, backend) = self.turns().next()?;
+        Some(Subject { plan: Arc::clone(&self.plan), records: &self.records, target, backend })
     }
 
     /// Runs all trials; their data and their result go to `folder`, the result again after each trial.

@@ -3,12 +3,13 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use anyhow::bail;
 use clap::Args;
 use logdyno_engine::storage::Kind;
 
 use crate::campaign::{Campaign, Jobs};
 use crate::exit::Exit;
-use crate::overhead::{self, Overhead};
+use crate::overhead;
 use crate::report::render_overhead;
 use crate::signal::Stop;
 use crate::target::Target;
@@ -48,12 +49,13 @@ impl OverheadCommand {
         let overrides = Overrides {
             settings: self.settings,
             backends: self.backend.map(|name| vec![name]),
-            target: self.target,
+            targets: self.target.map(|name| vec![name]),
             repetitions: None,
         };
         let plan = workload::load(&self.workload, &overrides)?;
         let campaign = Campaign::prepare(Arc::new(plan), &Jobs { kinds, targets })?;
-        let (subject, stop) = (campaign.subject(), Stop::on_signals()?);
+        let Some(subject) = campaign.subject() else { bail!("the workload names no target") };
+        let stop = Stop::on_signals()?;
         let size = (usize::from(self.pairs), self.records);
         let found = overhead::overhead(&subject, size, &self.dir, &stop, &mut |number, pair| {
             let cost = (pair.watched.cpu_ns_per_record - pair.bare.cpu_ns_per_record) / 1e3;
@@ -63,18 +65,12 @@ impl OverheadCommand {
             eprintln!("interrupted: nothing is said of fewer pairs than were asked for");
             return Ok(Exit::Error);
         };
-        self::print(&campaign, &found, self.json)?;
+        if self.json {
+            println!("{}", serde_json::to_string(&found)?);
+        } else {
+            let system = subject.backend.map_or(subject.target.name(), |kind| kind.name);
+            println!("{}", render_overhead(&format!("{} on {system}", subject.plan.name), &found));
+        }
         Ok(Exit::Pass)
     }
-}
-
-fn print(campaign: &Campaign<'_>, found: &Overhead, json: bool) -> anyhow::Result<()> {
-    if json {
-        println!("{}", serde_json::to_string(found)?);
-        return Ok(());
-    }
-    let subject = campaign.subject();
-    let name = subject.backend.map_or(subject.target.name(), |kind| kind.name);
-    println!("{}", render_overhead(&format!("{} on {name}", campaign.plan().name), found));
-    Ok(())
 }
