@@ -267,6 +267,7 @@ impl<'a> Campaign<'a> {
 fn load_in_words(plan: &Plan) -> String {
     let source = match &plan.records.source {
         RecordSource::File { path, .. } => format!("from {}", path.display()),
+        RecordSource::Trace { path, .. } => format!("replayed from {}", path.display()),
         RecordSource::Synthetic { entropy, .. } => format!("made up with {entropy} bits per byte"),
     };
     let load = match plan.load {

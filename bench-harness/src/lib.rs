@@ -6,6 +6,7 @@
 //! [`report`] is drawn. `logdyno` the program is [`main_with`] and the engine's own backends.
 
 pub mod campaign;
+pub mod capture;
 mod commands;
 mod descriptors;
 pub mod exit;
@@ -23,6 +24,7 @@ pub mod signal;
 pub mod statistics;
 pub mod sweep;
 pub mod target;
+pub mod trace;
 pub mod trial;
 pub mod usage;
 pub mod workload;

@@ -1,5 +1,6 @@
 //! The commands: a file for each.
 
+mod capture;
 mod doctor;
 mod dump;
 mod init;
@@ -36,6 +37,7 @@ enum Verb {
     Serve(serve::Serve),
     Doctor(doctor::Doctor),
     Dump(dump::Dump),
+    Capture(capture::Capture),
     Completions(shell::Completions),
     Man(shell::Man),
 }
@@ -53,6 +55,7 @@ impl Command {
             Verb::Serve(serve) => serve.run(kinds)?,
             Verb::Doctor(doctor) => doctor.run(kinds)?,
             Verb::Dump(dump) => dump.run()?,
+            Verb::Capture(capture) => capture.run()?,
             Verb::Completions(completions) => completions.run(),
             Verb::Man(man) => man.run()?,
         }

@@ -3,6 +3,7 @@
 mod file;
 mod synthetic;
 mod times;
+mod trace;
 
 use std::sync::Arc;
 
@@ -38,6 +39,11 @@ impl RecordSet {
                 let time = plan.records.time.as_ref().filter(|_| needs_times);
                 let (records, times) = file::read(path, *format, plan.records.key.as_deref(), time)?;
                 Ok(RecordSet::new(records, times))
+            }
+            RecordSource::Trace { path, seed } => {
+                let read = trace::read(path, plan.topic.partitions, *seed);
+                let (records, times) = read.map_err(|error| WorkloadError::Trace { reason: error.to_string() })?;
+                Ok(RecordSet::new(records, needs_times.then_some(times)))
             }
             RecordSource::Synthetic { .. } => Ok(RecordSet::new(synthetic::make(&plan.records.source), None)),
         }

@@ -83,6 +83,12 @@ pub enum WorkloadError {
         /// Its sentence.
         reason: String,
     },
+    /// A trace cannot be read.
+    #[error("{reason}")]
+    Trace {
+        /// A sentence that names the file.
+        reason: String,
+    },
     /// A line of a record file is no record.
     #[error("{}:{line}: {reason}", path.display())]
     Record {

@@ -88,6 +88,13 @@ pub enum RecordSource {
         /// How it is written.
         format: FileFormat,
     },
+    /// A trace of `logdyno capture`.
+    Trace {
+        /// The file; relative names are relative to the workload file.
+        path: PathBuf,
+        /// Where the random numbers of made-up values begin.
+        seed: u64,
+    },
     /// Made up from a seed: no two alike.
     Synthetic {
         /// Bytes of a value.

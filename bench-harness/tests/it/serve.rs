@@ -39,7 +39,7 @@ impl Served {
     }
 
     /// SIGTERM; whether it ended well.
-    fn stop(mut self) -> bool {
+    pub(crate) fn stop(mut self) -> bool {
         let pid = Pid::from_raw(i32::try_from(self.child.id()).expect("a pid")).expect("a pid");
         kill_process(pid, Signal::TERM).expect("it runs");
         self.child.wait().expect("it ends").success()

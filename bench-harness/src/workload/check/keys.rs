@@ -3,6 +3,7 @@
 pub(super) const WORKLOAD: &[&str] = &["name", "question"];
 pub(super) const RECORDS: &[&str] = &[
     "file",
+    "trace",
     "format",
     "key",
     "time.field",
@@ -18,6 +19,9 @@ pub(super) const RECORDS: &[&str] = &[
 ];
 /// Those that only records of a file have.
 pub(super) const OF_FILES: &[&str] = &["format", "key", "time.field", "time.format"];
+/// Those that records of a trace do not have.
+pub(super) const NOT_OF_TRACES: &[&str] =
+    &["file", "size", "format", "key", "time.field", "time.format", "entropy", "keys", "key.skew", "distinct"];
 /// Those that only made-up records have.
 pub(super) const OF_SYNTHETIC: &[&str] = &["entropy", "keys", "key.skew", "distinct", "seed"];
 pub(super) const LOAD: &[&str] = &["rate", "arrivals", "time.scale", "in.flight"];

@@ -14,7 +14,7 @@ use self::records::records;
 use self::values::{Unit, one_extent, optional, ratio, refuse, text_of, texts, whole};
 use super::Overrides;
 use super::error::{Place, WorkloadError};
-use super::plan::{Extent, Load, Plan, RunPlan, TopicPlan};
+use super::plan::{Extent, Load, Plan, RecordSource, RunPlan, TopicPlan};
 use super::raw::{Entry, Raw, Table, Value};
 
 type Checked<T> = Result<T, WorkloadError>;
@@ -29,7 +29,8 @@ pub(super) fn plan(path: &Path, text: &str, mut raw: Raw, overrides: &Overrides)
     let topic = topic(&name, raw.take_open("topic"))?;
     let broker = settings(raw.take_open("broker").take_rest());
     let kafka = settings(raw.take_open("kafka").take_rest());
-    let load = load(raw.take("load", keys::LOAD)?, records.time.is_some())?;
+    let has_times = records.time.is_some() || matches!(records.source, RecordSource::Trace { .. });
+    let load = load(raw.take("load", keys::LOAD)?, has_times)?;
     let run = run(raw.take("run", keys::RUN)?, extent, &topic, overrides)?;
     Ok(Plan {
         name,

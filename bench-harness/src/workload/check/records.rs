@@ -9,6 +9,9 @@ use crate::workload::plan::{Extent, FileFormat, RecordPlan, RecordSource, TimeFi
 use crate::workload::raw::{Entry, Table};
 
 pub(super) fn records(path: &Path, mut table: Table) -> Checked<(RecordPlan, Option<Extent>)> {
+    if let Some(trace) = table.take("trace") {
+        return of_trace(path, &mut table, &trace);
+    }
     let file = table.take("file");
     let (foreign, belongs) = match file {
         Some(_) => (keys::OF_SYNTHETIC, "records that are made up: these come from a `file`"),
@@ -33,12 +36,27 @@ pub(super) fn records(path: &Path, mut table: Table) -> Checked<(RecordPlan, Opt
             return Err(WorkloadError::Contradiction { place: size.place, reason });
         }
         (None, None) => {
-            let reason = "[records] needs a `file`, or a `size` to make records up".to_owned();
+            let reason = "[records] needs a `file`, a `trace`, or a `size` to make records up".to_owned();
             return Err(WorkloadError::Contradiction { place: table.file, reason });
         }
     };
     let extent = one_extent(&mut table, &[("count", Unit::Records), ("passes", Unit::Passes)])?;
     Ok((RecordPlan { source, key, time }, extent))
+}
+
+/// A trace has its own times, keys and sizes.
+fn of_trace(path: &Path, table: &mut Table, trace: &Entry) -> Checked<(RecordPlan, Option<Extent>)> {
+    if let Some(entry) = keys::NOT_OF_TRACES.iter().find_map(|key| table.take(key)) {
+        let reason =
+            format!("`records.{}` does not go with a `trace`, which has its own records, keys and times", entry.key);
+        return Err(WorkloadError::Contradiction { place: entry.place, reason });
+    }
+    let source = RecordSource::Trace {
+        path: path.parent().unwrap_or(Path::new("")).join(text_of(table, trace)?),
+        seed: optional(table, "seed", 1, 0, i64::MAX as u64)?,
+    };
+    let extent = one_extent(table, &[("count", Unit::Records), ("passes", Unit::Passes)])?;
+    Ok((RecordPlan { source, key: None, time: None }, extent))
 }
 
 fn file_format(table: &Table, file: &Entry, format: Option<&Entry>) -> Checked<FileFormat> {
