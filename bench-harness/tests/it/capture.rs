@@ -63,7 +63,11 @@ impl Shop {
         let admin = Admin::new(AdminConfig::from_pairs([("bootstrap.servers", servers)]).unwrap()).unwrap();
         let topic =
             NewTopic { name: "orders".into(), partitions: PARTITIONS, replication_factor: 1, configs: Vec::new() };
-        admin.create_topics(&[topic]).unwrap().into_iter().for_each(|(_, created)| assert!(created.is_ok(), "{created:?}"));
+        admin
+            .create_topics(&[topic])
+            .unwrap()
+            .into_iter()
+            .for_each(|(_, created)| assert!(created.is_ok(), "{created:?}"));
         let settings = [("bootstrap.servers", servers), ("compression.type", "lz4")];
         let config = ProducerConfig::from_pairs(settings).unwrap();
         let producer = ProducerBuilder::<Bytes, Bytes>::new(config, BytesFormat, BytesFormat).build().unwrap();
