@@ -4,7 +4,7 @@
 //! what was delivered) lives here and in the join, never in the record: records go over the path as they are.
 
 use std::ops::Range;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -22,9 +22,41 @@ pub struct Recorder {
     deliveries: Lane<Delivery>,
     requests: AtomicU64,
     request_bytes: AtomicU64,
-    /// Records that were sent and have no receipt yet, for closed loops; guarded for waiting.
-    under_way: Mutex<u64>,
-    receipt_came: Condvar,
+    under_way: UnderWay,
+}
+
+/// Records that were sent and have no receipt yet: what closed loops wait for. In an open loop nobody waits, and a receipt neither
+/// takes this lock nor calls the kernel.
+#[derive(Debug, Default)]
+struct UnderWay {
+    /// Below zero if a target tells of a record twice.
+    count: AtomicI64,
+    waiting: AtomicU32,
+    lock: Mutex<()>,
+    fewer: Condvar,
+}
+
+impl UnderWay {
+    fn one_fewer(&self) {
+        // In one order with the count that a waiter sees after it has said that it waits: one of the two sees the other.
+        self.count.fetch_sub(1, Ordering::SeqCst);
+        if self.waiting.load(Ordering::SeqCst) > 0 {
+            drop(self.lock.lock().unwrap_or_else(PoisonError::into_inner));
+            self.fewer.notify_all();
+        }
+    }
+
+    fn wait_for_fewer(&self, most: u64, patience: Duration) -> bool {
+        let is_fewer = || self.count.load(Ordering::SeqCst) < most.cast_signed();
+        if is_fewer() {
+            return true;
+        }
+        let guard = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
+        self.waiting.fetch_add(1, Ordering::SeqCst);
+        drop(self.fewer.wait_timeout_while(guard, patience, |()| !is_fewer()));
+        self.waiting.fetch_sub(1, Ordering::SeqCst);
+        is_fewer()
+    }
 }
 
 /// A stamp.
@@ -74,8 +106,7 @@ impl Recorder {
             deliveries: Lane::default(),
             requests: AtomicU64::new(0),
             request_bytes: AtomicU64::new(0),
-            under_way: Mutex::new(0),
-            receipt_came: Condvar::new(),
+            under_way: UnderWay::default(),
         }
     }
 
@@ -100,28 +131,17 @@ impl Recorder {
 
     /// Counts a record as under way.
     pub(crate) fn sent(&self) {
-        *self.lock_under_way() += 1;
+        self.under_way.count.fetch_add(1, Ordering::SeqCst);
     }
 
     /// Waits until fewer than `most` records are under way, at most `patience`; false if they are not.
     pub(crate) fn wait_for_fewer(&self, most: u64, patience: Duration) -> bool {
-        let (under_way, _) = self
-            .receipt_came
-            .wait_timeout_while(self.lock_under_way(), patience, |under_way| *under_way >= most)
-            .unwrap_or_else(PoisonError::into_inner);
-        *under_way < most
-    }
-
-    fn lock_under_way(&self) -> MutexGuard<'_, u64> {
-        self.under_way.lock().unwrap_or_else(PoisonError::into_inner)
+        self.under_way.wait_for_fewer(most, patience)
     }
 
     fn receipt(&self, receipt: Receipt) {
         self.receipts.lock().push(receipt);
-        let mut under_way = self.lock_under_way();
-        *under_way = under_way.saturating_sub(1);
-        drop(under_way);
-        self.receipt_came.notify_all();
+        self.under_way.one_fewer();
     }
 }
 
@@ -171,5 +191,52 @@ impl<T> Lane<T> {
 
     fn swap(&self, other: &mut Vec<T>) {
         std::mem::swap(&mut *self.lock(), other);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Four threads send as long as fewer than ten are under way, one receives: nobody waits for ever, and there are never more
+    /// under way than ten and one more for each thread that looked at the same time.
+    #[test]
+    fn closed_loops_are_woken_by_receipts() {
+        const EACH: usize = 5_000;
+        let under_way = UnderWay::default();
+        let most_seen = AtomicI64::new(0);
+        let sent = AtomicU64::new(0);
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    for _ in 0..EACH {
+                        while !under_way.wait_for_fewer(10, Duration::from_secs(60)) {}
+                        let count = under_way.count.fetch_add(1, Ordering::SeqCst) + 1;
+                        most_seen.fetch_max(count, Ordering::Relaxed);
+                        sent.fetch_add(1, Ordering::Release);
+                    }
+                });
+            }
+            let mut received = 0;
+            while received < 4 * EACH as u64 {
+                if received < sent.load(Ordering::Acquire) {
+                    under_way.one_fewer();
+                    received += 1;
+                } else {
+                    std::thread::yield_now();
+                }
+            }
+        });
+        assert_eq!(under_way.count.load(Ordering::Relaxed), 0);
+        assert!(most_seen.load(Ordering::Relaxed) <= 13, "{most_seen:?}");
+    }
+
+    #[test]
+    fn patience_ends() {
+        let under_way = UnderWay::default();
+        under_way.count.store(3, Ordering::Relaxed);
+        assert!(!under_way.wait_for_fewer(3, Duration::from_millis(1)));
+        assert!(under_way.wait_for_fewer(4, Duration::ZERO));
+        assert_eq!(under_way.waiting.load(Ordering::Relaxed), 0);
     }
 }
