@@ -63,6 +63,18 @@ impl Epochs {
         Some(EpochEnd { epoch, end: self.entries[next].1 })
     }
 
+    /// Whether these epochs, which were written down before any of their batches, speak against a batch of `epoch` at `base`. Where
+    /// nothing is known, nothing speaks against it.
+    pub(crate) fn contradict(&self, epoch: LeaderEpoch, base: Offset) -> bool {
+        let at = self.entries.partition_point(|(_, start)| *start <= base);
+        match (at.checked_sub(1), self.entries.first()) {
+            (Some(at), _) => self.entries[at].0 != epoch,
+            // What the log's start has cut off may be of any epoch up to the first that is left.
+            (None, Some((first, _))) => epoch > *first,
+            (None, None) => false,
+        }
+    }
+
     /// Drops epochs that start at or behind `end`; true if there were any.
     pub(crate) fn truncate(&mut self, end: Offset) -> bool {
         let before = self.entries.len();
@@ -114,6 +126,27 @@ mod tests {
             assert_eq!(found, expected, "epoch {asked}");
         }
         assert_eq!(Epochs::default().end_of(LeaderEpoch(0), Offset(35)), None);
+    }
+
+    #[test]
+    fn what_is_written_down_speaks_against_a_batch_of_another_epoch() {
+        let known = epochs(&[(2, 10), (4, 20)]);
+        for (epoch, base, contradicted) in [
+            (2, 10, false),
+            (2, 19, false),
+            (3, 19, true),
+            (4, 19, true),
+            (4, 20, false),
+            (6, 30, true),
+            (2, 5, false),
+            (1, 5, false),
+            (3, 5, true),
+            (-1, 5, false),
+            (-1, 15, true),
+        ] {
+            assert_eq!(known.contradict(LeaderEpoch(epoch), Offset(base)), contradicted, "epoch {epoch} at {base}");
+        }
+        assert!(!Epochs::default().contradict(LeaderEpoch(7), Offset(0)));
     }
 
     #[test]

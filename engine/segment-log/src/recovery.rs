@@ -16,8 +16,8 @@ use crate::config::{LogConfig, Recovery};
 use crate::epochs::Epochs;
 use crate::error::LogError;
 use crate::index::{OffsetIndex, TimeIndex};
-use crate::log::load_epochs;
 use crate::log::walk::{Walk, WalkError};
+use crate::log::{load_epochs, write_epochs};
 use crate::names::{self, Kind};
 use crate::producers::{Producers, loading};
 use crate::segment::{Contents, Segment};
@@ -56,6 +56,8 @@ struct Loader<'a> {
     now_ms: i64,
     report: RecoveryReport,
     epochs: Epochs,
+    /// As they were written down.
+    epochs_known: Epochs,
     producers: Seen,
 }
 
@@ -92,6 +94,7 @@ pub(crate) fn recover(
         recovery,
         now_ms,
         report: RecoveryReport::default(),
+        epochs_known: epochs.clone(),
         epochs,
         producers: Seen::Nothing,
     }
@@ -250,6 +253,13 @@ impl Loader<'_> {
                     Ok(()) if next.is_some_and(|next| batch.header().next_offset() > next) => {
                         Some("its offsets reach into the next segment".to_owned())
                     }
+                    Ok(()) if self.epochs_known.contradict(batch.header().leader_epoch, batch.header().base_offset) => {
+                        let (epoch, base) = (batch.header().leader_epoch, batch.header().base_offset);
+                        Some(format!("{} has another epoch than {epoch} for offset {base}", names::EPOCH_CHECKPOINT))
+                    }
+                    Ok(()) if self.strays(&contents, batch.header(), &mut walk)? => {
+                        Some(format!("offset {} leaves out some which come next", batch.header().base_offset))
+                    }
                     Ok(()) => {
                         self.note_epoch(batch.header());
                         if let Seen::All(producers) = &mut self.producers {
@@ -267,6 +277,21 @@ impl Loader<'_> {
         }
         self.report.bytes_read += contents.size;
         self.judge(&name, &*reader, contents, next, stopped)
+    }
+
+    /// A batch whose offset, which no checksum covers, is too great: the one behind it goes on before it. A gap alone is what compaction
+    /// leaves.
+    fn strays(&self, before: &Contents, header: &BatchHeader, behind: &mut Walk) -> Result<bool, LogError> {
+        if header.base_offset == before.next {
+            return Ok(false);
+        }
+        match behind.peek() {
+            Some(Err(WalkError::Storage(source))) => Err(self.storage_error(source)),
+            Some(Ok(next)) => Ok(next.verify_crc().is_ok()
+                && next.header().base_offset >= before.next
+                && next.header().base_offset < header.next_offset()),
+            Some(Err(_)) | None => Ok(i32::try_from(header.last_offset() - before.base).is_err()),
+        }
     }
 
     /// Decides whether what a walk stopped at is damage, a torn tail, or just the end.
@@ -355,8 +380,10 @@ impl Loader<'_> {
         let end = active.next;
         let (writer, active) = reopen(&**self.storage, active.base, active, self.config).map_err(error)?;
         segments.push(active);
-        self.epochs.truncate(end);
+        // In this order a log without records has no epoch after this start, and after the next.
         self.epochs.truncate_front(start);
+        self.epochs.truncate(end);
+        self.write_epochs()?;
         let producers = match self.producers {
             Seen::All(producers) => {
                 loading::newest_snapshot(&**self.storage, self.partition, &segments, end).map_err(error)?;
@@ -379,10 +406,19 @@ impl Loader<'_> {
         let reader = self.storage.reader(&name).map_err(error)?;
         let contents = Contents::new(base, self.config, self.now_ms);
         self.epochs.clear();
+        self.write_epochs()?;
         loading::remove_all(&**self.storage).map_err(error)?;
         let segments = vec![Arc::new(Segment::new(base, reader, contents))];
         let (epochs, producers, report) = (self.epochs, Producers::default(), self.report);
         Ok(Recovered { segments, writer, epochs, producers, start: base, end: base, report })
+    }
+
+    /// What was written down must not speak of what is appended from here on.
+    fn write_epochs(&self) -> Result<(), LogError> {
+        if self.epochs == self.epochs_known {
+            return Ok(());
+        }
+        write_epochs(&**self.storage, &self.epochs).map_err(|source| self.storage_error(source))
     }
 
     fn remove(&self, name: &str) -> Result<(), LogError> {

@@ -151,10 +151,7 @@ impl Log {
 
     /// The checkpoint may go on saying more than is true here: the next start cuts what it reads there.
     fn cut_epochs_front(&self) {
-        let mut epochs = self.epochs();
-        if epochs.truncate_front(self.start_offset())
-            && let Err(error) = self.write_epochs(&epochs)
-        {
+        if let Err(error) = self.change_epochs(|epochs| epochs.truncate_front(self.start_offset())) {
             tracing::warn!(partition = %self.partition, "the epochs before the log's start are still written down: {error}");
         }
     }

@@ -292,13 +292,19 @@ impl Log {
     }
 
     fn assign_epoch(&self, epoch: LeaderEpoch, start: Offset) -> Result<()> {
-        let mut epochs = self.epochs();
-        if epochs.assign(epoch, start) { self.write_epochs(&epochs) } else { Ok(()) }
+        self.change_epochs(|epochs| epochs.assign(epoch, start))
     }
 
-    fn write_epochs(&self, epochs: &Epochs) -> Result<()> {
-        let content = checkpoint::encode_epochs(epochs.entries());
-        self.storage.replace(names::EPOCH_CHECKPOINT, &content).map_err(|source| self.storage_error(source))
+    /// Makes a change that says whether it is one, durably or not at all: an epoch that only memory knew would let its batches into the
+    /// log, which the next start held for damage.
+    fn change_epochs(&self, change: impl FnOnce(&mut Epochs) -> bool) -> Result<()> {
+        let mut epochs = self.epochs();
+        let mut changed = epochs.clone();
+        if change(&mut changed) {
+            write_epochs(&*self.storage, &changed).map_err(|source| self.storage_error(source))?;
+            *epochs = changed;
+        }
+        Ok(())
     }
 
     fn storage_error(&self, source: StorageError) -> LogError {
@@ -338,6 +344,11 @@ pub(crate) fn load_epochs(storage: &dyn Storage, partition: &TopicPartition) -> 
     let file = Path::new(&partition.to_string()).join(names::EPOCH_CHECKPOINT);
     let entries = content.map(|content| checkpoint::decode_epochs(&content, &file)).transpose()?;
     Ok(Epochs::new(entries.unwrap_or_default()))
+}
+
+/// Writes a partition's epoch checkpoint, durably.
+pub(crate) fn write_epochs(storage: &dyn Storage, epochs: &Epochs) -> std::result::Result<(), StorageError> {
+    storage.replace(names::EPOCH_CHECKPOINT, &checkpoint::encode_epochs(epochs.entries()))
 }
 
 /// The `writing` lock. Giving it back starts the syncs that completions asked for meanwhile.

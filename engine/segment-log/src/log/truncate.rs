@@ -37,8 +37,7 @@ impl Log {
             let done = self.cut(&mut writing, offset);
             self.all_or_broken(&mut writing, done)?;
         }
-        let mut epochs = self.epochs();
-        if epochs.truncate(self.end_offset()) { self.write_epochs(&epochs) } else { Ok(()) }
+        self.change_epochs(|epochs| epochs.truncate(self.end_offset()))
     }
 
     /// Drops everything and goes on at `offset`: what a follower does whose leader no longer has what comes next.
@@ -119,9 +118,10 @@ impl Log {
         self.start.store(offset.0, Ordering::Release);
         self.end.store(offset.0, Ordering::Release);
         self.reset_commits(offset);
-        let mut epochs = self.epochs();
-        epochs.clear();
-        self.write_epochs(&epochs)
+        self.change_epochs(|epochs| {
+            epochs.clear();
+            true
+        })
     }
 
     /// Lowers the recovery point, here and in the checkpoint: else a crash after the truncation looked like damage. No other checkpoint

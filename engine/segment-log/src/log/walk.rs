@@ -50,6 +50,14 @@ impl Walk {
         Some(self.batch())
     }
 
+    /// What [`Walk::next`] will return.
+    pub(crate) fn peek(&mut self) -> Option<Result<Batch, WalkError>> {
+        let position = self.position;
+        let next = self.next();
+        self.position = position;
+        next
+    }
+
     fn batch(&mut self) -> Result<Batch, WalkError> {
         let position = self.position;
         let unsound = |source| WalkError::Batch { position, source };

@@ -4,6 +4,7 @@ mod back_pressure;
 mod commits;
 mod compaction;
 mod crash;
+mod damage;
 mod deletion;
 mod directory;
 mod dump;

@@ -43,6 +43,12 @@ impl Found {
             batches: read(running)?,
         })
     }
+
+    /// The same, but for producers of which nothing can be said.
+    pub(super) fn without_producers(mut self, unsaid: impl Fn(i64, i64) -> bool) -> Found {
+        self.producers.retain(|id, _| !unsaid(*id, self.end));
+        self
+    }
 }
 
 fn read(running: &Running) -> Result<Vec<Batch>, String> {

@@ -175,7 +175,8 @@ impl Case<'_> {
     }
 
     fn found(&self, running: &Running, promises: &Promises) -> Found {
-        Found::of(running, promises.epoch).unwrap_or_else(|wrong| panic!("{}: {wrong}", self.name()))
+        let found = Found::of(running, promises.epoch).unwrap_or_else(|wrong| panic!("{}: {wrong}", self.name()));
+        found.without_producers(|id, end| promises.may_forget(id, end))
     }
 
     /// Appends to what was recovered, stops cleanly, and finds all of it without a recovery.
