@@ -5,6 +5,7 @@ use std::time::Duration;
 use logdyno::result::VerdictKind;
 use logdyno::target::{EmbeddedTarget, Fault, NullTarget, Target};
 use logdyno_engine::storage::kinds;
+use tempfile::TempDir;
 
 use crate::scene::{Scene, verdicts};
 use crate::twisted::{Twist, Twisted};
@@ -116,4 +117,34 @@ fn a_system_that_falls_behind_is_backlogged() {
         verdicts(&measured)
     );
     assert!(measured.to_acknowledgement.quantiles.iter().all(|quantile| quantile.ns.is_none()), "no latency is told");
+}
+
+/// A process that is stopped again and again is late by its own fault, and none of its latencies is the system's.
+#[test]
+fn a_generator_that_is_held_up_is_said_to_be() {
+    let dir = TempDir::new().unwrap();
+    let text = SMALL.replace("count = 200", "count = 2000").replace("rate = 4000", "rate = 1000");
+    std::fs::write(dir.path().join("small.toml"), text).unwrap();
+    let mut child = std::process::Command::new(assert_cmd::cargo::cargo_bin("logdyno"))
+        .current_dir(dir.path())
+        .args(["run", "small.toml", "--out", "out"])
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    let signal = |child: &std::process::Child, signal| {
+        // SAFETY: a signal to a child that has not been waited for, so that its number is still its own.
+        assert_eq!(unsafe { libc::kill(child.id().cast_signed(), signal) }, 0);
+    };
+    // One record in twenty-five is the first after a stop.
+    while child.try_wait().unwrap().is_none() {
+        signal(&child, libc::SIGSTOP);
+        std::thread::sleep(Duration::from_millis(20));
+        signal(&child, libc::SIGCONT);
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let output = child.wait_with_output().unwrap();
+    let printed = String::from_utf8(output.stdout).unwrap();
+    assert!(printed.contains("null: GENERATOR-BOUND: the load generator was itself late by "), "{printed}");
+    assert_eq!(output.status.code(), Some(5));
 }
