@@ -5,6 +5,7 @@ use comfy_table::{CellAlignment, Table};
 use super::cells::{NOTHING, table};
 use super::format::{duration, whole};
 use crate::result::{Measured, SteadyState};
+use crate::trial::CHANCE_MAX;
 
 /// `None` if no trial tells it: results of before it was saved.
 pub(super) fn rest(trials: &[(String, &Measured)]) -> Option<Table> {
@@ -28,9 +29,14 @@ fn cells(state: &SteadyState) -> [String; 7] {
         state.metric.name().to_owned(),
         state.rest.name().to_owned(),
         or_nothing(state.from_ns.map(|ns| duration(ns as f64))),
-        or_nothing(state.drift_per_minute.map(|share| format!("{:+.1} %", share * 100.0))),
+        or_nothing(state.drift_per_minute.map(|share| drift(share, state.p_value))),
         or_nothing(state.p_value.map(|p| format!("{p:.3}"))),
         whole(state.points),
         state.reason.clone().unwrap_or_default(),
     ]
+}
+
+/// A slope that may well be chance is none: `~`, as benchstat has it.
+fn drift(share: f64, p_value: Option<f64>) -> String {
+    if p_value.is_some_and(|p| p < CHANCE_MAX) { format!("{:+.1} %", share * 100.0) } else { "~".to_owned() }
 }

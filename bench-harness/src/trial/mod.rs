@@ -24,7 +24,7 @@ use crate::usage::forget_peak;
 use crate::workload::{Load, Plan};
 
 pub use drive::Progress;
-pub(crate) use steady::{steady_states, steady_verdict};
+pub(crate) use steady::{CHANCE_MAX, steady_states, steady_verdict};
 pub(crate) use verdict::{Backlog, backlog_verdict, generator_verdict};
 
 /// From the start of the threads to the first record: so that the first is not late.

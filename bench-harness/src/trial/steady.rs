@@ -10,7 +10,7 @@ const POINTS_MIN: usize = 10;
 
 /// How often a metric without a trend may be said to have one. Its intervals are averaged by fives, so that what one of them
 /// hands on to the next counts little.
-const CHANCE_MAX: f64 = 0.005;
+pub(crate) const CHANCE_MAX: f64 = 0.005;
 
 /// Looks at throughput and at the 99th percentile. `is_even`: whether the load stays the same throughout; if it follows times of
 /// its own, so do they.

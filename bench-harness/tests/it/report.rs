@@ -174,26 +174,28 @@ fn a_backlogged_run_prints_no_latency() {
 /// What is at rest says from when on, and what could not be judged says why; both stand in the table and on the page.
 #[test]
 fn the_steady_state_is_told() {
-    let state = |metric, rest, reason: Option<&str>| SteadyState {
+    let state = |metric, rest, p_value: f64, reason: Option<&str>| SteadyState {
         metric,
         rest,
         reason: reason.map(str::to_owned),
         points: 12,
         from_ns: reason.is_none().then_some(1_500_000_000),
         drift_per_minute: reason.is_none().then_some(-0.021),
-        p_value: reason.is_none().then_some(0.4),
+        p_value: reason.is_none().then_some(p_value),
     };
     let mut steady = measured(4_000);
     steady.steady = vec![
-        state(SteadyMetric::Throughput, Rest::Reached, None),
-        state(SteadyMetric::AckP99, Rest::NotJudged, Some("too short")),
+        state(SteadyMetric::Throughput, Rest::Reached, 0.001, None),
+        state(SteadyMetric::AckP99, Rest::NotJudged, 1.0, Some("too short")),
+        state(SteadyMetric::AckP99, Rest::Reached, 0.4, None),
     ];
     let result = result(vec![("buffered", Outcome::Measured(Box::new(steady)))]);
     let text = render(&result);
-    let lines: Vec<&str> = text.lines().skip_while(|line| !line.starts_with("Steady state")).skip(2).take(2).collect();
+    let lines: Vec<&str> = text.lines().skip_while(|line| !line.starts_with("Steady state")).skip(2).take(3).collect();
     let words = |line: &str| line.split_whitespace().map(str::to_owned).collect::<Vec<_>>().join(" ");
-    assert_eq!(words(lines[0]), "buffered throughput reached 1.50 s -2.1 % 0.400 12", "{text}");
+    assert_eq!(words(lines[0]), "buffered throughput reached 1.50 s -2.1 % 0.001 12", "{text}");
     assert_eq!(words(lines[1]), "p99 to ack not judged – – – 12 too short", "{text}");
+    assert_eq!(words(lines[2]), "p99 to ack reached 1.50 s ~ 0.400 12", "{text}");
     let page = logdyno::report::render_html(&[result]).unwrap();
     assert!(page.contains("<td>-2.1 %</td>") && page.contains("<td>too short</td>"));
 }
