@@ -25,12 +25,12 @@ from confluent_kafka.admin import AdminClient, NewTopic
 from . import targets
 from .growth import growth
 
-PARTITIONS, GROUPS, RECORD_BYTES = 6, 4, 1024
+PARTITIONS, GROUPS, MEMBERS, RECORD_BYTES = 6, 4, 8, 1024
 SAMPLE_SECONDS, IDLE_SECONDS = 10, 30
 IDLE_PERCENT_MAX, IDLE_MB_MAX = 1.0, 50.0
 TICKS = os.sysconf("SC_CLK_TCK")
 # What may be added over the whole series: pools that still fill, and what one topic or connection more holds at a moment.
-ALLOWED = {"rss_mb": 8.0, "anonymous_mb": 8.0, "descriptors": 24, "threads": 2}
+ALLOWED = {"rss_mb": 4.0, "anonymous_mb": 4.0, "descriptors": 20, "threads": 2}
 CONFIG = """log.segment.bytes=8388608
 log.retention.bytes=33554432
 log.retention.check.interval.ms=2000
@@ -119,11 +119,12 @@ class Load:
         self._count("produced")
 
     def _members(self):
-        """Up to three members of each of a few groups; every few seconds one joins or leaves. The first group's first member stays."""
-        living, polling = [(0, self._join(0))], threading.Thread(target=lambda: self._poll(living))
+        """Eight members of a few groups; every few seconds one leaves or another one joins. The first group's only member stays."""
+        living = [(group, self._join(group)) for group in (0, *(1 + index % (GROUPS - 1) for index in range(MEMBERS - 1)))]
+        polling = threading.Thread(target=lambda: self._poll(living))
         polling.start()
         while not self.stopping.wait(self.chance.uniform(2, 5)):
-            if len(living) > 1 and (len(living) >= 3 * GROUPS or self.chance.random() < 0.5):
+            if len(living) >= MEMBERS:
                 self._leave(living.pop(self.chance.randrange(1, len(living))))
             else:
                 group = self.chance.randrange(1, GROUPS)

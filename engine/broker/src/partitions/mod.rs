@@ -4,6 +4,7 @@ mod recovered;
 mod settings;
 mod upkeep;
 
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -192,8 +193,11 @@ impl Partitions {
             if !belongs(&partition, hosted.topic) {
                 hosted.replica.go_offline();
                 let mut topics = self.topics.write().unwrap_or_else(PoisonError::into_inner);
-                if let Some(partitions) = topics.get_mut(&partition.topic) {
-                    partitions.remove(&partition.partition);
+                if let Entry::Occupied(mut partitions) = topics.entry(Arc::clone(&partition.topic)) {
+                    partitions.get_mut().remove(&partition.partition);
+                    if partitions.get().is_empty() {
+                        partitions.remove();
+                    }
                 }
                 drop(topics);
                 self.delete_log(&partition);

@@ -1,9 +1,11 @@
 //! Groups do not hold each other up. What is asserted is the order of things: one group is still stalled when the other has done its work.
 
+use std::time::Duration;
+
 use logdyno_broker::Broker;
-use logdyno_wire::Channel;
 use logdyno_wire::messages::create_topics_request::{CreatableReplicaAssignment, CreatableTopic};
 use logdyno_wire::messages::{BrokerId, CreateTopicsRequest};
+use logdyno_wire::{Channel, ChannelConfig};
 use tempfile::TempDir;
 
 use crate::cluster::{Fetch, batch, channel, create, name, produce, run, single, start, values};
@@ -43,7 +45,10 @@ async fn work_all_day(broker: &Broker, group: &str) {
 fn a_rebalance_without_end_holds_up_no_other_group() {
     let single = single(&format!("{QUICK}offsets.topic.num.partitions=1\n"));
     run(async {
-        let (dawdler, newcomer) = (ready(&single.broker).await, channel(&single.broker).await);
+        let patient = ChannelConfig { request_timeout: Duration::from_secs(600), ..ChannelConfig::default() };
+        let address = single.broker.address().to_string();
+        let newcomer = Channel::connect(&address, "newcomer", patient).await.expect("a connection");
+        let dawdler = ready(&single.broker).await;
         assert_eq!(create(&dawdler, "t", 1, 1).await, 0);
         let patient = |member: &str| {
             joining("a", member, None).with_session_timeout_ms(600_000).with_rebalance_timeout_ms(600_000)
@@ -106,6 +111,9 @@ fn a_stalled_partition_of_one_group_holds_up_no_other_group() {
             }
         }
         drop(two);
+        // The client does not give up either.
+        let patient = ChannelConfig { request_timeout: Duration::from_secs(600), ..ChannelConfig::default() };
+        let stalled = Channel::connect(&one.address().to_string(), "stalled", patient).await.expect("a connection");
         let parked = tokio::spawn(async move { commit(&stalled, "a", "", -1, "t", 1).await });
         work_all_day(&one, "b").await;
         assert!(!parked.is_finished(), "group a is stalled all the while");
