@@ -225,6 +225,26 @@ async fn a_second_process_waits_for_the_session_of_the_first() {
     scene.controller.stop().await;
 }
 
+/// Broker and controller were one process and died together: the next controller knows of no silence, and gives who was in service a whole
+/// session. Apache Kafka 4.1, killed and started again, answers its own broker with DUPLICATE_BROKER_REGISTRATION for just as long.
+#[tokio::test]
+async fn a_restarted_controller_gives_the_dead_process_a_whole_session() {
+    let scene = Scene::new().await;
+    let (_, first) = scene.broker(0).await;
+    scene.clock.advance(SESSION - Duration::from_millis(1));
+    scene.controller.stop().await;
+    let clock = Arc::clone(&scene.clock) as Arc<dyn Clock>;
+    let next =
+        Controller::start(config("127.0.0.1:0"), Arc::clone(&scene.log) as _, clock).await.expect("a controller");
+    let controllers = vec![next.address().to_string()];
+    let client = Client::new(ClientConfig { controllers, ..ClientConfig::default() });
+    scene.clock.advance(SESSION - Duration::from_millis(1));
+    assert_eq!(refused(client.register(&registration(0, 2), Duration::ZERO).await), 101);
+    scene.clock.advance(Duration::from_millis(1));
+    assert!(client.register(&registration(0, 2), LONG).await.expect("the session is over") > first);
+    next.stop().await;
+}
+
 #[tokio::test]
 async fn metadata_survive_the_controller_and_clients_find_the_next_one() {
     let scene = Scene::new().await;
