@@ -9,6 +9,8 @@ mod deletion;
 mod directory;
 mod dump;
 mod epochs;
+mod faults;
+mod full_disk;
 mod indexes;
 mod lookups;
 mod model;
