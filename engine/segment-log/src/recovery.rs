@@ -253,9 +253,9 @@ impl Loader<'_> {
                     Ok(()) if next.is_some_and(|next| batch.header().next_offset() > next) => {
                         Some("its offsets reach into the next segment".to_owned())
                     }
-                    Ok(()) if self.epochs_known.contradict(batch.header().leader_epoch, batch.header().base_offset) => {
+                    Ok(()) if self.has_another_epoch(batch.header()) => {
                         let (epoch, base) = (batch.header().leader_epoch, batch.header().base_offset);
-                        Some(format!("{} has another epoch than {epoch} for offset {base}", names::EPOCH_CHECKPOINT))
+                        Some(format!("offset {base} is not of epoch {epoch}, says {}", self.epochs_told_by()))
                     }
                     Ok(()) if self.strays(&contents, batch.header(), &mut walk)? => {
                         Some(format!("offset {} leaves out some which come next", batch.header().base_offset))
@@ -277,6 +277,19 @@ impl Loader<'_> {
         }
         self.report.bytes_read += contents.size;
         self.judge(&name, &*reader, contents, next, stopped)
+    }
+
+    /// The epoch, which no checksum covers, was written down before any of its batches. Where no checkpoint is left, the batches say what
+    /// it was, and they never fall: else the next start would not believe what this one writes down.
+    fn has_another_epoch(&self, header: &BatchHeader) -> bool {
+        if self.epochs_known.entries().is_empty() {
+            return self.epochs.latest().is_some_and(|latest| header.leader_epoch < latest);
+        }
+        self.epochs_known.contradict(header.leader_epoch, header.base_offset)
+    }
+
+    fn epochs_told_by(&self) -> &'static str {
+        if self.epochs_known.entries().is_empty() { "the batch before it" } else { names::EPOCH_CHECKPOINT }
     }
 
     /// A batch whose offset, which no checksum covers, is too great: the one behind it goes on before it. A gap alone is what compaction

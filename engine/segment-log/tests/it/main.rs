@@ -11,6 +11,7 @@ mod dump;
 mod epochs;
 mod faults;
 mod full_disk;
+mod fuzzed;
 mod indexes;
 mod lookups;
 mod model;

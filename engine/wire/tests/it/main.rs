@@ -3,4 +3,5 @@
 mod channel;
 mod fetch_response;
 mod frame;
+mod fuzzed;
 mod shape;
