@@ -80,9 +80,10 @@ fn judge(metric: SteadyMetric, series: &Series, interval_ns: u64, is_even: bool)
     }
     let points: Vec<(f64, f64)> = at_ns.iter().map(|ns| ns / 60e9).zip(means.iter().copied()).collect();
     let cut = mser(&means);
+    // What is left may be too short to show a trend that the whole shows.
     let (whole, rest) = (Trend::of(&points), Trend::of(&points[cut.cut..]));
     let (found, trend) = match () {
-        () if cut.is_at_limit && whole.matters(metric) => (Rest::Never, whole),
+        () if (cut.is_at_limit || means.len() - cut.cut < POINTS_MIN) && whole.matters(metric) => (Rest::Never, whole),
         () if rest.matters(metric) => (Rest::Drifting, rest),
         () => (Rest::Reached, rest),
     };
