@@ -1,7 +1,7 @@
 //! A broker's configuration: Kafka's `server.properties`, under Kafka's names and with its defaults.
 //!
 //! What is accepted is obeyed, or told that it is not: settings of Kafka's features that are not here are passed over in a
-//! `server.properties`, unless that would break a promise ([`absent`]). What nobody knows is refused.
+//! `server.properties`, unless that would break a promise (`absent`). What nobody knows is refused.
 
 mod absent;
 mod coarser;
