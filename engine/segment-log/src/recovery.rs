@@ -258,7 +258,7 @@ impl Loader<'_> {
                         Some(format!("offset {base} is not of epoch {epoch}, says {}", self.epochs_told_by()))
                     }
                     Ok(()) if self.strays(&contents, batch.header(), &mut walk)? => {
-                        Some(format!("offset {} leaves out some which come next", batch.header().base_offset))
+                        Some(format!("offset {} is not where it belongs", batch.header().base_offset))
                     }
                     Ok(()) => {
                         self.note_epoch(batch.header());
@@ -298,12 +298,16 @@ impl Loader<'_> {
         if header.base_offset == before.next {
             return Ok(false);
         }
+        if i32::try_from(header.last_offset() - before.base).is_err() {
+            // No segment reaches so far.
+            return Ok(true);
+        }
         match behind.peek() {
             Some(Err(WalkError::Storage(source))) => Err(self.storage_error(source)),
             Some(Ok(next)) => Ok(next.verify_crc().is_ok()
                 && next.header().base_offset >= before.next
                 && next.header().base_offset < header.next_offset()),
-            Some(Err(_)) | None => Ok(i32::try_from(header.last_offset() - before.base).is_err()),
+            Some(Err(_)) | None => Ok(false),
         }
     }
 
