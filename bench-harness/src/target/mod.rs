@@ -122,7 +122,7 @@ pub trait Running: Send + Sync {
 /// Which stages of the path a target stamps. A stage that is not stamped is not shown, and its time is the next one's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Path {
-    /// What the producer does with a batch: its closing, the codec, the request, its bytes. If not, [`ProducedBatch`] tells
+    /// What the producer does with a batch: its closing, the codec, the request, its bytes. If not, [`ProducedBatch`](logdyno_engine::record::ProducedBatch) tells
     /// only which records were acknowledged together, when the first of them was accepted, and when the answer had come.
     pub batching: bool,
     /// `Stage::Appended`.
