@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::BytesMut;
-use logdyno_broker::{Broker, BrokerConfig};
+use logdyno_broker::{Broker, BrokerConfig, BrokerFigures};
 use logdyno_record::{NoProbe, SystemClock};
 use logdyno_wire::kafka_protocol::protocol::{Decodable, Encodable, Request};
 use logdyno_wire::messages::{ApiKey, MetadataRequest, RequestHeader, ResponseHeader};
@@ -43,7 +43,12 @@ impl Single {
 
     /// Waits until as many connections are open.
     pub(crate) fn until_connections_are(&self, count: usize) {
-        while self.broker.figures().connections != count {
+        self.until(|figures| figures.connections == count);
+    }
+
+    /// Waits until the broker is as it should be: what an answer held is given back a moment after it has been heard.
+    pub(crate) fn until(&self, is_so: impl Fn(&BrokerFigures) -> bool) {
+        while !is_so(&self.broker.figures()) {
             std::thread::sleep(Duration::from_millis(10));
         }
     }

@@ -80,7 +80,7 @@ fn slow_readers_of_large_fetches_cost_bounded_memory() {
         assert_added(&format!("{backend}: 40 slow readers of 50 MiB"), before, 100 * MIB + 40 * MIB);
         drop(slow);
         single.until_connections_are(1);
-        assert_eq!(single.broker.figures().fetch_bytes_in_flight, 0);
+        single.until(|figures| figures.fetch_bytes_in_flight == 0);
     }
 }
 
@@ -159,7 +159,7 @@ fn unfinished_requests_cost_no_more_than_the_limit() {
     drop(peers);
     single.until_connections_are(1);
     assert!(serves(&mut bystander));
-    assert_eq!(single.broker.figures().request_bytes_in_flight, 0);
+    single.until(|figures| figures.request_bytes_in_flight == 0);
 }
 
 /// Sends zeros until there are as many, or until nothing more is taken.
