@@ -69,7 +69,7 @@ impl Default for FetchedPartition {
             high_watermark: -1,
             last_stable_offset: -1,
             log_start_offset: -1,
-            aborted_transactions: None,
+            aborted_transactions: Some(Vec::new()),
             preferred_read_replica: -1,
             diverging_epoch: None,
             current_leader: None,

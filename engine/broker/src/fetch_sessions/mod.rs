@@ -115,7 +115,7 @@ impl FetchSessions {
             Kind::New { by_id, privileged } => {
                 let mut session = Session::new(by_id, privileged, now);
                 session.want(&context.topics);
-                if session.len() > 0 && self.make_room(&session, now) {
+                if self.make_room(&session, now) {
                     session.tell_all(&answer);
                     let mut ids = std::iter::repeat_with(|| draw().checked_abs().unwrap_or(1).max(1));
                     let free = ids.find(|id| !self.sessions.contains_key(id));

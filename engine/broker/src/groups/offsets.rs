@@ -31,6 +31,10 @@ impl Shard {
         by: Committer<'_>,
         commits: Vec<(String, i32, Committed)>,
     ) -> Result<(), GroupError> {
+        // Who names no generation manages itself; its group is made by its first commit.
+        if by.generation >= 0 && self.with_known(group, |_, _| ()).is_none() {
+            return Err(GroupError::GroupNotFound);
+        }
         let begun = self.with(group, |cell, state| {
             state.group.may_commit(by.member, by.instance, by.generation, self.now().0)?;
             let encode = |(topic, partition, committed): &(String, i32, Committed)| {

@@ -162,7 +162,10 @@ impl Shard {
     /// All groups: name and what they are.
     pub(crate) fn list(&self) -> Vec<(String, Description)> {
         let cells: Vec<_> = self.groups().values().cloned().collect();
-        let listed = cells.iter().map(|cell| (cell.name.clone(), cell.state().group.describe()));
+        let listed = cells.iter().filter_map(|cell| {
+            let state = cell.state();
+            (!state.is_nothing()).then(|| (cell.name.clone(), state.group.describe()))
+        });
         listed.collect()
     }
 
@@ -245,13 +248,13 @@ impl Shard {
         self.writer.write(facts, Box::new(stored));
     }
 
-    /// Works on a group that exists.
+    /// Works on a group that exists. One that was made for somebody who was refused, and of which nothing is left, does not.
     pub(super) fn with_known<R>(&self, group: &str, work: impl FnOnce(&Arc<Cell>, &mut GroupState) -> R) -> Option<R> {
         loop {
             let cell = self.groups().get(group).cloned()?;
             let mut state = cell.state();
             if !state.is_gone {
-                return Some(work(&cell, &mut state));
+                return (!state.is_nothing()).then(|| work(&cell, &mut state));
             }
         }
     }

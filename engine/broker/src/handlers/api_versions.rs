@@ -15,8 +15,18 @@ pub(super) fn answer(request: &Request) -> Result<Answer, Unanswerable> {
         let refused = versions().with_error_code(code(ErrorCode::UnsupportedVersion));
         return Ok(Answer::Frame(response::encode(ApiKey::ApiVersions, 0, request.correlation_id, &refused)?));
     }
-    request.decode::<ApiVersionsRequest>()?;
+    let asked: ApiVersionsRequest = request.decode()?;
+    if request.version >= 3 && !(is_word(&asked.client_software_name) && is_word(&asked.client_software_version)) {
+        return encode(request, &ApiVersionsResponse::default().with_error_code(code(ErrorCode::InvalidRequest)));
+    }
     encode(request, &versions())
+}
+
+/// Letters and digits, with dots and dashes within (KIP-511): it becomes part of metrics' names.
+fn is_word(text: &str) -> bool {
+    let within = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'.';
+    let ends = [text.bytes().next(), text.bytes().next_back()];
+    text.bytes().all(within) && ends.iter().all(|end| end.is_some_and(|byte| byte.is_ascii_alphanumeric()))
 }
 
 fn versions() -> ApiVersionsResponse {

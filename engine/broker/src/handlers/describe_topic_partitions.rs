@@ -88,7 +88,8 @@ impl Page<'_> {
                         Ok(()) => ErrorCode::UnknownTopicOrPartition,
                         Err(_) => ErrorCode::InvalidTopicException,
                     };
-                    response.topics.push(failed(&wire_name(name), error));
+                    let failed = failed(&wire_name(name), error);
+                    response.topics.push(failed.with_topic_authorized_operations(TOPIC_OPERATIONS));
                 }
                 None => {}
             }

@@ -11,6 +11,9 @@ use logdyno_wire::request::Request;
 use super::{Answer, Desk, Unanswerable, code, encode};
 use crate::groups::Committer;
 
+/// From this version on, a group that does not exist is an error of its own.
+const UNKNOWN_GROUP: i16 = 9;
+
 pub(super) async fn answer(desk: &Desk, request: &Request) -> Result<Answer, Unanswerable> {
     let asked: OffsetCommitRequest = request.decode()?;
     let image = desk.image();
@@ -36,7 +39,12 @@ pub(super) async fn answer(desk: &Desk, request: &Request) -> Result<Answer, Una
         Ok(shard) => shard.commit(&asked.group_id, by, commits).await,
         Err(error) => Err(error),
     };
-    let of_all = done.map_or_else(GroupError::code, |()| 0);
+    let of_all = match done {
+        Ok(()) => 0,
+        // Older versions have no word for a group that does not exist.
+        Err(GroupError::GroupNotFound) if request.version < UNKNOWN_GROUP => GroupError::IllegalGeneration.code(),
+        Err(error) => error.code(),
+    };
     let mut refusals = refusals.into_iter();
     let topics = asked.topics.iter().map(|topic| {
         let partitions = topic.partitions.iter().map(|partition| {

@@ -216,7 +216,8 @@ fn what_is_committed_outlives_the_broker() {
         assert_eq!(committed(&channel, "alone", "t").await, (-1, -1, String::new()));
         assert_eq!(commit(&channel, "alone", "", -1, "t", 42).await, 0);
         assert_eq!(commit(&channel, "alone", "", -1, "missing", 42).await, 3);
-        assert_eq!(commit(&channel, "alone", "stranger", 3, "t", 43).await, 22);
+        assert_eq!(commit(&channel, "alone", "stranger", 3, "t", 43).await, 25, "no such member");
+        assert_eq!(commit(&channel, "nobodys", "stranger", 3, "t", 43).await, 69, "no such group");
         let joined = join(&channel, "g").await;
         assert_eq!(commit(&channel, "g", &joined.member_id, 1, "t", 7).await, 27, "it rebalances");
         assert_eq!(sync(&channel, "g", &joined, &[(&joined.member_id, "part")]).await.error_code, 0);

@@ -230,9 +230,6 @@ impl Group {
         if generation < 0 && id.is_empty() && instance.is_none() {
             return Err(GroupError::UnknownMember);
         }
-        if self.members.is_empty() && generation >= 0 {
-            return Err(GroupError::IllegalGeneration);
-        }
         self.current_member(id, instance, generation)?.is_alive(now);
         match self.state {
             State::CompletingRebalance => Err(GroupError::RebalanceInProgress),

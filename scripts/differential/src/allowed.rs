@@ -1,0 +1,67 @@
+//! Differences that have a reason. Each is counted where it is met; what is not here is a finding.
+
+use logdyno_wire::messages::ApiKey;
+
+/// Where two answers differ.
+pub struct Difference<'a> {
+    pub api: ApiKey,
+    /// Names of the fields down to it, `[]` for any entry of a list.
+    pub path: &'a str,
+    pub kafka: &'a str,
+    pub ours: &'a str,
+}
+
+/// One kind of difference, and why it may be.
+pub struct Rule {
+    pub reason: &'static str,
+    applies: fn(&Difference) -> bool,
+}
+
+pub const RULES: &[Rule] = &[
+    Rule {
+        reason: "ApiVersions names other APIs and features: transactions, KIP-848, share groups, quotas and the like are not here",
+        applies: |at| at.api == ApiKey::ApiVersions && !at.path.ends_with("error_code"),
+    },
+    Rule {
+        reason: "the path and the size of the disk that the data directory is on",
+        applies: |at| {
+            at.api == ApiKey::DescribeLogDirs && [".log_dir", "_bytes"].iter().any(|end| at.path.ends_with(end))
+        },
+    },
+    Rule {
+        reason: "an error is explained in other words, also where Kafka has none",
+        applies: |at| at.path.ends_with("error_message"),
+    },
+    Rule {
+        reason: "a setting that nothing obeys is read-only here, and can be set to its default only",
+        applies: |at| at.api == ApiKey::DescribeConfigs && at.path.ends_with("read_only") && at.ours == "true",
+    },
+    Rule {
+        reason: "logdyno.ack.level is our own setting",
+        applies: |at| at.api == ApiKey::DescribeConfigs && at.ours == "\"logdyno.ack.level\"",
+    },
+    Rule {
+        reason: "Kafka 4.1 keeps min.insync.replicas as a default of the whole cluster (eligible leader replicas, KIP-966)",
+        applies: |at| {
+            at.api == ApiKey::DescribeConfigs
+                && (at.path.ends_with("config_source") && at.kafka == "3"
+                    || at.kafka.contains("(\"source\", Leaf(\"3\"))"))
+        },
+    },
+    Rule {
+        reason: "no aborted transactions: an empty list and none are the same to a client, and Kafka sends now one, now the other",
+        applies: |at| {
+            at.path.ends_with("aborted_transactions")
+                && [at.kafka, at.ours].iter().all(|list| *list == "None" || *list == "List([])")
+        },
+    },
+    Rule {
+        reason: "settings are documented in other words",
+        applies: |at| at.api == ApiKey::DescribeConfigs && at.path.ends_with("documentation"),
+    },
+];
+
+/// The rule that this difference falls under.
+pub fn rule(at: &Difference) -> Option<usize> {
+    RULES.iter().position(|rule| (rule.applies)(at))
+}
