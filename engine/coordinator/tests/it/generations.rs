@@ -100,7 +100,7 @@ fn an_old_generation_is_fenced() {
     }
     let mut empty = Group::new(LIMITS, 0);
     assert_eq!(empty.may_commit("", None, -1, now), Ok(()), "a consumer that manages itself");
-    assert_eq!(empty.may_commit("a", None, 3, now), Err(GroupError::IllegalGeneration));
+    assert_eq!(empty.may_commit("a", None, 3, now), Err(GroupError::UnknownMember));
 }
 
 /// Row 130.
