@@ -1,7 +1,7 @@
 //! LogDyno's storage against the device (fio) and against other logs, as ratios of one run.
 //!
-//! Each round measures every cell once, in a shuffled order, each in a process of its own, on memory that was touched
-//! just before; a row divides two cells of the same round. `storage-peers table` prints the rows in Markdown.
+//! Each round measures every cell once, in a shuffled order, each in a process of its own, on memory that the host
+//! backs; a row divides two cells of the same round. `storage-peers table` prints the rows in Markdown.
 
 mod cells;
 mod machine;
@@ -49,11 +49,6 @@ enum Command {
         #[arg(long, default_value_t = 3)]
         rounds: u32,
     },
-    /// Touches and frees this many MiB of memory.
-    Warm {
-        /// How many.
-        mib: usize,
-    },
 }
 
 fn main() -> Result<()> {
@@ -66,9 +61,5 @@ fn main() -> Result<()> {
             Ok(())
         }
         Command::Paced { rounds } => paced::run(&arguments.dir, rounds),
-        Command::Warm { mib } => {
-            machine::touch(mib);
-            Ok(())
-        }
     }
 }

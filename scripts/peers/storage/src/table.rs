@@ -7,10 +7,8 @@ use std::process::Command;
 use anyhow::{Context, Result, bail};
 
 use crate::cells::Figures;
+use crate::machine::{Held, warm};
 use crate::rows::{Figure, ROWS, Row};
-
-/// As much as the largest cell writes, twice.
-const WARM_MIB: usize = 3072;
 
 /// One round: what each cell measured.
 type Round = BTreeMap<&'static str, Figures>;
@@ -25,6 +23,7 @@ pub fn run(dir: &Path, rounds: u32, numbers: &[u32], seed: u64) -> Result<()> {
     let mut measured: Vec<Round> = Vec::new();
     let mut order: Vec<&'static str> = cells.into_iter().collect();
     let mut random = seed;
+    let _held = Held::most()?;
     for round in 1..=rounds {
         shuffle(&mut order, &mut random);
         eprintln!("round {round} of {rounds}: {} cells", order.len());
@@ -44,7 +43,7 @@ pub fn run(dir: &Path, rounds: u32, numbers: &[u32], seed: u64) -> Result<()> {
 fn measure(cell: &str, dir: &Path) -> Result<Figures> {
     let program = std::env::current_exe()?;
     let dir = dir.to_str().context("the directory's name is not text")?;
-    Command::new(&program).args(["warm", &WARM_MIB.to_string()]).status()?;
+    warm()?;
     let output = Command::new(&program).args(["--dir", dir, "cell", cell]).output()?;
     if !output.status.success() {
         bail!("{}", String::from_utf8_lossy(&output.stderr).trim());
