@@ -3,9 +3,10 @@
 use std::path::Path;
 use std::process::Command;
 
+use logdyno::limits::Share;
 use logdyno::measure::{Interval, OverTime};
 use logdyno::report::render_html;
-use logdyno::result::{Outcome, RunResult, Verdict, VerdictKind};
+use logdyno::result::{LimitUse, Outcome, RunResult, Verdict, VerdictKind};
 use tempfile::TempDir;
 
 use crate::report::{measured, result};
@@ -21,6 +22,13 @@ fn two_backends() -> RunResult {
     };
     let mut measured = measured(4_000);
     measured.over_time = Some(OverTime { interval_ns: 500_000_000, intervals: (0..3).map(interval).collect() });
+    let share = |limit: &str, share| Share { limit: limit.to_owned(), share };
+    measured.limits = Some(LimitUse {
+        measured: "2026-01-02T03:04:05Z".to_owned(),
+        objections: Vec::new(),
+        binding: Some("the 2 processors".to_owned()),
+        shares: vec![share("the 2 processors", 0.37), share("CRC-32C of one thread", 0.003)],
+    });
     let refused = Outcome::Refused { reason: "io_uring is <off> & gone".to_owned() };
     result(vec![
         ("buffered", Outcome::Measured(Box::new(measured.clone()))),
@@ -66,6 +74,77 @@ fn every_plot_shows_the_values_of_the_result() {
     assert!(slowest.contains(r#"data-step="batch"><title>batch: 69 % (the batch filled or lingered)"#), "{slowest}");
 }
 
+/// The table behind a plot: its rows' cells, without markup.
+fn rows(figure: &str) -> Vec<Vec<String>> {
+    let text = |cell: &str| cell.split('<').next().unwrap_or_default().split('>').nth(1).unwrap_or_default().to_owned();
+    let cells = |row: &str| {
+        let row = row.replace("<th", "<td");
+        row.split("<td").skip(1).map(text).collect()
+    };
+    figure.split("<tbody>").nth(1).expect("a table").split("<tr>").skip(1).map(cells).collect()
+}
+
+/// Who does not see a plot reads the same values in its table.
+#[test]
+fn every_plot_has_its_values_in_a_table() {
+    let result = two_backends();
+    let page = render_html(std::slice::from_ref(&result)).unwrap();
+    let figures: Vec<&str> = page.split("<figure>").skip(1).collect();
+    assert_eq!(figures.len(), 8);
+    for figure in figures {
+        let figure = figure.split("</figure>").next().unwrap();
+        assert!(figure.contains(r#"role="img" aria-label=""#) && !rows(figure).is_empty(), "{figure}");
+    }
+    let told = |title| rows(plot(&page, title));
+    assert_eq!(told("Latency to the acknowledgement")[0], ["buffered", "1.00 ms", "5.00 ms", "5.00 ms", "–"]);
+    assert_eq!(told("Throughput over time")[1], ["0.75", "2,002", "2,002"]);
+    assert_eq!(told("Where the time went: to the acknowledgement")[0][2], "90 %");
+}
+
+/// The binding limit is named with the share that was used, and why batches were closed with their number.
+#[test]
+fn limits_and_batches_are_those_of_the_result() {
+    let mut result = two_backends();
+    let page = render_html(std::slice::from_ref(&result)).unwrap();
+    let roofline = plot(&page, "Part of the binding limit");
+    assert_eq!(attributes(roofline, "data-share"), ["0.37", "0.37"]);
+    assert_eq!(attributes(roofline, "data-limit"), ["the 2 processors", "the 2 processors"]);
+    assert_eq!(rows(roofline)[1], ["buffered", "CRC-32C of one thread", "0.3 %"]);
+    let batches = plot(&page, "Batches: why they were closed, and how full");
+    assert_eq!(attributes(batches, "data-reason"), ["linger", "linger"]);
+    assert_eq!(attributes(batches, "data-count"), ["4000", "4000"]);
+    assert_eq!(attributes(batches, "data-fill")[0], (90_000.0 / 4_000.0 / 16_384.0).to_string());
+    assert!(!page.contains("logdyno limits"), "they are known");
+
+    for trial in &mut result.trials {
+        if let Outcome::Measured(measured) = &mut trial.outcome {
+            (measured.limits, measured.batches.work) = (None, None);
+        }
+    }
+    let page = render_html(&[result]).unwrap();
+    assert!(page.contains("<code>logdyno limits</code> measures them") && !page.contains("data-limit"), "no limits");
+    assert!(!page.contains("data-reason"), "a target that hides its batches");
+}
+
+/// Each class says what it withstands, and what was lost of what was acknowledged.
+#[test]
+fn a_class_says_what_it_promises_and_what_was_lost() {
+    let mut result = two_backends();
+    if let Outcome::Measured(measured) = &mut result.trials[1].outcome {
+        measured.durability.level = "durable".to_owned();
+        measured.records.delivered -= 3;
+    }
+    let page = render_html(&[result]).unwrap();
+    let class = |promise: &str| {
+        let after = page.split(&format!("<h3>An ack promises: {promise}</h3>")).nth(1).expect("the class");
+        after.split("</p>").next().unwrap()
+    };
+    assert!(class("durable on 3 replicas").contains("survives a loss of power"), "{}", class("durable on 3 replicas"));
+    assert!(class("durable on 3 replicas").contains(": mmap 3 of 4,000 acknowledged."));
+    assert!(class("written on 3 replicas").contains("a killed process, not a loss of power"));
+    assert!(class("written on 3 replicas").contains(": buffered 0 of 4,000 acknowledged."));
+}
+
 /// Text of a user or of the kernel is text, and a backlogged trial has no latency here either.
 #[test]
 fn nothing_foreign_becomes_markup_and_nothing_void_a_plot() {
@@ -87,6 +166,9 @@ fn nothing_foreign_becomes_markup_and_nothing_void_a_plot() {
 const LOOK: &str = r#"<script>
 const drawn = [...document.querySelectorAll("svg")].filter(svg => svg.getBBox().width > 100 && svg.getBBox().height > 20);
 document.documentElement.dataset.drawn = drawn.length;
+const reached = [...document.querySelectorAll("a[href],summary,input,[tabindex]")];
+const named = node => node.hasAttribute("role") ? node.getAttribute("aria-label") : node.textContent.trim();
+document.documentElement.dataset.nameless = reached.filter(node => !named(node) || node.tabIndex > 0).length;
 document.documentElement.dataset.wide = document.documentElement.scrollWidth - document.documentElement.clientWidth;
 document.documentElement.dataset.loaded = performance.getEntriesByType("resource").length;
 </script>"#;
@@ -104,7 +186,8 @@ fn a_browser_draws_every_plot_at_any_width_and_complains_of_nothing() {
     for width in [400, 1280] {
         let (dom, log) = browse(dir.path(), width);
         assert!(!log.contains("CONSOLE"), "{log}");
-        assert_eq!(attributes(&dom, "data-drawn"), ["6"], "{log}");
+        assert_eq!(attributes(&dom, "data-drawn"), ["8"], "{log}");
+        assert_eq!(attributes(&dom, "data-nameless"), ["0"], "something that can be reached has no name");
         assert_eq!(attributes(&dom, "data-wide"), ["0"], "scrolls sideways at {width}");
         assert_eq!(attributes(&dom, "data-loaded"), ["0"], "something was fetched");
     }

@@ -3,16 +3,14 @@
 
 use super::super::format::{duration, percent, whole};
 use super::super::steps::{band_name, shares_of, shares_of_band};
-use super::axis::WIDTH;
-use super::{Plot, escaped};
+use super::Plot;
+use super::grid::Grid;
+use super::stack::{self, Bar, Part};
 use crate::measure::Step;
 use crate::result::{Measured, PathResult};
 
-const BAR: f64 = 22.0;
-const ROW: f64 = 46.0;
-
-/// A bar: its name, and its steps with their shares of its whole.
-struct Bar {
+/// What a bar shows: its name, and steps with their shares of the whole.
+struct Stack {
     name: String,
     /// Also in nanoseconds, for a mean.
     parts: Vec<(Step, f64, Option<f64>)>,
@@ -23,27 +21,24 @@ pub(super) fn plot(
     title: &'static str,
     of: impl Fn(&Measured) -> &PathResult,
 ) -> Option<Plot> {
-    let bars: Vec<Bar> = trials.iter().flat_map(|(label, measured)| bars(label, of(measured))).collect();
-    if bars.is_empty() {
+    let stacks: Vec<Stack> = trials.iter().flat_map(|(label, measured)| stacks(label, of(measured))).collect();
+    if stacks.is_empty() {
         return None;
     }
-    let height = ROW * bars.len() as f64;
-    let mut svg = format!(r#"<svg viewBox="0 0 {WIDTH} {height}" role="img" aria-label="{}">"#, escaped(title));
-    for (index, bar) in bars.iter().enumerate() {
-        draw(&mut svg, bar, ROW * index as f64);
-    }
-    svg.push_str("</svg>");
-    let is_shown = |step: &Step| bars.iter().any(|bar| bar.parts.iter().any(|(s, share, _)| s == step && *share > 0.0));
-    let legend = Step::ALL.into_iter().filter(is_shown);
+    let is_shown =
+        |step: &Step| stacks.iter().any(|stack| stack.parts.iter().any(|(s, share, _)| s == step && *share > 0.0));
+    let shown: Vec<Step> = Step::ALL.into_iter().filter(is_shown).collect();
+    let bars: Vec<Bar> = stacks.iter().map(bar).collect();
     Some(Plot {
         title,
         caption: "Each record's steps add up to its latency, so their means add up to the mean. Below: all records by how slow they were, as far as batches support it.",
-        legend: legend.map(|step| (colour(step), format!("{}: {}", step.name(), step.meaning()))).collect(),
-        svg,
+        legend: shown.iter().map(|step| (colour(*step), format!("{}: {}", step.name(), step.meaning()))).collect(),
+        svg: stack::draw(title, &bars),
+        values: values(&stacks, &shown),
     })
 }
 
-fn bars(label: &str, path: &PathResult) -> Vec<Bar> {
+fn stacks(label: &str, path: &PathResult) -> Vec<Stack> {
     if path.total.count() == 0 {
         return Vec::new();
     }
@@ -51,52 +46,49 @@ fn bars(label: &str, path: &PathResult) -> Vec<Bar> {
     let part = |step: &crate::result::StepResult| {
         (step.step, step.durations.sum_ns() as f64 / sum, Some(step.durations.mean_ns()))
     };
-    let mut bars = vec![Bar {
+    let mut stacks = vec![Stack {
         name: format!("{label}, mean {}", duration(path.total.mean_ns())),
         parts: path.steps.iter().map(part).collect(),
     }];
     let stacked = |name: String, mut shares: Vec<(Step, f64)>| {
         shares.sort_by_key(|(step, _)| *step);
-        Bar { name, parts: shares.into_iter().map(|(step, share)| (step, share, None)).collect() }
+        Stack { name, parts: shares.into_iter().map(|(step, share)| (step, share, None)).collect() }
     };
     for band in &path.bands {
         let (from, to) = (duration(band.min_ns as f64), duration(band.max_ns as f64));
         let name = format!("{label}, {}: {} records of {from} to {to}", band_name(band), whole(band.records));
-        bars.push(stacked(name, shares_of_band(band)));
+        stacks.push(stacked(name, shares_of_band(band)));
     }
     // Results of before there were bands.
     if path.bands.is_empty() && !path.slowest.is_empty() {
-        bars.push(stacked(format!("{label}, the {} slowest", path.slowest.len()), shares_of(&path.slowest)));
+        stacks.push(stacked(format!("{label}, the {} slowest", path.slowest.len()), shares_of(&path.slowest)));
     }
-    bars
+    stacks
 }
 
-fn draw(svg: &mut String, bar: &Bar, top: f64) {
-    svg.push_str(&format!(r#"<text x="0" y="{:.1}">{}</text>"#, top + 13.0, escaped(&bar.name)));
-    let mut left = 0.0;
-    for (step, share, mean_ns) in &bar.parts {
-        let width = share * WIDTH;
-        if width <= 0.0 {
-            continue;
-        }
+fn bar(stack: &Stack) -> Bar {
+    let part = |(step, share, mean_ns): &(Step, f64, Option<f64>)| {
         let mean = mean_ns.map_or(String::new(), |ns| format!(", {} on average", duration(ns)));
         let data = mean_ns.map_or(String::new(), |ns| format!(r#" data-ns="{ns}""#));
-        svg.push_str(&format!(
-            r#"<rect class="step {}" x="{left:.2}" y="{:.1}" width="{width:.2}" height="{BAR}" data-bar="{}" data-step="{}"{data}><title>{}: {}{mean} ({})</title></rect>"#,
-            colour(*step),
-            top + 18.0,
-            escaped(&bar.name),
-            step.name(),
-            step.name(),
-            percent(*share),
-            step.meaning(),
-        ));
-        let label = percent(*share);
-        if width > 40.0 {
-            let middle = left + width / 2.0;
-            svg.push_str(&format!(r#"<text class="mid on" x="{middle:.1}" y="{:.1}">{label}</text>"#, top + 33.5));
+        Part {
+            class: colour(*step),
+            share: *share,
+            data: format!(r#" data-step="{}"{data}"#, step.name()),
+            title: format!("{}: {}{mean} ({})", step.name(), percent(*share), step.meaning()),
         }
-        left += width;
+    };
+    Bar { name: stack.name.clone(), parts: stack.parts.iter().map(part).collect() }
+}
+
+fn values(stacks: &[Stack], shown: &[Step]) -> Grid {
+    let row = |stack: &Stack| {
+        let share =
+            |step: &Step| stack.parts.iter().find(|(known, ..)| known == step).map_or(0.0, |(_, share, _)| *share);
+        std::iter::once(stack.name.clone()).chain(shown.iter().map(|step| percent(share(step)))).collect()
+    };
+    Grid {
+        header: std::iter::once("records").chain(shown.iter().map(|step| step.name())).map(str::to_owned).collect(),
+        rows: stacks.iter().map(row).collect(),
     }
 }
 

@@ -5,14 +5,19 @@
 
 mod attribution;
 mod axis;
+mod batches;
+mod classes;
+mod grid;
 mod over_time;
 mod percentiles;
+mod roofline;
+mod stack;
 
 use askama::Template;
-use comfy_table::Table;
 
+use self::classes::{Class, classes};
+use self::grid::Grid;
 use super::cells::NOTHING;
-use super::figures::{absent, latency, promise, throughput};
 use super::heading::unseen;
 use super::limits::parts;
 use super::rest::rest;
@@ -45,6 +50,8 @@ struct Section {
     verdicts: Vec<Card>,
     classes: Vec<Class>,
     plots: Vec<Plot>,
+    /// Whether some trial says how near to the hardware's limits it came.
+    has_limits: bool,
     tables: Vec<(&'static str, Grid)>,
     slowest: Vec<String>,
     proof: Vec<Proof>,
@@ -61,21 +68,14 @@ struct Card {
     reasons: Vec<String>,
 }
 
-/// Trials whose acknowledgements promise the same: only these are compared.
-struct Class {
-    promise: String,
-    throughput: Grid,
-    latency: Grid,
-    /// Why quantiles are missing.
-    absent: Vec<String>,
-}
-
 /// A plot with what it shows in words.
 pub(super) struct Plot {
     title: &'static str,
     caption: &'static str,
     legend: Vec<(String, String)>,
     svg: String,
+    /// The same as a table, for those who do not see it or want the numbers.
+    values: Grid,
 }
 
 struct Proof {
@@ -83,19 +83,6 @@ struct Proof {
     holds: bool,
     name: String,
     detail: String,
-}
-
-/// A table's cells.
-struct Grid {
-    header: Vec<String>,
-    rows: Vec<Vec<String>>,
-}
-
-impl From<Table> for Grid {
-    fn from(table: Table) -> Grid {
-        let texts = |row: &comfy_table::Row| row.cell_iter().map(comfy_table::Cell::content).collect();
-        Grid { header: table.header().map(texts).unwrap_or_default(), rows: table.row_iter().map(texts).collect() }
-    }
 }
 
 fn title(results: &[RunResult]) -> String {
@@ -114,6 +101,7 @@ fn section(result: &RunResult) -> Section {
         verdicts: result.trials.iter().map(|trial| card(result, trial)).collect(),
         classes: classes(&measured),
         plots: plots(&measured),
+        has_limits: measured.is_empty() || measured.iter().any(|(_, measured)| measured.limits.is_some()),
         tables: if measured.is_empty() { Vec::new() } else { tables(&measured) },
         slowest: slowest_of(&measured),
         proof: proof(&measured),
@@ -165,19 +153,6 @@ fn card(result: &RunResult, trial: &Trial) -> Card {
     Card { label: label(result, trial), tone, word, reasons }
 }
 
-fn classes(trials: &[(String, &Measured)]) -> Vec<Class> {
-    let mut promises: Vec<String> = trials.iter().map(|(_, measured)| promise(&measured.durability)).collect();
-    promises.sort();
-    promises.dedup();
-    let class = |promised: String| {
-        let same = |(_, measured): &&(String, &Measured)| promise(&measured.durability) == promised;
-        let members: Vec<(String, &Measured)> = trials.iter().filter(same).cloned().collect();
-        let (throughput, latency) = (throughput(&members).into(), latency(&members).into());
-        Class { throughput, latency, absent: absent(&members), promise: promised }
-    };
-    promises.into_iter().map(class).collect()
-}
-
 fn plots(trials: &[(String, &Measured)]) -> Vec<Plot> {
     let steady: Vec<(String, &Measured)> = trials.iter().filter(|(_, m)| !m.is_backlogged()).cloned().collect();
     let plots = [
@@ -187,6 +162,8 @@ fn plots(trials: &[(String, &Measured)]) -> Vec<Plot> {
         over_time::latency(&steady),
         attribution::plot(&steady, "Where the time went: to the acknowledgement", |m| &m.to_acknowledgement),
         attribution::plot(&steady, "Where the time went: to the delivery", |m| &m.to_delivery),
+        batches::plot(trials),
+        roofline::plot(trials),
     ];
     plots.into_iter().flatten().collect()
 }

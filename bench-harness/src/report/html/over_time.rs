@@ -1,8 +1,12 @@
 //! Throughput and latency over the measured part.
 
+use std::collections::BTreeMap;
+
+use super::super::cells::NOTHING;
 use super::super::format::{duration, number};
 use super::Plot;
 use super::axis::{Canvas, Scale};
+use super::grid::Grid;
 use super::percentiles::legend;
 use crate::measure::{Interval, OverTime};
 use crate::result::Measured;
@@ -73,5 +77,30 @@ fn draw(lines: &[Line], y: Scale, title: &'static str, caption: &'static str, na
             canvas.mark(index, (*at, *value), &data, &format!("{} at {at:.1} s: {}", line.label, name(*value)));
         }
     }
-    Some(Plot { title, caption, legend: legend(lines.iter().map(|line| &line.label)), svg: canvas.finish() })
+    Some(Plot {
+        title,
+        caption,
+        legend: legend(lines.iter().map(|line| &line.label)),
+        svg: canvas.finish(),
+        values: table(lines, name),
+    })
+}
+
+/// A row for each moment at which some line has a point.
+fn table(lines: &[Line], name: fn(f64) -> String) -> Grid {
+    let mut rows: BTreeMap<u64, Vec<String>> = BTreeMap::new();
+    for (column, line) in lines.iter().enumerate() {
+        for (at, value) in &line.points {
+            let millis = (at * 1e3).round() as u64;
+            let row = rows.entry(millis).or_insert_with(|| vec![NOTHING.to_owned(); lines.len()]);
+            row[column] = name(*value);
+        }
+    }
+    let row = |(millis, cells): (u64, Vec<String>)| {
+        std::iter::once(format!("{:.2}", millis as f64 / 1e3)).chain(cells).collect()
+    };
+    Grid {
+        header: std::iter::once("seconds".to_owned()).chain(lines.iter().map(|line| line.label.clone())).collect(),
+        rows: rows.into_iter().map(row).collect(),
+    }
 }

@@ -1,8 +1,10 @@
 //! Latency by percentile: both axes logarithmic, a line for each trial, as far as its batches support quantiles.
 
+use super::super::cells::quantile_cell;
 use super::super::format::duration;
 use super::Plot;
 use super::axis::{COLOURS, Canvas, Scale};
+use super::grid::Grid;
 use crate::measure::Distribution;
 use crate::result::{Measured, QUANTILES};
 use crate::statistics::quantile_supported;
@@ -43,7 +45,20 @@ pub(super) fn plot(
         caption: "From the intended time, logarithmic on both axes. A line ends where its number of batches supports no higher percentile.",
         legend: legend(trials.iter().map(|(label, _)| label)),
         svg: canvas.finish(),
+        values: values(&trials, of),
     })
+}
+
+fn values(trials: &[&(String, &Measured)], of: impl Fn(&Measured) -> &Distribution) -> Grid {
+    let row = |(label, measured): &&(String, &Measured)| {
+        let cells = QUANTILES.map(|quantile| quantile_cell(measured, of(measured), quantile));
+        std::iter::once(label.clone()).chain(cells).collect()
+    };
+    let names = QUANTILES.map(|quantile| quantile.name);
+    Grid {
+        header: std::iter::once("trial").chain(names).map(str::to_owned).collect(),
+        rows: trials.iter().map(row).collect(),
+    }
 }
 
 /// Trials by colour.

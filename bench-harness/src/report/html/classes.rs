@@ -1,0 +1,61 @@
+//! Trials by what an acknowledgement promised, and whether they kept it.
+
+use super::super::figures::{absent, latency, promise, throughput};
+use super::super::format::whole;
+use super::grid::Grid;
+use crate::result::Measured;
+
+/// Trials whose acknowledgements promise the same: only these are compared.
+pub(super) struct Class {
+    pub(super) promise: String,
+    /// What that withstands.
+    pub(super) meaning: &'static str,
+    /// What became of what was acknowledged.
+    pub(super) lost: String,
+    pub(super) throughput: Grid,
+    pub(super) latency: Grid,
+    /// Why quantiles are missing.
+    pub(super) absent: Vec<String>,
+}
+
+pub(super) fn classes(trials: &[(String, &Measured)]) -> Vec<Class> {
+    let mut promises: Vec<String> = trials.iter().map(|(_, measured)| promise(&measured.durability)).collect();
+    promises.sort();
+    promises.dedup();
+    let class = |promised: String| {
+        let same = |(_, measured): &&(String, &Measured)| promise(&measured.durability) == promised;
+        let members: Vec<(String, &Measured)> = trials.iter().filter(same).cloned().collect();
+        Class {
+            meaning: members.first().map_or("", |(_, measured)| meaning(&measured.durability.level)),
+            lost: lost(&members),
+            throughput: throughput(&members).into(),
+            latency: latency(&members).into(),
+            absent: absent(&members),
+            promise: promised,
+        }
+    };
+    promises.into_iter().map(class).collect()
+}
+
+/// What a level withstands on each of its replicas.
+pub(super) fn meaning(level: &str) -> &'static str {
+    match level {
+        "durable" => "What is acknowledged is on the device: it survives a loss of power.",
+        "written" => "What is acknowledged is with the kernel: it survives a killed process, not a loss of power.",
+        "visible" => "What is acknowledged can be read, and may be gone when the process is.",
+        "none" => "Nothing is promised: the producer does not wait for an answer.",
+        _ => "",
+    }
+}
+
+fn lost(trials: &[(String, &Measured)]) -> String {
+    let each = |(label, measured): &(String, &Measured)| {
+        let records = &measured.records;
+        let lost = records.acknowledged.saturating_sub(records.delivered);
+        format!("{label} {} of {} acknowledged", whole(lost), whole(records.acknowledged))
+    };
+    format!(
+        "Lost in these trials, in which nothing was made to crash: {}.",
+        trials.iter().map(each).collect::<Vec<_>>().join(", ")
+    )
+}
