@@ -11,7 +11,7 @@ use crate::limits::Limits;
 use crate::load::Bounds;
 use crate::overhead::Subject;
 use crate::records::RecordSet;
-use crate::result::{self, Environment, FORMAT, LimitUse, Outcome, RunResult, VERSION, Workload};
+use crate::result::{self, Environment, FORMAT, LimitUse, Outcome, RunResult, StepOfLoad, VERSION, Workload};
 use crate::signal::Stop;
 use crate::target::{self, KAFKA_SCHEME, Target};
 use crate::trial::{self, Progress, Trial, TrialError};
@@ -168,21 +168,25 @@ impl<'a> Campaign<'a> {
         for (index, (repetition, target, backend)) in turns.into_iter().enumerate() {
             let name = format!("{} on {}", self.plan.name, self.name_of(target, backend));
             watch.begins(&name, index + 1, count);
-            let Some(mut outcome) = self.trial(folder, target, repetition, backend, stop, watch) else {
+            let Some(outcomes) = self.trial(folder, target, repetition, backend, stop, watch) else {
                 ended.is_interrupted = true;
                 break;
             };
-            if let (Outcome::Measured(measured), Some(limits)) = (&mut outcome, &self.limits) {
-                let (workload, here) = (&ended.result.workload, &ended.result.environment);
-                measured.limits = Some(LimitUse::of(limits, here, workload, backend.map(|kind| kind.name), measured));
+            for (step, mut outcome) in outcomes {
+                if let (Outcome::Measured(measured), Some(limits)) = (&mut outcome, &self.limits) {
+                    let (workload, here) = (&ended.result.workload, &ended.result.environment);
+                    let use_of = LimitUse::of(limits, here, workload, backend.map(|kind| kind.name), measured);
+                    measured.limits = Some(use_of);
+                }
+                watch.ended(&name, &outcome);
+                ended.result.trials.push(result::Trial {
+                    target: target.name().to_owned(),
+                    backend: backend.map(|kind| kind.name.to_owned()),
+                    repetition,
+                    step,
+                    outcome,
+                });
             }
-            watch.ended(&name, &outcome);
-            ended.result.trials.push(result::Trial {
-                target: target.name().to_owned(),
-                backend: backend.map(|kind| kind.name.to_owned()),
-                repetition,
-                outcome,
-            });
             result::write(folder, &ended.result)?;
             result::write_hlog(folder, &ended.result)?;
         }
@@ -205,7 +209,7 @@ impl<'a> Campaign<'a> {
         }
     }
 
-    /// One trial; `None` if it was interrupted.
+    /// One trial, step by step if its load has steps; `None` if it was interrupted.
     fn trial(
         &self,
         folder: &Path,
@@ -214,7 +218,7 @@ impl<'a> Campaign<'a> {
         backend: Option<Kind>,
         stop: &Stop,
         watch: &mut dyn Watch,
-    ) -> Option<Outcome> {
+    ) -> Option<Vec<(Option<StepOfLoad>, Outcome)>> {
         let trial = Trial {
             plan: &self.plan,
             records: &self.records,
@@ -224,10 +228,14 @@ impl<'a> Campaign<'a> {
             patience: self.patience,
         };
         match trial.run(stop, &mut |progress| watch.progress(progress)) {
-            Ok(measured) => Some(Outcome::Measured(Box::new(measured))),
+            Ok(measured) => {
+                let steps = (0..).map(|at| step_of_load(&self.plan.load, at));
+                let outcomes = measured.into_iter().map(|measured| Outcome::Measured(Box::new(measured)));
+                Some(steps.zip(outcomes).collect())
+            }
             Err(TrialError::Interrupted) => None,
-            Err(TrialError::Refused(refused)) => Some(Outcome::Refused { reason: refused.reason }),
-            Err(error) => Some(Outcome::Failed { reason: error.to_string() }),
+            Err(TrialError::Refused(refused)) => Some(vec![(None, Outcome::Refused { reason: refused.reason })]),
+            Err(error) => Some(vec![(None, Outcome::Failed { reason: error.to_string() })]),
         }
     }
 
@@ -264,16 +272,33 @@ impl<'a> Campaign<'a> {
     }
 }
 
+/// The step with this index, if the load has steps.
+fn step_of_load(load: &Load, index: usize) -> Option<StepOfLoad> {
+    let Load::Steps(steps) = load else { return None };
+    let step = steps.get(index)?;
+    Some(StepOfLoad { number: index as u32 + 1, count: steps.len() as u32, rate: step.rate.to_string() })
+}
+
 fn load_in_words(plan: &Plan) -> String {
     let source = match &plan.records.source {
         RecordSource::File { path, .. } => format!("from {}", path.display()),
         RecordSource::Trace { path, .. } => format!("replayed from {}", path.display()),
         RecordSource::Synthetic { entropy, .. } => format!("made up with {entropy} bits per byte"),
     };
-    let load = match plan.load {
+    let load = match &plan.load {
         Load::Rate(rate) => format!("open loop, {rate}/s"),
         Load::Poisson(rate) => format!("open loop, {rate}/s in the mean, Poisson arrivals"),
         Load::Times(scale) => format!("open loop at their own times × {scale}"),
+        Load::Steps(steps) => {
+            let steps = steps.iter().map(|step| format!("{}/s for {} s", step.rate, step.duration.as_secs_f64()));
+            format!("open loop in {} steps: {}", steps.len(), steps.collect::<Vec<_>>().join(", "))
+        }
+        Load::Ramp(ramp) => format!(
+            "open loop, {}/s after a ramp of {} s from {}/s, which is not measured",
+            ramp.to(),
+            ramp.over().as_secs_f64(),
+            ramp.from()
+        ),
         Load::Closed { in_flight } => format!("closed loop, {in_flight} in flight"),
     };
     format!("{source} · {load}")

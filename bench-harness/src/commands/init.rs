@@ -128,6 +128,8 @@ acks=all
 
 [load]
 rate = 5000               # records a second, whatever the system does (open loop)
+# ramp = { from = 100, to = 5000, over = "5s" }   # instead: faster and faster, then measured at 5000
+# steps = [{ rate = 1000, duration = "10s" }, { rate = 5000, duration = "10s" }]   # instead, and without run.duration
 # in.flight = 100         # instead of a rate: the next one only after an answer (closed loop)
 
 [run]

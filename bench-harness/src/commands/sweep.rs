@@ -11,7 +11,7 @@ use crate::report::render_sweep;
 use crate::result::{self, Environment};
 use crate::signal::Stop;
 use crate::sweep::{self, Cell, CellResult, Factor, Job, Limits, RunSummary, SWEEP_FORMAT, SWEEP_VERSION, Sweep, Told};
-use crate::workload::{self, Overrides};
+use crate::workload::{self, Load, Overrides};
 
 /// Run a workload over a grid of settings: say which of them matter, and by how much.
 #[derive(Args, Debug)]
@@ -157,7 +157,12 @@ fn check(path: &Path, settings: &[String], target: Option<&str>, cell: &Cell) ->
         targets: target.map(|target| vec![target.to_owned()]),
         repetitions: Some(1),
     };
-    workload::load(path, &overrides)?;
+    let plan = workload::load(path, &overrides)?;
+    ensure!(
+        !matches!(plan.load, Load::Steps(_)),
+        "{}: a sweep compares one figure of each run, and a load of steps has several: say --set load.rate=1000, or --vary load.rate=1000,5000",
+        plan.place_of("load.steps")
+    );
     Ok(())
 }
 

@@ -26,7 +26,13 @@ pub enum Limit {
 impl Bounds {
     /// The bounds of a run over `records` records a pass.
     pub fn of(run: &RunPlan, schedule: &Schedule, records: u64) -> Result<Bounds, String> {
-        let begin = limit(run.warm_up, schedule, records, 0);
+        let (lead_records, lead_ns) = schedule.lead_in();
+        let begin = match (run.warm_up, limit(run.warm_up, schedule, records, lead_ns)) {
+            (Extent::Records(_) | Extent::Passes(_), Limit::Number(first)) => {
+                Limit::Number(first.saturating_add(lead_records))
+            }
+            (_, begin) => begin,
+        };
         let end = match begin {
             Limit::Number(first) => limit(run.extent, schedule, records, schedule.intended_ns(first).unwrap_or(0)),
             Limit::Elapsed(_) => limit(run.extent, schedule, records, 0),
@@ -61,6 +67,7 @@ fn limit(extent: Extent, schedule: &Schedule, records: u64, since_ns: u64) -> Li
 
 #[cfg(test)]
 mod tests {
+    use super::super::stretches::{Ramp, Stretches};
     use super::*;
 
     fn run(warm_up: Extent, extent: Extent) -> RunPlan {
@@ -86,6 +93,24 @@ mod tests {
         assert_eq!(bounds(Extent::Records(500), second), numbers(500, 1500));
         assert_eq!(bounds(Extent::Time(Duration::ZERO), Extent::Passes(2)), numbers(0, 600));
         assert!(bounds(second, Extent::Passes(3)).unwrap_err().contains("takes 1000 records and the run has 900"));
+    }
+
+    /// A ramp of 1.5 s from 1,000 to 3,000 a second has 3,000 records, and none of them is measured.
+    #[test]
+    fn a_ramp_comes_before_the_warm_up() {
+        let ramp = Ramp::new("1000".parse().unwrap(), "3000".parse().unwrap(), Duration::from_millis(1_500));
+        let ramp = Schedule::Stretches(Stretches::ramp(ramp.unwrap()));
+        let second = Extent::Time(Duration::from_secs(1));
+        let bounds = |warm_up, extent| Bounds::of(&run(warm_up, extent), &ramp, 300);
+        let numbers = |begin, end| Ok(Bounds { begin: Limit::Number(begin), end: Limit::Number(end) });
+        assert_eq!(bounds(second, second), numbers(6_000, 9_000));
+        assert_eq!(bounds(Extent::Records(0), second), numbers(3_000, 6_000));
+        assert_eq!(bounds(Extent::Records(30), Extent::Passes(11)), numbers(3_030, 3_300));
+        assert!(
+            bounds(Extent::Records(0), Extent::Passes(9))
+                .unwrap_err()
+                .contains("takes 3000 records and the run has 2700")
+        );
     }
 
     #[test]

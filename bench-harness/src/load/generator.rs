@@ -1,6 +1,6 @@
 //! Keeps to the schedule: sends each record at its moment, or as soon after as it can, and says how late it was.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use logdyno_engine::record::{Clock, Nanos};
@@ -19,13 +19,20 @@ const LOOK_EVERY: Duration = Duration::from_millis(50);
 pub struct Window {
     /// The intended time of the first measured record; `u64::MAX` before it is known.
     begin: AtomicU64,
+    /// How many parts have begun that are measured on their own.
+    opened: AtomicUsize,
     sent: AtomicU64,
     ended: AtomicBool,
 }
 
 impl Default for Window {
     fn default() -> Window {
-        Window { begin: AtomicU64::new(u64::MAX), sent: AtomicU64::new(0), ended: AtomicBool::new(false) }
+        Window {
+            begin: AtomicU64::new(u64::MAX),
+            opened: AtomicUsize::new(0),
+            sent: AtomicU64::new(0),
+            ended: AtomicBool::new(false),
+        }
     }
 }
 
@@ -33,6 +40,11 @@ impl Window {
     /// From which intended time on records are measured, once it is known: before the first of them is sent.
     pub fn begin(&self) -> Option<Nanos> {
         Some(self.begin.load(Ordering::Acquire)).filter(|begin| *begin != u64::MAX).map(Nanos)
+    }
+
+    /// How many parts that are measured on their own have begun; 1 once `begin` is known if the measured part is one.
+    pub fn opened(&self) -> usize {
+        self.opened.load(Ordering::Acquire)
     }
 
     /// Records sent so far.
@@ -47,6 +59,11 @@ impl Window {
 
     fn is_ended(&self) -> bool {
         self.ended.load(Ordering::Relaxed)
+    }
+
+    /// True for the one caller that is first to be in the part after `before` others.
+    fn open_after(&self, before: usize) -> bool {
+        self.opened.load(Ordering::Relaxed) <= before && self.opened.fetch_max(before + 1, Ordering::AcqRel) <= before
     }
 
     /// True for the one caller that is first.
@@ -75,16 +92,19 @@ pub struct Generator<'a> {
     pub start_ms: i64,
     /// How many producers take the records in turn.
     pub producers: u32,
-    /// Called once, right before the first measured record is sent.
-    pub on_begin: &'a (dyn Fn() + Sync),
+    /// Where the measured part is cut into parts that are measured on their own; none if it is one. Ascending.
+    pub cuts: &'a [Nanos],
+    /// Called right before the first measured record is sent, and right before the first of each part, with the part's number from 0.
+    /// A part of which no producer was in time to send the first is left out.
+    pub on_begin: &'a (dyn Fn(usize) + Sync),
 }
 
 /// What a producer's thread has to tell.
 #[derive(Clone, Debug, Default)]
 pub struct Generated {
     /// How late the generator itself was for measured records: from the intended time, or from the end of the `send`
-    /// before if that was later, to the call of `send`. Waits inside `send` are the system's, not the generator's.
-    pub lag: Distribution,
+    /// before if that was later, to the call of `send`; by the part that is measured on its own. Waits inside `send` are the system's, not the generator's.
+    pub lag: Vec<Distribution>,
     /// When the last `send` had returned.
     pub ended: Nanos,
 }
@@ -93,7 +113,8 @@ impl Generator<'_> {
     /// Sends the records of producer `index` and waits for their receipts.
     pub fn run(&self, index: u32, sink: &mut dyn Sink) -> Generated {
         sharpen_timer();
-        let mut generated = Generated::default();
+        let lag = self.cuts.iter().map(|_| Distribution::new()).chain([Distribution::new()]).collect();
+        let mut generated = Generated { lag, ended: Nanos(0) };
         let mut free_since = self.start;
         for number in (u64::from(index)..).step_by(self.producers as usize) {
             let Some(intended) = self.wait_for_turn(number) else { break };
@@ -104,7 +125,7 @@ impl Generator<'_> {
             sink.send(self.outgoing(Ticket { number, intended, called }));
             self.window.sent.fetch_add(1, Ordering::Relaxed);
             if self.window.begin().is_some_and(|begin| intended >= begin) {
-                generated.lag.record(called.0.saturating_sub(intended.max(free_since).0));
+                generated.lag[part_of(self.cuts, intended)].record(called.0.saturating_sub(intended.max(free_since).0));
             }
             free_since = self.clock.now();
         }
@@ -136,7 +157,7 @@ impl Generator<'_> {
                 }
                 (!self.window.is_ended() && !self.is_over()).then_some(None)
             }
-            Schedule::Rate(_) | Schedule::Poisson { .. } | Schedule::Times { .. } => {
+            _ => {
                 let intended = Nanos(self.start.0.saturating_add(self.schedule.intended_ns(number)?));
                 self.sleep_until(intended).then_some(Some(intended))
             }
@@ -165,9 +186,14 @@ impl Generator<'_> {
         }
     }
 
-    /// Opens the window at the first measured record.
+    /// Opens the window at the first measured record, and each part of it at its first.
     fn begin_if_first(&self, number: u64, intended: Option<Nanos>) {
         if self.window.begin().is_some() {
+            if let Some(part) = intended.map(|intended| part_of(self.cuts, intended)).filter(|part| *part > 0)
+                && self.window.open_after(part)
+            {
+                (self.on_begin)(part);
+            }
             return;
         }
         let moment = match (self.bounds.begin, intended) {
@@ -182,9 +208,15 @@ impl Generator<'_> {
         if let Some(moment) = moment
             && self.window.begin_at(moment)
         {
-            (self.on_begin)();
+            self.window.open_after(0);
+            (self.on_begin)(0);
         }
     }
+}
+
+/// The number of the part that a moment falls into, from 0.
+pub(crate) fn part_of(cuts: &[Nanos], moment: Nanos) -> usize {
+    cuts.partition_point(|cut| *cut <= moment)
 }
 
 /// Lets sleeps of this thread end within microseconds of their time: Linux rounds them by 50 µs otherwise.
@@ -243,7 +275,8 @@ mod tests {
             start: SystemClock.now(),
             start_ms: 0,
             producers,
-            on_begin: &|| *begun.lock().unwrap() += 1,
+            cuts: &[],
+            on_begin: &|_| *begun.lock().unwrap() += 1,
         };
         let mut tickets = Vec::new();
         for index in 0..producers {

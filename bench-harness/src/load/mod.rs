@@ -4,8 +4,11 @@ mod bounds;
 mod generator;
 mod ratio;
 mod schedule;
+mod stretches;
 
 pub use bounds::{Bounds, Limit};
+pub(crate) use generator::part_of;
 pub use generator::{Generated, Generator, Window};
 pub use ratio::Ratio;
 pub use schedule::Schedule;
+pub use stretches::{Before, LoadStep, Ramp, Stretches};

@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use super::ratio::Ratio;
+use super::stretches::Stretches;
 use crate::random::Random;
 
 const SECOND_NS: u128 = 1_000_000_000;
@@ -37,6 +38,8 @@ pub enum Schedule {
         /// What times are multiplied by.
         scale: Ratio,
     },
+    /// Open loop: at rates that change at known moments.
+    Stretches(Stretches),
     /// Closed loop: when fewer than this many are under way.
     Closed {
         /// How many may be under way.
@@ -86,7 +89,26 @@ impl Schedule {
                 let within = since_first_ns[(number % records) as usize];
                 Some(scale.times((number / records).saturating_mul(*cycle_ns).saturating_add(within)))
             }
+            Schedule::Stretches(stretches) => Some(stretches.intended_ns(number)),
             Schedule::Closed { .. } => None,
+        }
+    }
+
+    /// Records and nanoseconds of the beginning that cannot be measured, because the rate changes in it.
+    #[must_use]
+    pub fn lead_in(&self) -> (u64, u64) {
+        match self {
+            Schedule::Stretches(stretches) => stretches.lead_in(),
+            _ => (0, 0),
+        }
+    }
+
+    /// Where each part begins that is measured on its own, in nanoseconds; empty if the measured part is one.
+    #[must_use]
+    pub fn begins_ns(&self) -> &[u64] {
+        match self {
+            Schedule::Stretches(stretches) => stretches.begins_ns(),
+            _ => &[],
         }
     }
 
@@ -106,6 +128,9 @@ impl Schedule {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use super::super::stretches::Ramp;
     use super::*;
 
     fn rate(text: &str) -> Schedule {
@@ -188,6 +213,9 @@ mod tests {
             rate("3"),
             Schedule::poisson("3".parse().unwrap()),
             Schedule::of_times(&[0, 7, 7, 9], "3".parse().unwrap()),
+            Schedule::Stretches(Stretches::ramp(
+                Ramp::new("30".parse().unwrap(), "1/3".parse().unwrap(), Duration::from_secs(2)).unwrap(),
+            )),
         ] {
             for number in 0..50 {
                 let moment = schedule.intended_ns(number).unwrap();

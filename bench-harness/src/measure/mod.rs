@@ -17,7 +17,7 @@ mod verify;
 pub use bands::{Band, Bands};
 pub use digest::digest;
 pub use distribution::Distribution;
-pub use join::{Join, JoinSettings, Joined, PathJoined};
+pub use join::{Join, JoinSettings, Joined, JoinedPart, PathJoined};
 pub use over_time::{Interval, OverTime, Timeline};
 pub use panel::{BatchPanel, BatchWork};
 pub use path::{BatchMoments, RecordMoments, Step, StepTimes, to_acknowledgement, to_delivery};

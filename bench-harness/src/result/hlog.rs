@@ -22,7 +22,8 @@ pub fn write_hlog(folder: &Path, result: &RunResult) -> io::Result<()> {
         .begin_log_with(&mut file, &mut serializer)?;
     for trial in &result.trials {
         let Outcome::Measured(measured) = &trial.outcome else { continue };
-        let backend = result.name_of(trial);
+        // A tag ends at a comma or a space.
+        let backend = result.name_of(trial).replace([' ', ','], "_");
         for (name, distribution) in distributions(measured) {
             let tag = format!("{backend}/{}/{name}", trial.repetition);
             let length = Duration::from_nanos(measured.measured_ns);

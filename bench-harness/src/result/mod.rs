@@ -54,13 +54,18 @@ impl RunResult {
         names
     }
 
-    /// What a trial ran on, as it is told from the others: its backend or its target, or both if targets stand side by side.
+    /// What a trial ran on, as it is told from the others: its backend or its target, or both if targets stand side by side; and the
+    /// step of its load, if that has steps.
     #[must_use]
     pub fn name_of(&self, trial: &Trial) -> String {
-        match &trial.backend {
+        let name = match &trial.backend {
             None => trial.target.clone(),
             Some(backend) if self.targets().len() > 1 => format!("{} {backend}", trial.target),
             Some(backend) => backend.clone(),
+        };
+        match &trial.step {
+            None => name,
+            Some(step) => format!("{name} step {} at {}/s", step.number, step.rate),
         }
     }
 }
@@ -111,8 +116,22 @@ pub struct Trial {
     pub backend: Option<String>,
     /// Counts from 1.
     pub repetition: u32,
+    /// The step of the load that is told of, if it has steps: each is a trial of its own here, although they ran one after the other.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub step: Option<StepOfLoad>,
     /// What came of it.
     pub outcome: Outcome,
+}
+
+/// A step of a load.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StepOfLoad {
+    /// Counts from 1.
+    pub number: u32,
+    /// Of how many.
+    pub count: u32,
+    /// Records a second, exactly, as a fraction if need be.
+    pub rate: String,
 }
 
 /// What came of a trial.

@@ -5,113 +5,170 @@ use std::collections::BTreeMap;
 use logdyno_engine::record::Nanos;
 use logdyno_engine::storage::counters::Counts;
 
-use super::drive::Driven;
+use super::drive::{Counted, Driven};
 use super::{
-    Backlog, Trial, backlog_verdict, generator_verdict, producer_config, replicas, steady_states, steady_verdict,
+    Backlog, Trial, backlog_verdict, generator_verdict, inherited_verdict, producer_config, replicas, steady_states,
+    steady_verdict,
 };
 use crate::load::{Bounds, Limit, Schedule};
-use crate::measure::{JoinSettings, Joined, PathJoined, Step};
+use crate::measure::{Distribution, JoinSettings, JoinedPart, PathJoined, Step};
 use crate::proof::{Asked, BatchesOnDisk, Evidence, Looked, judge};
 use crate::result::{
     BandResult, Durability, Measured, PathResult, RecordCounts, SlowRecord, SteadyState, StepResult, Verdict,
     VerdictKind,
 };
 use crate::target::{AckPoint, Path};
+use crate::usage::Usage;
 use crate::workload::Load;
 
 /// How many looks at the backlog there are.
 const BACKLOG_SAMPLES: u64 = 40;
 
-/// The result of what was driven.
-pub(super) fn measured(
-    trial: &Trial<'_>,
-    schedule: &Schedule,
-    bounds: Bounds,
-    settings: &JoinSettings,
-    driven: Driven,
-    batches: &BatchesOnDisk,
-) -> Measured {
-    let end = end(schedule, bounds, settings, &driven);
-    let measured_ns = end.0.saturating_sub(driven.begin.0);
-    let seconds = measured_ns as f64 / 1e9;
-    let backlog = backlog(schedule, settings, &driven, end);
-    let achieved_per_second = achieved_per_second(&driven, end, backlog.as_ref());
-    let config = producer_config(trial.plan, "127.0.0.1:9092");
-    let durability = durability(trial, &settings.path, replicas(trial.plan, config.acks));
-    let counts = storage_counts(&driven);
-    let proof = proof(trial, &durability, &counts, &driven, batches);
-    let over_time = driven.joined.timeline.over(driven.begin, end, &driven.joined.acknowledged);
-    let steady = steady_states(&over_time, is_even(&trial.plan.load));
-    let verdicts = verdicts(trial, &driven, &proof, backlog.as_ref(), &steady);
-    let mean_bytes = trial.records.bytes() as f64 / trial.records.len() as f64;
-    let Joined { to_acknowledgement, to_delivery, service, panel, failed, .. } = driven.joined;
-    let mut measured = Measured {
-        durability,
-        records: RecordCounts {
-            sent: driven.sent,
-            acknowledged: driven.joined.acknowledged_count,
-            failed: failed.0,
-            delivered: driven.joined.delivered_count,
-            passes: driven.sent / trial.records.len(),
-            measured: to_acknowledgement.total.count(),
-        },
-        measured_ns,
-        offered_per_second: backlog.map(|backlog| backlog.offered as f64 / seconds.max(1e-9)),
-        achieved_per_second,
-        achieved_bytes_per_second: achieved_per_second * mean_bytes,
-        to_acknowledgement: path_result(to_acknowledgement, panel.batches, |step| is_on_ack_path(&settings.path, step)),
-        to_delivery: path_result(to_delivery, panel.batches, |step| is_on_delivery_path(&settings.path, step)),
-        service,
-        over_time: Some(over_time),
-        steady,
-        generator_lag: driven.generated.lag,
-        batches: panel,
-        batch_size: config.batch_size as u64,
-        requests: settings.path.batching.then(|| driven.after.requests.0 - driven.before.requests.0),
-        request_bytes: settings.path.batching.then(|| driven.after.requests.1 - driven.before.requests.1),
-        storage: named(&counts, driven.after.target.storage.is_some()),
-        target: difference(&driven.before.target.counters, &driven.after.target.counters),
-        producers: difference(&[], &driven.producers),
-        usage: Some(driven.usage),
-        limits: None,
-        proof,
-        verdicts,
-    };
-    measured.fill_in_quantiles();
-    measured
+/// A run that was driven.
+pub(super) struct Run<'a> {
+    pub(super) trial: &'a Trial<'a>,
+    pub(super) schedule: &'a Schedule,
+    pub(super) bounds: Bounds,
+    /// Where the measured part is cut into parts that are measured on their own.
+    pub(super) cuts: &'a [Nanos],
+    pub(super) settings: &'a JoinSettings,
 }
 
-/// The end of the measured part: on the schedule, when the record after the last would be due.
-fn end(schedule: &Schedule, bounds: Bounds, settings: &JoinSettings, driven: &Driven) -> Nanos {
-    match bounds.end {
-        Limit::Number(end) if driven.overflow.is_none() => {
-            schedule.intended_ns(end).map_or(driven.ended, |ns| Nanos(settings.start.0.saturating_add(ns)))
+/// A part that is measured on its own.
+struct Part {
+    begin: Nanos,
+    end: Nanos,
+    joined: JoinedPart,
+    before: Counted,
+    after: Counted,
+    usage: Usage,
+    lag: Distribution,
+    backlog: Option<Backlog>,
+    /// What it began with, if it is not the first.
+    inherited: Option<Verdict>,
+    /// Whether the run was given up in it.
+    is_last: bool,
+}
+
+impl Run<'_> {
+    /// The results of what was driven: of each part that began, in order.
+    pub(super) fn measured(&self, mut driven: Driven, batches: &BatchesOnDisk) -> Vec<Measured> {
+        let config = producer_config(self.trial.plan, "127.0.0.1:9092");
+        let durability = durability(self.trial, &self.settings.path, replicas(self.trial.plan, config.acks));
+        let storage = storage_counts(driven.counted.first(), driven.counted.last());
+        let proof = proof(self.trial, &durability, &storage, &driven, batches);
+        let parts = self.parts(&mut driven);
+        let measure = |part| self.part(part, &driven, &durability, &proof);
+        parts.into_iter().map(measure).collect()
+    }
+
+    /// Cuts what was driven.
+    fn parts(&self, driven: &mut Driven) -> Vec<Part> {
+        let count = driven.usage.len();
+        let joined = std::mem::take(&mut driven.joined.parts).into_iter().take(count);
+        let (counted, usage) = (std::mem::take(&mut driven.counted), std::mem::take(&mut driven.usage));
+        let lag = std::mem::take(&mut driven.lag);
+        let mut parts: Vec<Part> = Vec::with_capacity(count);
+        for (at, (((joined, counted), usage), lag)) in joined.zip(counted.windows(2)).zip(usage).zip(lag).enumerate() {
+            let is_last = at + 1 == count;
+            let begin = at.checked_sub(1).map_or(driven.begin, |cut| self.cuts[cut]);
+            let end = if is_last { self.end(driven) } else { self.cuts[at] };
+            let inherited = parts.last().and_then(|before| {
+                let waiting = self.waiting(driven, begin)?;
+                inherited_verdict(waiting, before.backlog.as_ref()?)
+            });
+            let backlog = self.backlog(driven, begin, end);
+            let (before, after) = (counted[0].clone(), counted[1].clone());
+            parts.push(Part { begin, end, joined, before, after, usage, lag, backlog, inherited, is_last });
         }
-        _ => driven.ended,
+        parts
+    }
+
+    fn part(&self, part: Part, driven: &Driven, durability: &Durability, proof: &[Evidence]) -> Measured {
+        let (trial, path) = (self.trial, &self.settings.path);
+        let measured_ns = part.end.0.saturating_sub(part.begin.0);
+        let achieved_per_second = achieved_per_second(driven, &part);
+        let over_time = part.joined.timeline.over(part.begin, part.end, &driven.joined.acknowledged);
+        let steady = steady_states(&over_time, is_even(&trial.plan.load));
+        let verdicts = verdicts(trial, driven, proof, &part, &steady);
+        let mean_bytes = trial.records.bytes() as f64 / trial.records.len() as f64;
+        let JoinedPart { to_acknowledgement, to_delivery, service, panel, .. } = part.joined;
+        let (before, after) = (&part.before, &part.after);
+        let counts = storage_counts(Some(before), Some(after));
+        let mut measured = Measured {
+            durability: durability.clone(),
+            records: RecordCounts {
+                sent: driven.sent,
+                acknowledged: driven.joined.acknowledged_count,
+                failed: driven.joined.failed.0,
+                delivered: driven.joined.delivered_count,
+                passes: driven.sent / trial.records.len(),
+                measured: to_acknowledgement.total.count(),
+            },
+            measured_ns,
+            offered_per_second: part
+                .backlog
+                .map(|backlog| backlog.offered as f64 / (measured_ns as f64 / 1e9).max(1e-9)),
+            achieved_per_second,
+            achieved_bytes_per_second: achieved_per_second * mean_bytes,
+            to_acknowledgement: path_result(to_acknowledgement, panel.batches, |step| is_on_ack_path(path, step)),
+            to_delivery: path_result(to_delivery, panel.batches, |step| is_on_delivery_path(path, step)),
+            service,
+            over_time: Some(over_time),
+            steady,
+            generator_lag: part.lag,
+            batches: panel,
+            batch_size: producer_config(trial.plan, "127.0.0.1:9092").batch_size as u64,
+            requests: path.batching.then(|| after.requests.0 - before.requests.0),
+            request_bytes: path.batching.then(|| after.requests.1 - before.requests.1),
+            storage: named(&counts, after.target.storage.is_some()),
+            target: difference(&before.target.counters, &after.target.counters),
+            producers: difference(&[], &driven.producers),
+            usage: Some(part.usage),
+            limits: None,
+            proof: proof.to_vec(),
+            verdicts,
+        };
+        measured.fill_in_quantiles();
+        measured
+    }
+
+    /// The end of the measured part: on the schedule, when the record after the last would be due.
+    fn end(&self, driven: &Driven) -> Nanos {
+        match self.bounds.end {
+            Limit::Number(end) if driven.overflow.is_none() => {
+                let intended_ns = self.schedule.intended_ns(end);
+                intended_ns.map_or(driven.ended, |ns| Nanos(self.settings.start.0.saturating_add(ns)))
+            }
+            _ => driven.ended,
+        }
+    }
+
+    /// Records that were due by `at` and not acknowledged then; `None` in a closed loop, which waits for them.
+    fn waiting(&self, driven: &Driven, at: Nanos) -> Option<i64> {
+        let due = self.schedule.due(at.0.saturating_sub(self.settings.start.0))?;
+        Some(due.cast_signed() - driven.joined.acknowledged.until(at).cast_signed())
+    }
+
+    /// How far acknowledgements were behind the schedule in a part; `None` in a closed loop.
+    fn backlog(&self, driven: &Driven, begin: Nanos, end: Nanos) -> Option<Backlog> {
+        let start = self.settings.start;
+        let length = end.0.saturating_sub(begin.0);
+        let sample = |index: u64| self.waiting(driven, Nanos(begin.0 + length / BACKLOG_SAMPLES * index));
+        let samples = (1..=BACKLOG_SAMPLES).map(sample).collect::<Option<Vec<i64>>>()?;
+        let before = |at: Nanos| self.schedule.due(at.0.saturating_sub(1).saturating_sub(start.0));
+        let offered = before(end)?.saturating_sub(before(begin).filter(|_| begin > start).unwrap_or(0));
+        Some(Backlog { samples, offered, seconds: length as f64 / 1e9 })
     }
 }
 
-/// Records a second that were acknowledged within the measured part, also those of before: under overload none of its own
+/// Records a second that were acknowledged within a part, also those of before: under overload none of its own
 /// may be. Working off what was due before is not throughput, so it is at most what was offered.
-fn achieved_per_second(driven: &Driven, end: Nanos, backlog: Option<&Backlog>) -> f64 {
-    let acknowledged = driven.joined.acknowledged.until(end) - driven.joined.acknowledged.until(driven.begin);
-    let counted = backlog.map_or(acknowledged, |backlog| acknowledged.min(backlog.offered));
-    counted as f64 / (end.0.saturating_sub(driven.begin.0) as f64 / 1e9).max(1e-9)
-}
-
-/// How far acknowledgements were behind the schedule; `None` in a closed loop, which waits for them.
-fn backlog(schedule: &Schedule, settings: &JoinSettings, driven: &Driven, end: Nanos) -> Option<Backlog> {
-    let due = |at: Nanos| schedule.due(at.0.saturating_sub(settings.start.0));
-    let length = end.0.saturating_sub(driven.begin.0);
-    let sample = |index: u64| {
-        let at = Nanos(driven.begin.0 + length / BACKLOG_SAMPLES * index);
-        Some(due(at)?.cast_signed() - driven.joined.acknowledged.until(at).cast_signed())
-    };
-    let samples = (1..=BACKLOG_SAMPLES).map(sample).collect::<Option<Vec<i64>>>()?;
-    let before = |at: Nanos| due(Nanos(at.0.saturating_sub(1)));
-    let offered =
-        before(end)?.saturating_sub(before(driven.begin).filter(|_| driven.begin > settings.start).unwrap_or(0));
-    Some(Backlog { samples, offered, seconds: length as f64 / 1e9 })
+fn achieved_per_second(driven: &Driven, part: &Part) -> f64 {
+    let series = &driven.joined.acknowledged;
+    let acknowledged = series.until(part.end).saturating_sub(series.until(part.begin));
+    let counted = part.backlog.as_ref().map_or(acknowledged, |backlog| acknowledged.min(backlog.offered));
+    counted as f64 / (part.end.0.saturating_sub(part.begin.0) as f64 / 1e9).max(1e-9)
 }
 
 fn durability(trial: &Trial<'_>, path: &Path, replicas: u32) -> Durability {
@@ -130,9 +187,10 @@ fn named(counts: &Counts, has_storage: bool) -> BTreeMap<String, u64> {
     counted.map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
-fn storage_counts(driven: &Driven) -> Counts {
-    let before = driven.before.target.storage.unwrap_or_default();
-    driven.after.target.storage.map(|after| after.since(&before)).unwrap_or_default()
+fn storage_counts(before: Option<&Counted>, after: Option<&Counted>) -> Counts {
+    let storage = |counted: Option<&Counted>| counted.and_then(|counted| counted.target.storage);
+    let before = storage(before).unwrap_or_default();
+    storage(after).map(|after| after.since(&before)).unwrap_or_default()
 }
 
 fn proof(
@@ -152,7 +210,7 @@ fn verdicts(
     trial: &Trial<'_>,
     driven: &Driven,
     proof: &[Evidence],
-    backlog: Option<&Backlog>,
+    part: &Part,
     steady: &[SteadyState],
 ) -> Vec<Verdict> {
     let joined = &driven.joined;
@@ -184,21 +242,27 @@ fn verdicts(
     );
     let mut verdicts: Vec<Verdict> =
         reasons.into_iter().map(|reason| Verdict { kind: VerdictKind::Invalid, reason }).collect();
-    match &driven.overflow {
+    verdicts.extend(part.inherited.clone());
+    match driven.overflow.as_ref().filter(|_| part.is_last) {
         Some(reason) => verdicts.push(Verdict { kind: VerdictKind::Backlogged, reason: reason.clone() }),
-        None => verdicts.extend(backlog.and_then(backlog_verdict)),
+        None => verdicts.extend(part.backlog.as_ref().and_then(backlog_verdict)),
     }
     // What grows with the backlog needs no further accusation.
     if !verdicts.iter().any(|verdict| verdict.kind == VerdictKind::Backlogged) {
         verdicts.extend(steady_verdict(steady));
     }
-    verdicts.extend(generator_verdict(&driven.generated.lag, &joined.to_acknowledgement.total));
+    verdicts.extend(generator_verdict(&part.lag, &part.joined.to_acknowledgement.total));
     verdicts
 }
 
 /// Whether a load stays the same throughout, so that throughput and latency may be asked to.
 fn is_even(load: &Load) -> bool {
-    matches!(load, Load::Rate(_) | Load::Poisson(_) | Load::Closed { .. })
+    match load {
+        Load::Rate(_) | Load::Poisson(_) | Load::Closed { .. } => true,
+        // Each step is measured on its own, and a ramp not at all.
+        Load::Steps(_) | Load::Ramp(_) => true,
+        Load::Times(_) => false,
+    }
 }
 
 fn path_result(path: PathJoined, samples: u64, is_on_path: impl Fn(Step) -> bool) -> PathResult {

@@ -1,14 +1,14 @@
 //! The threads of a trial: a generator for each producer, one consumer, and this one, which joins what is reported.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use logdyno_engine::record::{Clock, Nanos};
 
 use super::{Trial, TrialError};
 use crate::load::{Bounds, Generated, Generator, Schedule, Window};
-use crate::measure::{Delivery, Inbox, Join, JoinSettings, Joined, Recorder, digest};
+use crate::measure::{Delivery, Distribution, Inbox, Join, JoinSettings, Joined, Recorder, digest};
 use crate::proof::{Evidence, OpenFiles};
 use crate::signal::Stop;
 use crate::target::{Observation, Running, Sink, Source, TargetError};
@@ -46,6 +46,8 @@ pub(super) struct Drive<'a> {
     pub(super) trial: &'a Trial<'a>,
     pub(super) schedule: &'a Schedule,
     pub(super) bounds: Bounds,
+    /// Where the measured part is cut into parts that are measured on their own.
+    pub(super) cuts: &'a [Nanos],
     pub(super) settings: &'a JoinSettings,
     pub(super) recorder: &'a Recorder,
     pub(super) clock: &'a dyn Clock,
@@ -59,12 +61,12 @@ pub(super) struct Driven {
     pub(super) begin: Nanos,
     /// When the last `send` had returned.
     pub(super) ended: Nanos,
-    pub(super) generated: Generated,
-    /// The target's counters and the requests so far, at the begin and after the drain.
-    pub(super) before: Counted,
-    pub(super) after: Counted,
-    /// What this process took in between.
-    pub(super) usage: Usage,
+    /// How late the generators were, by part.
+    pub(super) lag: Vec<Distribution>,
+    /// The target's counters and the requests so far: at the begin of each part that began, and after the drain.
+    pub(super) counted: Vec<Counted>,
+    /// What this process took in each of these parts.
+    pub(super) usage: Vec<Usage>,
     pub(super) producers: Vec<(&'static str, u64)>,
     pub(super) files: OpenFiles,
     /// What the target itself could show.
@@ -86,11 +88,11 @@ pub(super) struct Counted {
 #[derive(Default)]
 struct Shared {
     window: Window,
-    before: Mutex<Counted>,
+    counted: Mutex<Vec<Counted>>,
     leavers: Leavers,
-    /// The process's books when the measured part was seen to have begun: by the joining thread, so that reading them, which takes a
+    /// The process's books when each part was seen to have begun: by the joining thread, so that reading them, which takes a
     /// good part of a millisecond, makes no record late.
-    books: OnceLock<Reading>,
+    books: Mutex<Vec<Reading>>,
     consumer_shall_end: AtomicBool,
     /// Polls of the consumer that returned nothing.
     empty_polls: AtomicU64,
@@ -104,7 +106,11 @@ impl Drive<'_> {
         let mut sinks = producers.map(|index| self.running.sink(index)).collect::<Result<Vec<_>, _>>()?;
         let mut source = self.running.source()?;
         let shared = Shared::default();
-        let on_begin = || *lock(&shared.before) = self.count();
+        let on_begin = |part: usize| {
+            let counted = self.count();
+            // A part that nobody was in time for has no length.
+            lock(&shared.counted).resize(part + 1, counted);
+        };
         let generator = Generator {
             schedule: self.schedule,
             bounds: self.bounds,
@@ -115,9 +121,10 @@ impl Drive<'_> {
             start: self.settings.start,
             start_ms: self.settings.start_ms,
             producers: self.settings.producers,
+            cuts: self.cuts,
             on_begin: &on_begin,
         };
-        let mut join = Join::new(self.settings.clone());
+        let mut join = Join::new(self.settings.clone()).cut_at(self.cuts);
         let (generated, overflow) = std::thread::scope(|scope| {
             let generator = &generator;
             let generating: Vec<_> = (0..)
@@ -155,24 +162,28 @@ impl Drive<'_> {
             Some(TargetError::Corrupt(reason)) => Some(reason),
             Some(error) => return Err(error.into()),
         };
-        let after = self.count();
-        let before = std::mem::take(&mut *lock(&shared.before));
-        let usage = shared.leavers.read().since(shared.books.get_or_init(Reading::default));
+        let mut counted = std::mem::take(&mut *lock(&shared.counted));
+        if counted.is_empty() {
+            counted.push(Counted::default());
+        }
+        counted.push(self.count());
+        let mut books = std::mem::take(&mut *lock(&shared.books));
+        books.resize(counted.len() - 1, Reading::default());
+        books.push(shared.leavers.read());
+        let usage = books.windows(2).map(|pair| pair[1].since(&pair[0])).collect();
         let files = self.trial.backend.map(|_| self.trial.open_files()).transpose()?;
         let evidence = self.running.evidence();
-        let mut all = Generated::default();
-        for generated in generated {
-            all.lag.merge(&generated.lag);
-            all.ended = all.ended.max(generated.ended);
+        let mut lag = vec![Distribution::new(); self.cuts.len() + 1];
+        for generated in &generated {
+            lag.iter_mut().zip(&generated.lag).for_each(|(all, own)| all.merge(own));
         }
         Ok(Driven {
             joined: join.finish(),
             sent: shared.window.sent(),
             begin: shared.window.begin().unwrap_or(self.settings.start),
-            ended: all.ended,
-            generated: all,
-            before,
-            after,
+            ended: generated.iter().map(|generated| generated.ended).max().unwrap_or_default(),
+            lag,
+            counted,
             usage,
             producers: summed(&sinks),
             files: files.unwrap_or_default(),
@@ -245,7 +256,12 @@ impl Drive<'_> {
         // After emptying: the window opened before the first measured record was sent, so before any report of it.
         if let Some(begin) = shared.window.begin() {
             join.begin(begin);
-            shared.books.get_or_init(|| shared.leavers.read());
+            let opened = shared.window.opened();
+            let mut books = lock(&shared.books);
+            if books.len() < opened {
+                let reading = shared.leavers.read();
+                books.resize(opened, reading);
+            }
         }
         join.take_in(inbox);
     }

@@ -10,10 +10,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use logdyno_engine::client::{Acks, ProducerConfig};
-use logdyno_engine::record::{Clock, SystemClock};
+use logdyno_engine::record::{Clock, Nanos, SystemClock};
 use logdyno_engine::storage::{Kind, Refused};
 
-use crate::load::{Bounds, Schedule};
+use crate::load::{Before, Bounds, Schedule, Stretches};
 use crate::measure::{JoinSettings, Recorder};
 use crate::proof::{self, BatchesOnDisk, OpenFiles};
 use crate::records::RecordSet;
@@ -21,11 +21,11 @@ use crate::result::Measured;
 use crate::signal::Stop;
 use crate::target::{Setup, Target, TargetError};
 use crate::usage::forget_peak;
-use crate::workload::{Load, Plan};
+use crate::workload::{Extent, Load, Plan};
 
 pub use drive::Progress;
 pub(crate) use steady::{CHANCE_MAX, steady_states, steady_verdict};
-pub(crate) use verdict::{Backlog, backlog_verdict, generator_verdict};
+pub(crate) use verdict::{Backlog, backlog_verdict, generator_verdict, inherited_verdict};
 
 /// From the start of the threads to the first record: so that the first is not late.
 const HEAD_START: Duration = Duration::from_millis(20);
@@ -83,17 +83,28 @@ impl From<TargetError> for TrialError {
 /// The schedule of a plan's load over its records.
 #[must_use]
 pub fn schedule(plan: &Plan, records: &RecordSet) -> Schedule {
-    match plan.load {
-        Load::Rate(rate) => Schedule::Rate(rate),
-        Load::Poisson(rate) => Schedule::poisson(rate),
-        Load::Times(scale) => Schedule::of_times(records.times_ns().unwrap_or(&[0]), scale),
-        Load::Closed { in_flight } => Schedule::Closed { in_flight },
+    match &plan.load {
+        Load::Rate(rate) => Schedule::Rate(*rate),
+        Load::Poisson(rate) => Schedule::poisson(*rate),
+        Load::Times(scale) => Schedule::of_times(records.times_ns().unwrap_or(&[0]), *scale),
+        Load::Steps(steps) => {
+            let before = match plan.run.warm_up {
+                Extent::Time(time) => Before::Time(time),
+                Extent::Records(count) => Before::Records(count),
+                Extent::Passes(passes) => Before::Records(passes.saturating_mul(records.len())),
+            };
+            Schedule::Stretches(Stretches::steps(before, steps))
+        }
+        Load::Ramp(ramp) => Schedule::Stretches(Stretches::ramp(*ramp)),
+        Load::Closed { in_flight } => Schedule::Closed { in_flight: *in_flight },
     }
 }
 
 impl Trial<'_> {
     /// Runs it. `stop` ends it early; `watch` is told how far it is, a few times a second.
-    pub fn run(&self, stop: &Stop, watch: &mut dyn FnMut(Progress)) -> Result<Measured, TrialError> {
+    ///
+    /// A load of steps is measured step by step: the measurements are those of each step that began, in order. Any other load's are one.
+    pub fn run(&self, stop: &Stop, watch: &mut dyn FnMut(Progress)) -> Result<Vec<Measured>, TrialError> {
         let directory = |error| TrialError::Directory { dir: self.dir.clone(), error };
         std::fs::create_dir_all(&self.dir).map_err(directory)?;
         let outcome = self.run_in_dir(stop, watch);
@@ -103,7 +114,7 @@ impl Trial<'_> {
         Ok(measured)
     }
 
-    fn run_in_dir(&self, stop: &Stop, watch: &mut dyn FnMut(Progress)) -> Result<Measured, TrialError> {
+    fn run_in_dir(&self, stop: &Stop, watch: &mut dyn FnMut(Progress)) -> Result<Vec<Measured>, TrialError> {
         let schedule = schedule(self.plan, self.records);
         let bounds = Bounds::of(&self.plan.run, &schedule, self.records.len()).map_err(TrialError::Plan)?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
@@ -121,10 +132,13 @@ impl Trial<'_> {
         let start_ms = clock.wall_ms() + HEAD_START.as_millis() as i64;
         let producers = self.plan.run.producers;
         let settings = JoinSettings::of(self.plan, self.records, running.path(), start, start_ms, producers);
+        let cuts: Vec<Nanos> =
+            schedule.begins_ns().iter().skip(1).map(|ns| Nanos(start.0.saturating_add(*ns))).collect();
         let drive = drive::Drive {
             trial: self,
             schedule: &schedule,
             bounds,
+            cuts: &cuts,
             settings: &settings,
             recorder: &recorder,
             clock: &*clock,
@@ -135,8 +149,9 @@ impl Trial<'_> {
         let driven = driven?;
         stopped?;
         let batches = if self.backend.is_some() { self.batches_on_disk()? } else { BatchesOnDisk::default() };
-        let mut measured = assemble::measured(self, &schedule, bounds, &settings, driven, &batches);
-        if let Some(usage) = measured.usage.as_mut().filter(|_| !is_peak_ours) {
+        let run = assemble::Run { trial: self, schedule: &schedule, bounds, cuts: &cuts, settings: &settings };
+        let mut measured = run.measured(driven, &batches);
+        for usage in measured.iter_mut().filter_map(|part| part.usage.as_mut()).filter(|_| !is_peak_ours) {
             usage.process.resident_bytes_max = None;
         }
         Ok(measured)

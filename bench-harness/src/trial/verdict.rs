@@ -46,6 +46,17 @@ pub(crate) fn backlog_verdict(backlog: &Backlog) -> Option<Verdict> {
     })
 }
 
+/// Whether a step began with what an earlier step had left: `waiting` records were due before it and not acknowledged when it began.
+pub(crate) fn inherited_verdict(waiting: i64, before: &Backlog) -> Option<Verdict> {
+    let under_way = before.offered as f64 / before.seconds.max(1e-9) * UNDER_WAY_SECONDS;
+    (waiting as f64 > under_way).then(|| Verdict {
+        kind: VerdictKind::Backlogged,
+        reason: format!(
+            "{waiting} records of the steps before were not acknowledged when the step began: its latencies would measure how long they take"
+        ),
+    })
+}
+
 /// Whether the generator, not the system, explains what is reported.
 pub(crate) fn generator_verdict(lag: &Distribution, to_acknowledgement: &Distribution) -> Option<Verdict> {
     let (lag_ns, reported_ns) = (lag.quantile_ns(0.99), to_acknowledgement.quantile_ns(0.99));
@@ -74,6 +85,15 @@ mod tests {
         assert!(!backlog((0..20).map(|i| if (5..9).contains(&i) { 4_000 } else { 20 })));
         assert!(!backlog((0..20).map(|_| 900)));
         assert!(!backlog((0..20).map(|i| i * 3)));
+    }
+
+    /// After 1,000 records a second, 250 may be under way.
+    #[test]
+    fn what_a_step_inherits_is_told_from_records_under_way() {
+        let before = Backlog { samples: Vec::new(), offered: 10_000, seconds: 10.0 };
+        assert!(inherited_verdict(250, &before).is_none());
+        assert!(inherited_verdict(-3, &before).is_none());
+        assert_eq!(inherited_verdict(251, &before).map(|verdict| verdict.kind), Some(VerdictKind::Backlogged));
     }
 
     #[test]

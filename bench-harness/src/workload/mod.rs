@@ -47,7 +47,10 @@ pub fn parse(path: &Path, text: &str, overrides: &Overrides) -> Result<Plan, Wor
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+    use crate::load::{LoadStep, Ramp};
 
     fn plan(settings: &[&str]) -> Result<Plan, WorkloadError> {
         let text = "
@@ -80,6 +83,24 @@ warm.up = \"1.5s\"
             (plan.run.warm_up, plan.run.extent),
             (Extent::Time(std::time::Duration::from_millis(1500)), Extent::Passes(3))
         );
+    }
+
+    #[test]
+    fn steps_and_ramps_are_read_exactly() {
+        let step = |rate: &str, ms| LoadStep { rate: rate.parse().unwrap(), duration: Duration::from_millis(ms) };
+        let steps = "load.steps=[{ rate = 2.5, duration = \"10s\" }, { rate = \"1/3\", duration = \"500ms\" }]";
+        let stepped = plan(&[steps, "records.passes=1"]);
+        assert!(stepped.unwrap_err().to_string().contains("`load.steps` says how long each step is"));
+        let text = "[records]\nsize = 9\nentropy = 1\n[[load.steps]]\nrate = 2.5\nduration = \"10s\"\n[[load.steps]]\nrate = \"1/3\"\nduration = \"500ms\"\n";
+        for overrides in [vec![], vec![steps.to_owned()]] {
+            let overrides = Overrides { settings: overrides, ..Overrides::default() };
+            let plan = parse(Path::new("w.toml"), text, &overrides).unwrap();
+            assert_eq!(plan.load, Load::Steps(vec![step("2.5", 10_000), step("1/3", 500)]));
+            assert_eq!(plan.run.extent, Extent::Time(Duration::from_millis(10_500)));
+        }
+        let ramp = plan(&["load.ramp.from=1", "load.ramp.to=1000", "load.ramp.over=1.5s", "load.ramp.to=2000"]);
+        let expected = Ramp::new("1".parse().unwrap(), "2000".parse().unwrap(), Duration::from_millis(1_500));
+        assert_eq!(ramp.unwrap().load, Load::Ramp(expected.unwrap()));
     }
 
     /// A setting takes the place of those that exclude it.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::error::Place;
-use crate::load::Ratio;
+use crate::load::{LoadStep, Ramp, Ratio};
 
 /// What to run.
 #[derive(Clone, Debug, PartialEq)]
@@ -165,6 +165,10 @@ pub enum Load {
     Poisson(Ratio),
     /// Open loop: at the records' own times, multiplied by this.
     Times(Ratio),
+    /// Open loop: a rate for a time, then another one; each step is measured on its own.
+    Steps(Vec<LoadStep>),
+    /// Open loop: a rate that rises or falls to another one, and stays there; measured is what comes after.
+    Ramp(Ramp),
     /// Closed loop: the next record is sent when fewer than this many are not yet acknowledged.
     Closed {
         /// How many may be under way.

@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use toml::de::{DeTable, DeValue};
+use toml::Spanned;
+use toml::de::{DeString, DeTable, DeValue};
 
 use super::error::{Place, WorkloadError};
 use super::paste;
@@ -13,13 +14,21 @@ const TABLES: [&str; 9] = ["workload", "records", "producer", "consumer", "topic
 
 /// Keys of which one can be given: `--set` of one takes the place of another.
 const ALTERNATIVES: [&[(&str, &str)]; 3] = [
-    &[("load", "rate"), ("load", "time.scale"), ("load", "in.flight")],
+    &[
+        ("load", "rate"),
+        ("load", "steps"),
+        ("load", "ramp.from"),
+        ("load", "ramp.to"),
+        ("load", "ramp.over"),
+        ("load", "time.scale"),
+        ("load", "in.flight"),
+    ],
     &[("run", "duration"), ("records", "count"), ("records", "passes")],
     &[("run", "warm.up"), ("run", "warm.up.records"), ("run", "warm.up.passes")],
 ];
 
 /// A key with its value.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(super) struct Entry {
     /// Dotted keys are one name: `linger.ms`.
     pub(super) key: String,
@@ -38,6 +47,8 @@ pub(super) enum Value {
     Switch(bool),
     /// A list.
     List(Vec<Value>),
+    /// A table within a list.
+    Table(Vec<Entry>),
 }
 
 impl Value {
@@ -47,6 +58,10 @@ impl Value {
             Value::Text(text) | Value::Number(text) => text.clone(),
             Value::Switch(on) => on.to_string(),
             Value::List(values) => values.iter().map(Value::property).collect::<Vec<_>>().join(","),
+            Value::Table(entries) => {
+                let pairs = entries.iter().map(|entry| format!("{} = {}", entry.key, entry.value.property()));
+                format!("{{ {} }}", pairs.collect::<Vec<_>>().join(", "))
+            }
         }
     }
 }
@@ -92,7 +107,7 @@ impl Raw {
             self.table(table, &place)?.retain(|entry| entry.key != key);
         }
         let entries = self.table(table, &place)?;
-        entries.push(Entry { key: key.to_owned(), value: typed(value.trim()), place });
+        entries.push(Entry { key: key.to_owned(), value: typed(value.trim(), &place), place });
         Ok(())
     }
 
@@ -146,6 +161,11 @@ pub(super) struct Table {
 }
 
 impl Table {
+    /// A table of these keys.
+    pub(super) fn of(name: &'static str, file: Place, entries: Vec<Entry>) -> Table {
+        Table { name, file, entries }
+    }
+
     /// Takes a key out.
     pub(super) fn take(&mut self, key: &str) -> Option<Entry> {
         let at = self.entries.iter().position(|entry| entry.key == key)?;
@@ -161,7 +181,11 @@ impl Table {
 /// The keys that a key takes the place of: itself, and those that exclude it.
 fn alternatives<'a>(table: &'a str, key: &'a str) -> Vec<(&'a str, &'a str)> {
     let group = ALTERNATIVES.iter().find(|group| group.contains(&(table, key)));
-    group.map_or_else(|| vec![(table, key)], |group| group.to_vec())
+    let Some(group) = group else { return vec![(table, key)] };
+    // A ramp takes several keys.
+    let is_ramp = |key: &str| key.starts_with("ramp.");
+    let stays = |other: &str| other != key && is_ramp(other) && is_ramp(key);
+    group.iter().copied().filter(|(_, other)| !stays(other)).collect()
 }
 
 fn flatten(
@@ -177,7 +201,8 @@ fn flatten(
         match value.get_ref() {
             DeValue::Table(inner) => flatten(path, text, &key, inner, entries)?,
             value => {
-                let value = plain(value).ok_or_else(|| WorkloadError::Contradiction {
+                let at = |position: usize| Place::Line(path.to_owned(), line_of(text, position));
+                let value = plain(value, &at).ok_or_else(|| WorkloadError::Contradiction {
                     place: place.clone(),
                     reason: format!("`{key}` takes text, a number, true or false, or a list of them"),
                 })?;
@@ -188,7 +213,8 @@ fn flatten(
     Ok(())
 }
 
-fn plain(value: &DeValue<'_>) -> Option<Value> {
+/// `place` says where a position of the text is.
+fn plain(value: &DeValue<'_>, place: &dyn Fn(usize) -> Place) -> Option<Value> {
     match value {
         DeValue::String(text) => Some(Value::Text(text.to_string())),
         DeValue::Integer(number) if number.radix() == 10 => Some(Value::Number(number.as_str().replace('_', ""))),
@@ -198,15 +224,29 @@ fn plain(value: &DeValue<'_>) -> Option<Value> {
         DeValue::Float(number) => Some(Value::Number(number.as_str().replace('_', ""))),
         DeValue::Boolean(on) => Some(Value::Switch(*on)),
         DeValue::Array(values) => {
-            values.iter().map(|value| plain(value.get_ref())).collect::<Option<_>>().map(Value::List)
+            values.iter().map(|value| in_list(value.get_ref(), place)).collect::<Option<_>>().map(Value::List)
         }
         DeValue::Datetime(_) | DeValue::Table(_) => None,
     }
 }
 
+/// Lists may hold tables, one level deep.
+fn in_list(value: &DeValue<'_>, place: &dyn Fn(usize) -> Place) -> Option<Value> {
+    let DeValue::Table(table) = value else { return plain(value, place) };
+    let entry = |(name, value): (&Spanned<DeString<'_>>, &Spanned<DeValue<'_>>)| {
+        let value = plain(value.get_ref(), place)?;
+        Some(Entry { key: name.get_ref().to_string(), value, place: place(name.span().start) })
+    };
+    table.iter().map(entry).collect::<Option<_>>().map(Value::Table)
+}
+
 /// A value of the command line: TOML if it is, else text.
-fn typed(text: &str) -> Value {
-    DeValue::parse(text).ok().and_then(|value| plain(value.get_ref())).unwrap_or_else(|| Value::Text(text.to_owned()))
+fn typed(text: &str, place: &Place) -> Value {
+    let at = |_| place.clone();
+    DeValue::parse(text)
+        .ok()
+        .and_then(|value| plain(value.get_ref(), &at))
+        .unwrap_or_else(|| Value::Text(text.to_owned()))
 }
 
 fn line_of(text: &str, position: usize) -> usize {

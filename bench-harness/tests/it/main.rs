@@ -17,6 +17,7 @@ mod readme;
 mod report;
 mod scene;
 mod serve;
+mod steps;
 mod sweep;
 mod targets;
 mod twisted;

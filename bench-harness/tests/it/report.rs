@@ -100,6 +100,7 @@ pub(crate) fn result(outcomes: Vec<(&str, Outcome)>) -> RunResult {
         target: "embedded".to_owned(),
         backend: Some(backend.to_owned()),
         repetition: 1,
+        step: None,
         outcome,
     };
     RunResult {

@@ -160,3 +160,39 @@ fn a_run_without_a_measured_part_is_refused() {
     let text = SOUND.replace("r.jsonl", "ok.jsonl") + "warm.up.passes = 1\n";
     check(&text, &[], "w.toml: nothing is left to measure: the warm-up takes 2 records and the run has 2");
 }
+
+/// What stands within a list is named with its own line.
+#[test]
+fn what_is_wrong_with_steps_or_a_ramp_is_named_with_its_line() {
+    let with = |load: &str| SOUND.replace("rate = 1000", load);
+    let of_step = |step: &str| with(&format!("steps = [\n  {{ rate = 5, duration = \"1s\" }},\n  {step},\n]"));
+    let check = |text: &str, expected: &str| check(text, &[], expected);
+    check(&of_step("{ rat = 5, duration = \"1s\" }"), "w.toml:12: unknown key `load.steps.rat`: did you mean `rate`?");
+    check(&of_step("{ rate = 5 }"), "w.toml:12: a step needs a `rate` (records a second) and a `duration`");
+    check(
+        &of_step("{ rate = 0, duration = \"1s\" }"),
+        "w.toml:12: `load.steps.rate` cannot be `0`: it takes a number above 0, such as 2500, 0.5 or \"1/3600\"",
+    );
+    check(
+        &of_step("{ rate = 5, duration = \"0s\" }"),
+        "w.toml:12: `load.steps.duration` cannot be `0s`: it takes a time above 0",
+    );
+    let list = "it takes a list of up to 100 steps, such as [{ rate = 1000, duration = \"10s\" }, { rate = 5000, duration = \"10s\" }]";
+    check(&with("steps = 5"), &format!("w.toml:10: `load.steps` cannot be `5`: {list}"));
+    check(&with("steps = []"), &format!("w.toml:10: `load.steps` cannot be ``: {list}"));
+    let sound = "steps = [{ rate = 5, duration = \"1s\" }]";
+    check(
+        &format!("{}duration = \"1s\"\n", with(sound)),
+        "w.toml: `load.steps` says how long each step is: take out `run.duration`, `records.count` and `records.passes`",
+    );
+    let one = "[load] needs exactly one of `rate` (records a second, open loop), `steps` (one rate after another, open loop), `ramp` (to a rate, open loop), `time.scale` (the records' own times × this, open loop) and `in.flight` (closed loop)";
+    check(&with(&format!("rate = 1000\n{sound}")), &format!("w.toml:11: {one}"));
+    check(
+        &with("ramp.from = 10\nramp.over = \"1s\""),
+        "w.toml:10: a ramp needs `ramp.from` and `ramp.to` (records a second) and `ramp.over` (a time)",
+    );
+    check(
+        &with("ramp = { from = \"1/99999999999999999\", to = 7, over = \"20h\" }"),
+        "w.toml:10: `load.ramp.over` cannot be `20h`: with these rates it has too many digits to be exact: round them, or make it shorter",
+    );
+}

@@ -14,16 +14,8 @@ use logdyno_engine::record::Nanos;
 /// The measurements of a run.
 #[derive(Clone, Debug)]
 pub struct Joined {
-    /// To the acknowledgement.
-    pub to_acknowledgement: PathJoined,
-    /// To the delivery.
-    pub to_delivery: PathJoined,
-    /// From the call of `send` to the acknowledgement: what a generator that waits would have seen.
-    pub service: Distribution,
-    /// Latencies to the acknowledgement over the measured part.
-    pub timeline: Timeline,
-    /// The producers' batches.
-    pub panel: BatchPanel,
+    /// Those of each part that is measured on its own; one if nothing is cut.
+    pub parts: Vec<JoinedPart>,
     /// All records that were acknowledged, over time.
     pub acknowledged: Series,
     /// How many records were acknowledged in all.
@@ -38,14 +30,37 @@ pub struct Joined {
     pub unmeasured: u64,
 }
 
-impl Joined {
-    pub(super) fn starting_at(start: Nanos, path: &Path) -> Joined {
-        Joined {
+/// The measurements of the records that were to be sent in one part of a run.
+#[derive(Clone, Debug)]
+pub struct JoinedPart {
+    /// To the acknowledgement.
+    pub to_acknowledgement: PathJoined,
+    /// To the delivery.
+    pub to_delivery: PathJoined,
+    /// From the call of `send` to the acknowledgement: what a generator that waits would have seen.
+    pub service: Distribution,
+    /// Latencies to the acknowledgement over the part.
+    pub timeline: Timeline,
+    /// The producers' batches; one with records of two parts is of that of its first measured record.
+    pub panel: BatchPanel,
+}
+
+impl JoinedPart {
+    pub(super) fn new(path: &Path) -> JoinedPart {
+        JoinedPart {
             to_acknowledgement: PathJoined::new(),
             to_delivery: PathJoined::new(),
             service: Distribution::new(),
             timeline: Timeline::default(),
             panel: BatchPanel::new(path.batching),
+        }
+    }
+}
+
+impl Joined {
+    pub(super) fn starting_at(start: Nanos, path: &Path) -> Joined {
+        Joined {
+            parts: vec![JoinedPart::new(path)],
             acknowledged: Series::starting_at(start),
             acknowledged_count: 0,
             delivered_count: 0,

@@ -18,11 +18,12 @@ use super::digest::with_timestamp;
 use super::path::{RecordMoments, to_acknowledgement, to_delivery};
 use super::recorder::{Delivery, Inbox, Passed, Receipt};
 use super::verify::Altered;
+use crate::load::part_of;
 use crate::records::RecordSet;
 use crate::target::{Path, Ticket};
 use crate::workload::Plan;
 
-pub use self::joined::{Joined, PathJoined};
+pub use self::joined::{Joined, JoinedPart, PathJoined};
 
 /// What a join knows from the start.
 #[derive(Clone, Debug)]
@@ -89,6 +90,8 @@ pub struct Join {
     settings: JoinSettings,
     /// Records intended before this are warm-up.
     begin: Option<Nanos>,
+    /// Where the measured part is cut.
+    cuts: Vec<Nanos>,
     partitions: Vec<PartitionJoin>,
     joined: Joined,
 }
@@ -100,7 +103,21 @@ impl Join {
         let producers = settings.producers as usize;
         let partition = |_| PartitionJoin { numbers: vec![None; producers], ..PartitionJoin::default() };
         let joined = Joined::starting_at(settings.start, &settings.path);
-        Join { partitions: (0..settings.partitions).map(partition).collect(), settings, begin: None, joined }
+        Join {
+            partitions: (0..settings.partitions).map(partition).collect(),
+            settings,
+            begin: None,
+            cuts: Vec::new(),
+            joined,
+        }
+    }
+
+    /// One whose measured part is cut at these moments, which ascend, into parts that are measured on their own.
+    #[must_use]
+    pub fn cut_at(mut self, cuts: &[Nanos]) -> Join {
+        self.cuts = cuts.to_vec();
+        self.joined.parts = (0..=cuts.len()).map(|_| JoinedPart::new(&self.settings.path)).collect();
+        self
     }
 
     /// Records intended from `begin` on are measured. Said before the first of them is sent.
@@ -210,7 +227,8 @@ impl Join {
         let partition = &mut self.partitions[index];
         let moments = partition.moments(batch, Offset(partition.next + count as i64 - 1));
         let (mut acknowledged, mut delivered) = (Shared::default(), Shared::default());
-        let mut is_measured = false;
+        // The part that the batch is counted in, and the one of the record before.
+        let (mut counted_in, mut current) = (None, None);
         for _ in 0..count {
             let partition = &mut self.partitions[index];
             let offset = partition.next;
@@ -224,23 +242,31 @@ impl Join {
             };
             self.check(index, offset, &ticket, outcome);
             let Some(begin) = self.begin.filter(|begin| ticket.intended >= *begin) else { continue };
-            is_measured = true;
-            let joined = &mut self.joined;
+            let at = part_of(&self.cuts, ticket.intended);
+            counted_in.get_or_insert(at);
+            if let Some(before) = current.replace(at).filter(|before| *before != at) {
+                acknowledged.flush(&mut self.joined.parts[before].to_acknowledgement);
+                delivered.flush(&mut self.joined.parts[before].to_delivery);
+            }
+            let began = at.checked_sub(1).map_or(begin, |cut| self.cuts[cut]);
+            let part = &mut self.joined.parts[at];
             let times = to_acknowledgement(&self.settings.path, &moments, &record);
-            joined.to_acknowledgement.record(&times, index as i32, offset);
-            joined.timeline.record(ticket.intended.0 - begin.0, times.total());
-            acknowledged.add(&times, &mut joined.to_acknowledgement);
-            joined.service.record(batch.acknowledged.0.saturating_sub(ticket.called.0));
+            part.to_acknowledgement.record(&times, index as i32, offset);
+            part.timeline.record(ticket.intended.0 - began.0, times.total());
+            acknowledged.add(&times, &mut part.to_acknowledgement);
+            part.service.record(batch.acknowledged.0.saturating_sub(ticket.called.0));
             if matches!(outcome, Outcome::Delivered(_)) {
                 let times = to_delivery(&moments, &record);
-                joined.to_delivery.record(&times, index as i32, offset);
-                delivered.add(&times, &mut joined.to_delivery);
+                part.to_delivery.record(&times, index as i32, offset);
+                delivered.add(&times, &mut part.to_delivery);
             }
         }
-        acknowledged.flush(&mut self.joined.to_acknowledgement);
-        delivered.flush(&mut self.joined.to_delivery);
-        if is_measured {
-            self.joined.panel.add(batch);
+        if let Some(last) = current {
+            acknowledged.flush(&mut self.joined.parts[last].to_acknowledgement);
+            delivered.flush(&mut self.joined.parts[last].to_delivery);
+        }
+        if let Some(part) = counted_in {
+            self.joined.parts[part].panel.add(batch);
         }
         let partition = &mut self.partitions[index];
         partition.marks.forget_before(Offset(partition.next));

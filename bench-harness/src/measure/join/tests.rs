@@ -82,9 +82,9 @@ fn everything() -> Inbox {
 
 fn measured(joined: &Joined) -> (u64, u64, u64) {
     (
-        joined.to_acknowledgement.total.count(),
-        joined.to_acknowledgement.total.sum_ns(),
-        joined.to_delivery.total.sum_ns(),
+        joined.parts[0].to_acknowledgement.total.count(),
+        joined.parts[0].to_acknowledgement.total.sum_ns(),
+        joined.parts[0].to_delivery.total.sum_ns(),
     )
 }
 
@@ -127,12 +127,12 @@ fn steps_are_weighted_by_records() {
     join.begin(Nanos(0));
     join.take_in(&mut everything());
     let joined = join.finish();
-    let step = |step: Step| &joined.to_acknowledgement.steps[step as usize];
+    let step = |step: Step| &joined.parts[0].to_acknowledgement.steps[step as usize];
     assert!(Step::ALL.iter().all(|each| step(*each).count() == 4));
     assert_eq!((step(Step::Compress).sum_ns(), step(Step::Append).sum_ns()), (4, 3 * 7 + 7));
-    let sum: u64 = joined.to_acknowledgement.steps.iter().map(Distribution::sum_ns).sum();
-    assert_eq!(sum, joined.to_acknowledgement.total.sum_ns());
-    assert_eq!((joined.panel.batches, joined.panel.records), (2, 4));
+    let sum: u64 = joined.parts[0].to_acknowledgement.steps.iter().map(Distribution::sum_ns).sum();
+    assert_eq!(sum, joined.parts[0].to_acknowledgement.total.sum_ns());
+    assert_eq!((joined.parts[0].panel.batches, joined.parts[0].panel.records), (2, 4));
 }
 
 /// The cut goes by the intended time, also within a batch.
@@ -144,6 +144,26 @@ fn warm_up_is_cut_within_a_batch() {
     let joined = join.finish();
     assert_eq!(measured(&joined), (2, 30 + 45, 15 + 30));
     assert_eq!((joined.acknowledged_count, joined.delivered_count), (4, 4));
+}
+
+/// A cut within a batch goes by the intended time too: each part has its own records with all their steps, and the batch counts where
+/// its first measured record is.
+#[test]
+fn parts_are_cut_within_a_batch() {
+    let mut join = Join::new(settings(PATH)).cut_at(&[Nanos(105), Nanos(190)]);
+    join.begin(Nanos(0));
+    join.take_in(&mut everything());
+    let joined = join.finish();
+    let counts = joined.parts.iter().map(|part| part.to_acknowledgement.total.count()).collect::<Vec<_>>();
+    assert_eq!(counts, [1, 2, 1]);
+    for part in &joined.parts {
+        for path in [&part.to_acknowledgement, &part.to_delivery] {
+            let steps: u64 = path.steps.iter().map(Distribution::sum_ns).sum();
+            assert_eq!(steps, path.total.sum_ns());
+            assert!(path.steps.iter().all(|step| step.count() == path.total.count()));
+        }
+    }
+    assert_eq!(joined.parts.iter().map(|part| part.panel.batches).collect::<Vec<_>>(), [1, 0, 1]);
 }
 
 /// With acks=0 a record's offset is its place in the partition.
@@ -170,7 +190,7 @@ fn records_without_a_stamp_are_not_measured() {
     join.take_in(&mut all);
     assert_eq!(join.held(), 1);
     let joined = join.finish();
-    assert_eq!((joined.to_acknowledgement.total.count(), joined.unmeasured), (3, 1));
+    assert_eq!((joined.parts[0].to_acknowledgement.total.count(), joined.unmeasured), (3, 1));
 }
 
 #[test]

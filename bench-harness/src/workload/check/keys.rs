@@ -24,7 +24,10 @@ pub(super) const NOT_OF_TRACES: &[&str] =
     &["file", "size", "format", "key", "time.field", "time.format", "entropy", "keys", "key.skew", "distinct"];
 /// Those that only made-up records have.
 pub(super) const OF_SYNTHETIC: &[&str] = &["entropy", "keys", "key.skew", "distinct", "seed"];
-pub(super) const LOAD: &[&str] = &["rate", "arrivals", "time.scale", "in.flight"];
+pub(super) const LOAD: &[&str] =
+    &["rate", "arrivals", "steps", "ramp.from", "ramp.to", "ramp.over", "time.scale", "in.flight"];
+/// Those of a step in `load.steps`.
+pub(super) const STEP: &[&str] = &["rate", "duration"];
 pub(super) const RUN: &[&str] = &[
     "warm.up",
     "warm.up.records",

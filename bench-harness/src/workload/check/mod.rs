@@ -2,6 +2,7 @@
 
 mod kafka;
 mod keys;
+mod load;
 mod records;
 mod values;
 
@@ -10,8 +11,9 @@ use std::path::Path;
 use logdyno_engine::client::{ConsumerConfig, ProducerConfig};
 
 use self::kafka::{client_settings, settings};
+use self::load::load;
 use self::records::records;
-use self::values::{Unit, one_extent, optional, ratio, refuse, text_of, texts, whole};
+use self::values::{Unit, one_extent, optional, text_of, texts};
 use super::Overrides;
 use super::error::{Place, WorkloadError};
 use super::plan::{Extent, Load, Plan, RecordSource, RunPlan, TopicPlan};
@@ -31,7 +33,7 @@ pub(super) fn plan(path: &Path, text: &str, mut raw: Raw, overrides: &Overrides)
     let kafka = settings(raw.take_open("kafka").take_rest());
     let has_times = records.time.is_some() || matches!(records.source, RecordSource::Trace { .. });
     let load = load(raw.take("load", keys::LOAD)?, has_times)?;
-    let run = run(raw.take("run", keys::RUN)?, extent, &topic, overrides)?;
+    let run = run(raw.take("run", keys::RUN)?, extent, &load, &topic, overrides)?;
     Ok(Plan {
         name,
         question,
@@ -83,49 +85,24 @@ fn topic(workload: &str, mut table: Table) -> Checked<TopicPlan> {
     Ok(TopicPlan { name, partitions, replication_factor, configs: settings(table.take_rest()) })
 }
 
-fn load(mut table: Table, has_times: bool) -> Checked<Load> {
-    let rate = table.take("rate");
-    let arrivals = table.take("arrivals");
-    let scale = table.take("time.scale");
-    let in_flight = table.take("in.flight");
-    if let (None, Some(arrivals)) = (&rate, &arrivals) {
-        return Err(refuse(&table, arrivals, "it says how the records of a `rate` arrive, and none is given"));
-    }
-    let load = match (&rate, &scale, &in_flight) {
-        (Some(rate), None, None) => {
-            let is_poisson = arrivals.as_ref().map_or(Ok(false), |entry| is_poisson(&table, entry))?;
-            let rate = ratio(&table, rate)?;
-            if is_poisson { Load::Poisson(rate) } else { Load::Rate(rate) }
-        }
-        (None, Some(scale), None) if has_times => Load::Times(ratio(&table, scale)?),
-        (None, Some(scale), None) => {
-            return Err(refuse(&table, scale, "the records have no time of their own: say records.time.field"));
-        }
-        (None, None, Some(in_flight)) => Load::Closed { in_flight: whole(&table, in_flight, 1, 1 << 24)? },
-        _ => {
-            let reason = "[load] needs exactly one of `rate` (records a second, open loop), `time.scale` (the records' own times × this, open loop) and `in.flight` (closed loop)";
-            let place = [in_flight, scale, rate].into_iter().flatten().next().map_or(table.file, |entry| entry.place);
-            return Err(WorkloadError::Contradiction { place, reason: reason.to_owned() });
-        }
-    };
-    Ok(load)
-}
-
-fn is_poisson(table: &Table, arrivals: &Entry) -> Checked<bool> {
-    match text_of(table, arrivals)?.as_str() {
-        "even" => Ok(false),
-        "poisson" => Ok(true),
-        _ => Err(refuse(table, arrivals, "it takes \"even\" or \"poisson\"")),
-    }
-}
-
-fn run(mut table: Table, records: Option<Extent>, topic: &TopicPlan, overrides: &Overrides) -> Checked<RunPlan> {
+fn run(
+    mut table: Table,
+    records: Option<Extent>,
+    load: &Load,
+    topic: &TopicPlan,
+    overrides: &Overrides,
+) -> Checked<RunPlan> {
     let duration = one_extent(&mut table, &[("duration", Unit::Time)])?;
     let warm_up = one_extent(
         &mut table,
         &[("warm.up", Unit::Time), ("warm.up.records", Unit::Records), ("warm.up.passes", Unit::Passes)],
     )?;
     let extent = match (records, duration) {
+        (None, None) if let Load::Steps(steps) = load => Extent::Time(steps.iter().map(|step| step.duration).sum()),
+        (Some(_), _) | (_, Some(_)) if matches!(load, Load::Steps(_)) => {
+            let reason = "`load.steps` says how long each step is: take out `run.duration`, `records.count` and `records.passes`".to_owned();
+            return Err(WorkloadError::Contradiction { place: table.file, reason });
+        }
         (Some(_), Some(_)) => {
             let reason = "`run.duration` and `records.count` or `records.passes` exclude each other".to_owned();
             return Err(WorkloadError::Contradiction { place: table.file, reason });
