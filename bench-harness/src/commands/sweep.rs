@@ -6,6 +6,7 @@ use std::time::Duration;
 use anyhow::{Context, bail, ensure};
 use clap::Args;
 
+use super::report::write_sweeps_html;
 use crate::exit::Exit;
 use crate::report::render_sweep;
 use crate::result::{self, Environment};
@@ -20,7 +21,7 @@ pub(super) struct SweepCommand {
     #[arg(value_name = "WORKLOAD", required_unless_present = "resume")]
     workload: Option<PathBuf>,
     /// A setting and its values, such as producer.batch.size=4k,16k,64k or backend=buffered,uring; FROM..TO*2 and FROM..TO+10 are
-    /// ranges, KEY,KEY=A:B,C:D changes settings together, 'KEY=… if KEY=VALUE' counts only there. Several make a grid.
+    /// ranges, KEY,KEY=A:B,C:D changes settings together, 'KEY=… if KEY=VALUE' (or !=, <, <=, >, >=) counts only there. Several make a grid.
     #[arg(long = "vary", value_name = "KEY=VALUES", required_unless_present = "resume")]
     vary: Vec<Factor>,
     /// A setting of all cells, such as run.duration=6s; may be given several times.
@@ -47,6 +48,9 @@ pub(super) struct SweepCommand {
     /// Print the sweep's document as JSON instead of tables.
     #[arg(long)]
     json: bool,
+    /// Also write the sweep to an HTML page that needs nothing else.
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
 }
 
 impl SweepCommand {
@@ -71,6 +75,7 @@ impl SweepCommand {
         } else {
             println!("{}", render_sweep(&sweep));
         }
+        self.html.iter().try_for_each(|file| write_sweeps_html(file, std::slice::from_ref(&sweep)))?;
         eprintln!("saved {} of {} runs in {}", sweep.runs(), sweep.runs_wanted(), folder.join("sweep.json").display());
         if !ended || sweep.runs() < sweep.runs_wanted() {
             eprintln!("the rest: logdyno sweep --resume {}", folder.display());
@@ -133,14 +138,15 @@ fn check_conditions(factors: &[Factor]) -> anyhow::Result<()> {
                 ensure!(factor.condition.is_some() || earlier.condition.is_some(), "--vary names {twice} twice");
             }
         }
-        let Some((key, value)) = &factor.condition else { continue };
+        let Some(condition) = &factor.condition else { continue };
         let gives = |earlier: &Factor| {
-            let place = earlier.settings.iter().position(|setting| setting == key);
-            place.is_some_and(|place| earlier.levels.iter().any(|level| &level[place] == value))
+            let place = earlier.settings.iter().position(|setting| *setting == condition.setting);
+            place.is_some_and(|place| earlier.levels.iter().any(|level| condition.allows(&level[place])))
         };
         ensure!(
             factors[..at].iter().any(gives),
-            "--vary '{factor}': no --vary before it gives {key} the value {value}"
+            "--vary '{factor}': no --vary before it gives {} a value for which {condition} holds",
+            condition.setting
         );
     }
     Ok(())

@@ -19,7 +19,7 @@ use self::cells::section;
 pub use self::export::{Reporter, reporters};
 use self::figures::{absent, latency, throughput};
 use self::heading::heading;
-pub use self::html::render_html;
+pub use self::html::{render_html, render_sweeps_html};
 use self::limits::parts;
 pub use self::limits::render_limits;
 pub use self::overhead::render_overhead;

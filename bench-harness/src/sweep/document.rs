@@ -8,7 +8,7 @@ use super::effects::Effects;
 use super::grid::Cell;
 use super::observed::{Metric, analyse};
 use super::vary::Factor;
-use crate::result::{Environment, Measured, PathResult, QUANTILES, VerdictKind};
+use crate::result::{Durability, Environment, Measured, PathResult, QUANTILES, VerdictKind};
 
 /// What the document calls itself.
 pub const SWEEP_FORMAT: &str = "logdyno-sweep";
@@ -78,6 +78,9 @@ pub struct RunSummary {
     pub verdicts: Vec<String>,
     /// Whether it counts in the analysis.
     pub is_sound: bool,
+    /// What an acknowledgement promised; `None` if it broke, and in sweeps of before it was saved.
+    #[serde(default)]
+    pub durability: Option<Durability>,
 }
 
 impl RunSummary {
@@ -103,6 +106,7 @@ impl RunSummary {
                 .collect(),
             // A generator that was late, or a system that was, still tells a throughput.
             is_sound: measured.verdicts.iter().all(|verdict| verdict.kind == VerdictKind::Backlogged),
+            durability: Some(measured.durability.clone()),
         }
     }
 
@@ -120,6 +124,7 @@ impl RunSummary {
             bytes_sent_per_byte: None,
             verdicts: vec![reason],
             is_sound: false,
+            durability: None,
         }
     }
 

@@ -33,7 +33,7 @@ pub fn cells(factors: &[Factor]) -> Vec<Cell> {
 }
 
 fn with(cell: Cell, factor: &Factor) -> Vec<Cell> {
-    if factor.condition.as_ref().is_some_and(|condition| !cell.settings.contains(condition)) {
+    if factor.condition.as_ref().is_some_and(|condition| !condition.holds(&cell.settings)) {
         let Cell { mut levels, settings } = cell;
         levels.push(None);
         return vec![Cell { levels, settings }];
@@ -97,6 +97,11 @@ mod tests {
         assert_eq!(all.len(), 5);
         assert_eq!(all[0].levels, [Some(0), None]);
         assert_eq!(all[4].levels, [Some(2), Some(2)]);
+        let all = cells(&factors(&["size=4k,16k,64k", "linger=0,5 if size>4k"]));
+        assert_eq!(
+            all.iter().map(|cell| cell.levels[1]).collect::<Vec<_>>(),
+            [None, Some(0), Some(1), Some(0), Some(1)]
+        );
     }
 
     #[test]

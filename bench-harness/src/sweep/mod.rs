@@ -4,6 +4,7 @@
 //! * [`run`] runs each cell in a process and a folder of its own, and can go on where it was interrupted;
 //! * [`effects`] is the analysis, as values; [`Sweep`] is the document that everything printed is drawn from.
 
+mod condition;
 mod document;
 pub mod effects;
 mod grid;
@@ -11,6 +12,7 @@ mod observed;
 mod runner;
 mod vary;
 
+pub use condition::Condition;
 pub use document::{CellResult, RunSummary, SWEEP_FORMAT, SWEEP_VERSION, Sweep, read, write};
 pub use grid::{Cell, Turn, cells, order};
 pub use observed::{Metric, analyse, observations};

@@ -161,17 +161,24 @@ impl Ran {
     fn summary(&self, repetition: u32, sweep: &Path) -> RunSummary {
         let Some(path) = self.result() else {
             let last = self.said.lines().last().unwrap_or("it said nothing").to_owned();
-            return RunSummary::broken(repetition, String::new(), format!("it ended with {:?}: {last}", self.code));
+            return RunSummary::broken(
+                repetition,
+                String::new(),
+                format!("FAILED: it ended with {:?}: {last}", self.code),
+            );
         };
         let relative = path.strip_prefix(sweep).unwrap_or(&path).display().to_string();
         let outcome = result::read(&path).map(|result| result.trials.into_iter().next().map(|trial| trial.outcome));
         match outcome {
             Ok(Some(Outcome::Measured(measured))) => RunSummary::of(repetition, relative, &measured),
-            Ok(Some(Outcome::Refused { reason } | Outcome::Failed { reason })) => {
-                RunSummary::broken(repetition, relative, reason)
+            Ok(Some(Outcome::Refused { reason })) => {
+                RunSummary::broken(repetition, relative, format!("REFUSED: {reason}"))
             }
-            Ok(None) => RunSummary::broken(repetition, relative, "it was interrupted".to_owned()),
-            Err(error) => RunSummary::broken(repetition, relative, error.to_string()),
+            Ok(Some(Outcome::Failed { reason })) => {
+                RunSummary::broken(repetition, relative, format!("FAILED: {reason}"))
+            }
+            Ok(None) => RunSummary::broken(repetition, relative, "FAILED: it was interrupted".to_owned()),
+            Err(error) => RunSummary::broken(repetition, relative, format!("FAILED: {error}")),
         }
     }
 

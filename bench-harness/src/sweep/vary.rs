@@ -5,6 +5,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use super::Condition;
+
 /// A setting that is varied, or several that change together.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Factor {
@@ -12,14 +14,14 @@ pub struct Factor {
     pub settings: Vec<String>,
     /// The values of each level, one for each setting.
     pub levels: Vec<Vec<String>>,
-    /// It counts only in cells where another factor gives this setting this value.
-    pub condition: Option<(String, String)>,
+    /// It counts only in cells where another factor's value is like this.
+    pub condition: Option<Condition>,
 }
 
 /// Why `--vary` cannot be understood.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "--vary '{text}': {reason}; it is KEY=VALUE,VALUE…, KEY=FROM..TO*FACTOR, KEY=FROM..TO+STEP or KEY,KEY=VALUE:VALUE,…, and may end in ' if KEY=VALUE'"
+    "--vary '{text}': {reason}; it is KEY=VALUE,VALUE…, KEY=FROM..TO*FACTOR, KEY=FROM..TO+STEP or KEY,KEY=VALUE:VALUE,…, and may end in ' if KEY=VALUE' (or !=, <, <=, >, >=)"
 )]
 pub struct BadVary {
     text: String,
@@ -50,12 +52,7 @@ impl FromStr for Factor {
         let bad = |reason: String| BadVary { text: text.to_owned(), reason };
         let (rule, condition) = match text.split_once(" if ") {
             None => (text, None),
-            Some((rule, condition)) => {
-                let (key, value) = condition
-                    .split_once('=')
-                    .ok_or_else(|| bad("the condition is not of the form KEY=VALUE".to_owned()))?;
-                (rule, Some((key.trim().to_owned(), value.trim().to_owned())))
-            }
+            Some((rule, condition)) => (rule, Some(condition.parse().map_err(bad)?)),
         };
         let (keys, values) = rule.split_once('=').ok_or_else(|| bad("there is no '='".to_owned()))?;
         let settings: Vec<String> = keys.split(',').map(|key| key.trim().to_owned()).collect();
@@ -87,7 +84,7 @@ impl fmt::Display for Factor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let levels: Vec<String> = (0..self.levels.len()).map(|index| self.level(index)).collect();
         write!(f, "{}={}", self.name(), levels.join(","))?;
-        self.condition.as_ref().map_or(Ok(()), |(key, value)| write!(f, " if {key}={value}"))
+        self.condition.as_ref().map_or(Ok(()), |condition| write!(f, " if {condition}"))
     }
 }
 
@@ -117,7 +114,7 @@ fn expand(item: &str) -> Result<Vec<String>, String> {
 }
 
 /// `4k` is 4096 and `1m` is 1048576, as in `batch.size=16k`.
-fn plain(text: &str) -> String {
+pub(super) fn plain(text: &str) -> String {
     let scaled = |digits: &str, shift: u32| digits.parse::<u64>().ok()?.checked_mul(1 << shift).map(|n| n.to_string());
     let kibi = text.strip_suffix(['k', 'K']).and_then(|digits| scaled(digits, 10));
     let mebi = || text.strip_suffix(['m', 'M']).and_then(|digits| scaled(digits, 20));
@@ -141,7 +138,7 @@ mod tests {
         assert_eq!(levels("producer.batch.size,producer.linger.ms=4k:0,64k:20"), ["4096:0", "65536:20"]);
         let conditional: Factor =
             "producer.compression.zstd.level=1,9 if producer.compression.type=zstd".parse().expect("a condition");
-        assert_eq!(conditional.condition, Some(("producer.compression.type".to_owned(), "zstd".to_owned())));
+        assert_eq!(conditional.condition, Some("producer.compression.type=zstd".parse().expect("a condition")));
         assert_eq!(conditional.to_string().parse(), Ok(conditional));
         assert_eq!(levels("producer.compression.type=none,lz4"), ["none", "lz4"], "no number");
     }

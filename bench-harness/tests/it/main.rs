@@ -19,6 +19,7 @@ mod scene;
 mod serve;
 mod steps;
 mod sweep;
+mod sweep_page;
 mod targets;
 mod twisted;
 mod workload_errors;

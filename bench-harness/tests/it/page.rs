@@ -38,7 +38,7 @@ fn two_backends() -> RunResult {
 }
 
 /// All values of an attribute, in the order of the page.
-fn attributes<'a>(page: &'a str, name: &str) -> Vec<&'a str> {
+pub(crate) fn attributes<'a>(page: &'a str, name: &str) -> Vec<&'a str> {
     let begin = format!(r#"{name}=""#);
     page.split(begin.as_str()).skip(1).filter_map(|rest| rest.split('"').next()).collect()
 }
@@ -194,7 +194,7 @@ fn a_browser_draws_every_plot_at_any_width_and_complains_of_nothing() {
 }
 
 /// The page's document and the browser's log.
-fn browse(dir: &Path, width: u32) -> (String, String) {
+pub(crate) fn browse(dir: &Path, width: u32) -> (String, String) {
     let output = Command::new("chromium")
         .args(["--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr", "--dump-dom"])
         .arg(format!("--window-size={width},900"))

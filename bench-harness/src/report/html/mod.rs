@@ -12,11 +12,13 @@ mod over_time;
 mod percentiles;
 mod roofline;
 mod stack;
+mod sweep;
 
 use askama::Template;
 
 use self::classes::{Class, classes};
 use self::grid::Grid;
+pub use self::sweep::render_sweeps_html;
 use super::cells::NOTHING;
 use super::heading::unseen;
 use super::limits::parts;
@@ -26,7 +28,7 @@ use super::taken::taken;
 use super::verdicts::sound;
 use super::work::{batches, counters};
 use super::{PARTS_TITLE, REST_TITLE, TAKEN_TITLE, label, measured_of};
-use crate::result::{Measured, Outcome, RunResult, Trial};
+use crate::result::{Environment, Measured, Outcome, RunResult, Trial};
 
 /// The whole page of one or several results.
 pub fn render_html(results: &[RunResult]) -> Result<String, askama::Error> {
@@ -116,7 +118,7 @@ fn section(result: &RunResult) -> Section {
 }
 
 fn facts(result: &RunResult) -> Vec<(&'static str, String)> {
-    let (workload, machine) = (&result.workload, &result.environment);
+    let workload = &result.workload;
     let targets = if result.trials.is_empty() { NOTHING.to_owned() } else { result.targets().join(" and ") };
     let mut facts = vec![
         (
@@ -125,13 +127,20 @@ fn facts(result: &RunResult) -> Vec<(&'static str, String)> {
         ),
         ("records", format!("{} · {}", super::format::whole(workload.records), workload.load)),
         ("topic", workload.topic.clone()),
+    ];
+    facts.extend(machine_facts(&result.environment));
+    facts.extend(unseen(result).map(|sentence| ("stages", sentence)));
+    facts
+}
+
+/// Where and by what it was made.
+fn machine_facts(machine: &Environment) -> Vec<(&'static str, String)> {
+    vec![
         ("machine", format!("{}, {} cores, {} MiB", machine.processor, machine.cores, machine.memory_mib)),
         ("system", format!("Linux {} · {}", machine.kernel, machine.file_system)),
         ("logdyno", format!("{} ({}, {} build)", machine.version, machine.commit, machine.build)),
         ("began", machine.began.clone()),
-    ];
-    facts.extend(unseen(result).map(|sentence| ("stages", sentence)));
-    facts
+    ]
 }
 
 fn counted(count: u32, noun: &str) -> String {

@@ -1,16 +1,25 @@
 //! A sweep as text for people: which setting matters, a heat map of the two that matter most, the best cells.
+//!
+//! What it shows is chosen here as values ([`classes`], [`heat`]), which the page draws, too.
+
+pub(super) mod classes;
+pub(super) mod heat;
 
 use comfy_table::Table;
 
+use self::classes::{Class, classes, marks_text, ranking};
+use self::heat::{HeatCell, HeatMap, choices, heat_map};
 use super::cells::{NOTHING, align, section, table};
 use super::format::{duration, number, percent};
 use crate::sweep::effects::{Effects, FactorEffect, Ratio};
-use crate::sweep::{CellResult, Factor, Metric, RunSummary, Sweep, observations};
+use crate::sweep::{CellResult, Factor, Metric, RunSummary, Sweep, analyse};
 
 /// Pairs that are named: those with at least this share of the variation.
 const PAIR_SHARE: f64 = 0.05;
 /// What moves less than by this ratio gets no table.
 const WORTH_A_TABLE: f64 = 1.01;
+/// Intervals with an end beyond this ratio say nothing.
+const INTERVAL_MAX: f64 = 100.0;
 /// Cells that are listed.
 const BEST: usize = 5;
 /// From the best to the worst.
@@ -31,30 +40,46 @@ pub fn render_sweep(sweep: &Sweep) -> String {
         sweep.seed
     ));
     for (metric, effects) in &sweep.effects {
-        let spans = effects.factors.iter().flatten().map(|effect| effect.span.ratio);
-        if spans.fold(1.0, f64::max) < WORTH_A_TABLE {
-            text.push_str(&format!(
-                "\nNothing moves {} by more than {}\n",
-                metric.name(),
-                percent(WORTH_A_TABLE - 1.0)
-            ));
+        if !moves(effects) {
+            text.push_str(&format!("\n{}\n", nothing_moves(*metric)));
             continue;
         }
         section(&mut text, &format!("What moves {} ({} runs)", metric.name(), effects.runs), &matters(sweep, effects));
         text.push_str(&remarks(sweep, effects));
     }
-    for metric in [Metric::AckP99, Metric::Throughput] {
-        if let Some((_, effects)) = sweep.effects.iter().find(|(known, _)| *known == metric) {
-            heat(&mut text, sweep, metric, effects);
+    let classes = classes(sweep);
+    for class in &classes {
+        let of = if classes.len() > 1 { format!(", where an ack promises {}", class.promise) } else { String::new() };
+        for metric in [Metric::AckP99, Metric::Throughput] {
+            if let Some(map) = heat_maps(sweep, class, metric).first() {
+                heat(&mut text, map, &of);
+            }
         }
+        section(&mut text, &format!("Cells with the lowest p99 to ack{of}"), &best(class));
     }
-    section(&mut text, "Cells with the lowest p99 to ack", &best(sweep));
     unsound(&mut text, sweep);
     text
 }
 
+/// The maps of a metric within a class, the most telling first.
+pub(super) fn heat_maps<'a>(sweep: &'a Sweep, class: &'a Class, metric: Metric) -> Vec<HeatMap<'a>> {
+    let levels: Vec<usize> = sweep.factors.iter().map(|factor| factor.levels.len()).collect();
+    let choices = analyse(&class.cells, &levels, metric).map(|effects| choices(&effects)).unwrap_or_default();
+    choices.into_iter().map(|choice| heat_map(&sweep.factors, &class.cells, metric, choice)).collect()
+}
+
+/// Whether some factor moves the metric by enough to speak of.
+pub(super) fn moves(effects: &Effects) -> bool {
+    effects.factors.iter().flatten().any(|effect| effect.span.ratio >= WORTH_A_TABLE)
+}
+
+/// What is said where none does.
+pub(super) fn nothing_moves(metric: Metric) -> String {
+    format!("Nothing moves {} by more than {}", metric.name(), percent(WORTH_A_TABLE - 1.0))
+}
+
 /// Factors by how much they matter.
-fn matters(sweep: &Sweep, effects: &Effects) -> Table {
+pub(super) fn matters(sweep: &Sweep, effects: &Effects) -> Table {
     let mut found: Vec<(&Factor, &FactorEffect)> = sweep
         .factors
         .iter()
@@ -78,11 +103,16 @@ fn matters(sweep: &Sweep, effects: &Effects) -> Table {
 
 fn interval(ratio: Ratio) -> String {
     let hint = |low, high| if low <= 1.0 && 1.0 <= high { ", may be none" } else { "" };
-    ratio.interval.map_or(NOTHING.to_owned(), |(low, high)| format!("{low:.2} to {high:.2}{}", hint(low, high)))
+    ratio.interval.map_or(NOTHING.to_owned(), |(low, high)| {
+        if low < 1.0 / INTERVAL_MAX || high > INTERVAL_MAX {
+            return "unknown: repetitions differ too much".to_owned();
+        }
+        format!("{low:.2} to {high:.2}{}", hint(low, high))
+    })
 }
 
 /// Pairs worth a word, and what nobody explains.
-fn remarks(sweep: &Sweep, effects: &Effects) -> String {
+pub(super) fn remarks(sweep: &Sweep, effects: &Effects) -> String {
     let mut text = String::new();
     for pair in effects.pairs.iter().filter(|pair| pair.share >= PAIR_SHARE) {
         let (first, second) = (sweep.factors[pair.factors.0].name(), sweep.factors[pair.factors.1].name());
@@ -92,53 +122,35 @@ fn remarks(sweep: &Sweep, effects: &Effects) -> String {
     text
 }
 
-/// The geometric mean of a metric over the two factors that move it most.
-fn heat(text: &mut String, sweep: &Sweep, metric: Metric, effects: &Effects) {
-    let mut by_share: Vec<(usize, f64)> =
-        (0..sweep.factors.len()).filter_map(|at| Some((at, effects.factors.get(at)?.as_ref()?.share))).collect();
-    by_share.sort_by(|one, other| other.1.total_cmp(&one.1));
-    let [(across, _), (down, _), ..] = by_share[..] else { return };
-    let seen = observations(&sweep.cells, metric);
-    let mean = |row: usize, column: usize| {
-        let here = seen.iter().filter(|one| one.levels[down] == Some(row) && one.levels[across] == Some(column));
-        let (sum, count) = here.fold((0.0, 0.0), |(sum, count), one| (sum + one.value.ln(), count + 1.0));
-        (count > 0.0).then(|| f64::exp(sum / count))
-    };
-    let (rows, columns) = (&sweep.factors[down], &sweep.factors[across]);
-    let grid: Vec<Vec<Option<f64>>> =
-        (0..rows.levels.len()).map(|row| (0..columns.levels.len()).map(|column| mean(row, column)).collect()).collect();
-    let all = || grid.iter().flatten().flatten().copied();
-    let (least, most) = (all().fold(f64::MAX, f64::min), all().fold(0.0, f64::max));
+/// The geometric means of a metric over the two factors that move it most.
+fn heat(text: &mut String, map: &HeatMap<'_>, of: &str) {
     let mut table = Table::new();
     table.load_preset(comfy_table::presets::NOTHING);
-    let heads = (0..columns.levels.len()).map(|column| columns.level(column));
+    let heads = (0..map.across.levels.len()).map(|column| map.across.level(column));
     table.set_header([String::new()].into_iter().chain(heads));
-    for (row, cells) in grid.iter().enumerate() {
-        let cells = cells.iter().map(|cell| {
-            cell.map_or(NOTHING.to_owned(), |value| {
-                format!("{} {}", shade(metric, value, least, most), value_text(metric, value))
-            })
-        });
-        table.add_row([rows.level(row)].into_iter().chain(cells));
+    for (row, cells) in map.rows.iter().enumerate() {
+        let name = map.down.map_or(String::new(), |down| down.level(row));
+        table.add_row([name].into_iter().chain(cells.iter().map(|cell| heat_text(map.metric, cell))));
     }
     align(&mut table);
-    section(
-        text,
-        &format!("{}: {} across, {} down; darker is worse", metric.name(), columns.name(), rows.name()),
-        &table,
-    );
+    let down = map.down.map_or(String::new(), |down| format!(", {} down", down.name()));
+    let title = format!("{}: {} across{down}{of}; darker is worse", map.metric.name(), map.across.name());
+    section(text, &title, &table);
 }
 
-fn shade(metric: Metric, value: f64, least: f64, most: f64) -> char {
-    if most <= least {
-        return SHADES[0];
-    }
-    let place = (value / least).ln() / (most / least).ln();
-    let badness = if metric.more_is_better() { 1.0 - place } else { place };
+/// A shade, the value, and what does not count.
+fn heat_text(metric: Metric, cell: &HeatCell<'_>) -> String {
+    let marks = marks_text(&cell.marks, cell.runs);
+    let marks = if marks.is_empty() { marks } else { format!(" ({marks})") };
+    let value = cell.mean.map_or(NOTHING.to_owned(), |value| value_text(metric, value));
+    cell.badness.map_or_else(|| format!("{value}{marks}"), |badness| format!("{} {value}{marks}", shade(badness)))
+}
+
+fn shade(badness: f64) -> char {
     SHADES[((badness * SHADES.len() as f64) as usize).min(SHADES.len() - 1)]
 }
 
-fn value_text(metric: Metric, value: f64) -> String {
+pub(super) fn value_text(metric: Metric, value: f64) -> String {
     match metric {
         Metric::Throughput => format!("{}/s", number(value)),
         Metric::AckP50 | Metric::AckP99 | Metric::DeliveryP99 => duration(value),
@@ -147,31 +159,28 @@ fn value_text(metric: Metric, value: f64) -> String {
 }
 
 /// Geometric means over a cell's runs.
-fn mean(cell: &CellResult, metric: Metric) -> Option<f64> {
+pub(super) fn mean(cell: &CellResult, metric: Metric) -> Option<f64> {
     let values: Vec<f64> =
         cell.runs.iter().filter(|run| run.counts()).filter_map(|run: &RunSummary| metric.of(run)).collect();
     (!values.is_empty()).then(|| (values.iter().map(|value| value.ln()).sum::<f64>() / values.len() as f64).exp())
 }
 
-fn best(sweep: &Sweep) -> Table {
-    let mut cells: Vec<(&CellResult, f64)> =
-        sweep.cells.iter().filter_map(|cell| Some((cell, mean(cell, Metric::AckP99)?))).collect();
-    cells.sort_by(|one, other| one.1.total_cmp(&other.1));
+fn best(class: &Class) -> Table {
     let mut table = table(["settings", "p99 to ack", "p99 to delivery", "throughput", "runs"]);
-    for (cell, p99) in cells.into_iter().take(BEST) {
-        let told = |metric| mean(cell, metric).map_or(NOTHING.to_owned(), |value| value_text(metric, value));
+    for ranked in ranking(&class.cells).iter().filter(|ranked| ranked.rank.is_some()).take(BEST) {
+        let told = |metric| mean(ranked.cell, metric).map_or(NOTHING.to_owned(), |value| value_text(metric, value));
         table.add_row([
-            settings(cell),
-            duration(p99),
+            ranked.settings(),
+            told(Metric::AckP99),
             told(Metric::DeliveryP99),
             told(Metric::Throughput),
-            cell.runs.iter().filter(|run| run.counts()).count().to_string(),
+            ranked.cell.runs.len().to_string(),
         ]);
     }
     table
 }
 
-fn settings(cell: &CellResult) -> String {
+pub(super) fn settings(cell: &CellResult) -> String {
     let pairs = cell.cell.settings.iter().map(|(key, value)| format!("{key}={value}"));
     pairs.collect::<Vec<_>>().join(" ")
 }
