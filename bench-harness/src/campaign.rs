@@ -15,7 +15,7 @@ use crate::result::{self, Environment, FORMAT, LimitUse, Outcome, RunResult, Ste
 use crate::signal::Stop;
 use crate::target::{self, KAFKA_SCHEME, Target};
 use crate::trial::{self, Progress, Trial, TrialError};
-use crate::workload::{Load, Place, Plan, RecordSource, WorkloadError, nearest};
+use crate::workload::{Keys, Load, Place, Plan, RecordSource, Sizes, WorkloadError, nearest};
 
 /// How long nothing may come in before what is missing counts as lost: longer than any pause of a sound system under
 /// `replica.lag.time.max.ms` and retries.
@@ -283,7 +283,9 @@ fn load_in_words(plan: &Plan) -> String {
     let source = match &plan.records.source {
         RecordSource::File { path, .. } => format!("from {}", path.display()),
         RecordSource::Trace { path, .. } => format!("replayed from {}", path.display()),
-        RecordSource::Synthetic { entropy, .. } => format!("made up with {entropy} bits per byte"),
+        RecordSource::Synthetic { size, entropy, keys, .. } => {
+            format!("made up with {entropy} bits per byte{}{}", sizes_in_words(size), keys_in_words(keys))
+        }
     };
     let load = match &plan.load {
         Load::Rate(rate) => format!("open loop, {rate}/s"),
@@ -302,6 +304,25 @@ fn load_in_words(plan: &Plan) -> String {
         Load::Closed { in_flight } => format!("closed loop, {in_flight} in flight"),
     };
     format!("{source} · {load}")
+}
+
+/// What is to be said of sizes that differ.
+fn sizes_in_words(sizes: &Sizes) -> String {
+    match sizes {
+        Sizes::Fixed(_) => String::new(),
+        Sizes::Between { least, most, skew } if *skew == 0.0 => format!(", {least} to {most} B uniformly"),
+        Sizes::Between { least, most, skew } => format!(", {least} to {most} B by Zipf's law of {skew}"),
+        Sizes::OfFile(file) => format!(", sizes of {}", file.path.display()),
+    }
+}
+
+fn keys_in_words(keys: &Keys) -> String {
+    match keys {
+        Keys::Null => String::new(),
+        Keys::Made { count, skew } if *skew == 0.0 => format!(", {count} keys"),
+        Keys::Made { count, skew } => format!(", {count} keys by Zipf's law of {skew}"),
+        Keys::OfFile { file, field } => format!(", keys of `{field}` in {}", file.path.display()),
+    }
 }
 
 /// A system of the plan, checked.

@@ -107,9 +107,10 @@ question = "Which backend suits these records?"
 
 const MADE_UP: &str = r#"[records]
 # Made up; for records of your own:  file = "mine.csv"  and  key = "a column"
-size = 200                # bytes of a value
+size = 200                # bytes of a value; or size = { min = 50, max = 5000, skew = 1.0 } by Zipf's law, or size.from = "mine.csv"
 entropy = 4.5             # bits per byte: 8 does not compress at all
-keys = 1000               # how many keys there are
+keys = 1000               # how many keys there are; 0 for null ones
+# key.skew = 1.0          # Zipf's exponent: a few keys have most records
 distinct = 10_000         # records that differ; a pass sends each once
 # passes = 3              # or count = 100_000
 "#;

@@ -4,6 +4,7 @@ mod file;
 mod synthetic;
 mod times;
 mod trace;
+mod zipf;
 
 use std::sync::Arc;
 
@@ -45,7 +46,7 @@ impl RecordSet {
                 let (records, times) = read.map_err(|error| WorkloadError::Trace { reason: error.to_string() })?;
                 Ok(RecordSet::new(records, needs_times.then_some(times)))
             }
-            RecordSource::Synthetic { .. } => Ok(RecordSet::new(synthetic::make(&plan.records.source), None)),
+            RecordSource::Synthetic { .. } => Ok(RecordSet::new(synthetic::make(&plan.records.source)?, None)),
         }
     }
 

@@ -12,7 +12,8 @@ use std::path::Path;
 
 pub use error::{Place, WorkloadError};
 pub use plan::{
-    Extent, FileFormat, Load, Plan, RecordPlan, RecordSource, RunPlan, Settings, TimeField, TimeFormat, TopicPlan,
+    DataFile, Extent, FileFormat, Keys, Load, Plan, RecordPlan, RecordSource, RunPlan, Settings, Sizes, TimeField,
+    TimeFormat, TopicPlan,
 };
 pub(crate) use suggestion::nearest;
 
@@ -98,9 +99,13 @@ warm.up = \"1.5s\"
             assert_eq!(plan.load, Load::Steps(vec![step("2.5", 10_000), step("1/3", 500)]));
             assert_eq!(plan.run.extent, Extent::Time(Duration::from_millis(10_500)));
         }
-        let ramp = plan(&["load.ramp.from=1", "load.ramp.to=1000", "load.ramp.over=1.5s", "load.ramp.to=2000"]);
         let expected = Ramp::new("1".parse().unwrap(), "2000".parse().unwrap(), Duration::from_millis(1_500));
-        assert_eq!(ramp.unwrap().load, Load::Ramp(expected.unwrap()));
+        for ramp in [
+            &["load.ramp.from=1", "load.ramp.to=1000", "load.ramp.over=1.5s", "load.ramp.to=2000"][..],
+            &["load.ramp={ from = 1, to = 2000, over = \"1.5s\" }"],
+        ] {
+            assert_eq!(plan(ramp).unwrap().load, Load::Ramp(expected.unwrap()));
+        }
     }
 
     /// A setting takes the place of those that exclude it.

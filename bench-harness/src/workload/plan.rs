@@ -98,18 +98,64 @@ pub enum RecordSource {
     /// Made up from a seed: no two alike.
     Synthetic {
         /// Bytes of a value.
-        size: usize,
+        size: Sizes,
         /// Bits of information per byte of the value, 0 to 8: 8 cannot be compressed.
         entropy: f64,
-        /// How many different keys; 0 for none.
-        keys: u32,
-        /// The exponent of Zipf's law by which keys occur; 0 makes all equally frequent.
-        key_skew: f64,
+        /// Which keys there are, and how often each.
+        keys: Keys,
         /// How many different records are made before they repeat.
         distinct: u32,
         /// Where the random numbers begin.
         seed: u64,
     },
+}
+
+/// The sizes of made-up values, in bytes.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Sizes {
+    /// All the same.
+    Fixed(usize),
+    /// From `least` to `most`, both included.
+    Between {
+        /// The least.
+        least: usize,
+        /// The most.
+        most: usize,
+        /// The exponent of Zipf's law: the least is the most frequent, the k-th is 1/k^skew as frequent. 0 makes all equally frequent.
+        skew: f64,
+    },
+    /// Those of a file's records, each as often as it occurs there.
+    OfFile(DataFile),
+}
+
+/// The keys of made-up records.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Keys {
+    /// All are null.
+    Null,
+    /// Made up.
+    Made {
+        /// How many, at least 1.
+        count: u32,
+        /// The exponent of Zipf's law; 0 makes all equally frequent.
+        skew: f64,
+    },
+    /// Those of a file's records, each as often as it occurs there.
+    OfFile {
+        /// The file.
+        file: DataFile,
+        /// The field that holds them.
+        field: String,
+    },
+}
+
+/// A file with records.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DataFile {
+    /// The file; relative names are relative to the workload file.
+    pub path: PathBuf,
+    /// How it is written.
+    pub format: FileFormat,
 }
 
 /// How a record file is written.

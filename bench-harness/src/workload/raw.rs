@@ -12,19 +12,26 @@ use super::suggestion::nearest;
 /// All tables there are.
 const TABLES: [&str; 9] = ["workload", "records", "producer", "consumer", "topic", "broker", "kafka", "load", "run"];
 
-/// Keys of which one can be given: `--set` of one takes the place of another.
-const ALTERNATIVES: [&[(&str, &str)]; 3] = [
+/// What excludes each other, as the keys that each takes, with their tables.
+type Alternatives = &'static [&'static [(&'static str, &'static str)]];
+
+/// Where one thing can be said in several ways: `--set` of a key takes the place of the other ways.
+const ALTERNATIVES: [Alternatives; 5] = [
     &[
-        ("load", "rate"),
-        ("load", "steps"),
-        ("load", "ramp.from"),
-        ("load", "ramp.to"),
-        ("load", "ramp.over"),
-        ("load", "time.scale"),
-        ("load", "in.flight"),
+        &[("load", "rate"), ("load", "arrivals")],
+        &[("load", "steps")],
+        &[("load", "ramp.from"), ("load", "ramp.to"), ("load", "ramp.over")],
+        &[("load", "time.scale")],
+        &[("load", "in.flight")],
     ],
-    &[("run", "duration"), ("records", "count"), ("records", "passes")],
-    &[("run", "warm.up"), ("run", "warm.up.records"), ("run", "warm.up.passes")],
+    &[
+        &[("records", "size")],
+        &[("records", "size.min"), ("records", "size.max"), ("records", "size.skew")],
+        &[("records", "size.from")],
+    ],
+    &[&[("records", "keys"), ("records", "key.skew")], &[("records", "keys.from"), ("records", "key")]],
+    &[&[("run", "duration")], &[("records", "count")], &[("records", "passes")]],
+    &[&[("run", "warm.up")], &[("run", "warm.up.records")], &[("run", "warm.up.passes")]],
 ];
 
 /// A key with its value.
@@ -103,11 +110,12 @@ impl Raw {
             return Err(WorkloadError::Syntax { place, reason });
         };
         self.table(table, &place)?;
-        for (table, key) in alternatives(table, key) {
-            self.table(table, &place)?.retain(|entry| entry.key != key);
+        for (key, value) in keys_and_values(key, value.trim(), &place) {
+            for (table, key) in replaced(table, &key) {
+                self.table(table, &place)?.retain(|entry| entry.key != key);
+            }
+            self.table(table, &place)?.push(Entry { key, value, place: place.clone() });
         }
-        let entries = self.table(table, &place)?;
-        entries.push(Entry { key: key.to_owned(), value: typed(value.trim(), &place), place });
         Ok(())
     }
 
@@ -166,6 +174,11 @@ impl Table {
         Table { name, file, entries }
     }
 
+    /// Whether a key is given and was not taken out.
+    pub(super) fn has(&self, key: &str) -> bool {
+        self.entries.iter().any(|entry| entry.key == key)
+    }
+
     /// Takes a key out.
     pub(super) fn take(&mut self, key: &str) -> Option<Entry> {
         let at = self.entries.iter().position(|entry| entry.key == key)?;
@@ -178,14 +191,11 @@ impl Table {
     }
 }
 
-/// The keys that a key takes the place of: itself, and those that exclude it.
-fn alternatives<'a>(table: &'a str, key: &'a str) -> Vec<(&'a str, &'a str)> {
-    let group = ALTERNATIVES.iter().find(|group| group.contains(&(table, key)));
-    let Some(group) = group else { return vec![(table, key)] };
-    // A ramp takes several keys.
-    let is_ramp = |key: &str| key.starts_with("ramp.");
-    let stays = |other: &str| other != key && is_ramp(other) && is_ramp(key);
-    group.iter().copied().filter(|(_, other)| !stays(other)).collect()
+/// The keys that a key takes the place of: itself, and those of other ways to say it.
+fn replaced<'a>(table: &'a str, key: &'a str) -> Vec<(&'a str, &'a str)> {
+    let group = ALTERNATIVES.iter().find(|group| group.iter().any(|way| way.contains(&(table, key))));
+    let others = group.into_iter().flat_map(|group| group.iter()).filter(|way| !way.contains(&(table, key)));
+    others.flat_map(|way| way.iter().copied()).chain([(table, key)]).collect()
 }
 
 fn flatten(
@@ -238,6 +248,17 @@ fn in_list(value: &DeValue<'_>, place: &dyn Fn(usize) -> Place) -> Option<Value>
         Some(Entry { key: name.get_ref().to_string(), value, place: place(name.span().start) })
     };
     table.iter().map(entry).collect::<Option<_>>().map(Value::Table)
+}
+
+/// What a setting of the command line says: `size={ min = 8, max = 90 }` says `size.min` and `size.max`.
+fn keys_and_values(key: &str, value: &str, place: &Place) -> Vec<(String, Value)> {
+    let parsed = DeValue::parse(value).ok();
+    match parsed.and_then(|value| in_list(value.get_ref(), &|_| place.clone())) {
+        Some(Value::Table(entries)) => {
+            entries.into_iter().map(|entry| (format!("{key}.{}", entry.key), entry.value)).collect()
+        }
+        _ => vec![(key.to_owned(), typed(value, place))],
+    }
 }
 
 /// A value of the command line: TOML if it is, else text.

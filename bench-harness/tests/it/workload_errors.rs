@@ -196,3 +196,40 @@ fn what_is_wrong_with_steps_or_a_ramp_is_named_with_its_line() {
         "w.toml:10: `load.ramp.over` cannot be `20h`: with these rates it has too many digits to be exact: round them, or make it shorter",
     );
 }
+
+#[test]
+fn sizes_and_keys_that_contradict_each_other_are_named_with_their_line() {
+    let with = |lines: &str| SOUND.replace("file = \"r.jsonl\"\nkey = \"k\"", lines);
+    let check = |lines: &str, expected: &str| check(&with(lines), &[], expected);
+    let ways = "the sizes of made-up records are one of `size` (bytes), `size.min` and `size.max` (with `size.skew` for Zipf's law), and `size.from` (a file)";
+    check("entropy = 1\nsize.min = 50", &format!("w.toml:3: {ways}"));
+    check("size.from = \"ok.jsonl\"\nsize.max = 50", &format!("w.toml:3: {ways}"));
+    check(
+        "size.min = 50\nsize.max = 49",
+        "w.toml:3: `records.size.max` cannot be `49`: it takes a whole number from 50 to 67108864",
+    );
+    check(
+        "size = { min = 8, max = 60000000, skew = 1 }",
+        "w.toml:2: `records.size.skew` cannot be `1`: Zipf's law takes at most 16,777,216 sizes: bring size.min and size.max closer",
+    );
+    check(
+        "size = 50\nkeys.from = \"ok.jsonl\"",
+        "w.toml:3: the keys of made-up records are `keys` (how many, with `key.skew` for Zipf's law), or those of a file: `keys.from` with `key`, the field that holds them",
+    );
+    check(
+        "size.from = \"ok.bin\"",
+        "w.toml:2: `records.size.from` cannot be `ok.bin`: say `format`: jsonl, csv or text",
+    );
+    check(
+        "size.from = \"gone.jsonl\"\nentropy = 1",
+        "gone.jsonl cannot be read: No such file or directory (os error 2)",
+    );
+    check(
+        "size.from = \"r.jsonl\"",
+        "w.toml:2: made-up records need an `entropy` (bits per byte, 0 to 8): what a codec can do depends on it",
+    );
+    check(
+        "file = \"ok.jsonl\"\nsize.from = \"ok.jsonl\"",
+        "w.toml:3: `records.size.from` is for records that are made up: these come from a `file`",
+    );
+}

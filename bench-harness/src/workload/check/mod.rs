@@ -4,6 +4,7 @@ mod kafka;
 mod keys;
 mod load;
 mod records;
+mod synthetic;
 mod values;
 
 use std::path::Path;

@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use super::values::{Unit, decimal, one_extent, optional, refuse, text_of, whole};
+use super::synthetic::{is_meant, synthetic};
+use super::values::{Unit, one_extent, optional, refuse, text_of};
 use super::{Checked, keys};
 use crate::workload::error::WorkloadError;
 use crate::workload::plan::{Extent, FileFormat, RecordPlan, RecordSource, TimeField, TimeFormat};
@@ -12,36 +13,46 @@ pub(super) fn records(path: &Path, mut table: Table) -> Checked<(RecordPlan, Opt
     if let Some(trace) = table.take("trace") {
         return of_trace(path, &mut table, &trace);
     }
-    let file = table.take("file");
-    let (foreign, belongs) = match file {
-        Some(_) => (keys::OF_SYNTHETIC, "records that are made up: these come from a `file`"),
-        None => (keys::OF_FILES, "records of a `file`: these are made up"),
-    };
-    if let Some(entry) = foreign.iter().find_map(|key| table.take(key)) {
-        let reason = format!("`records.{}` is for {belongs}", entry.key);
-        return Err(WorkloadError::Contradiction { place: entry.place, reason });
-    }
-    let format = table.take("format");
-    let key = table.take("key").map(|entry| text_of(&table, &entry)).transpose()?;
-    let time = time_field(&mut table)?;
-    let size = table.take("size");
-    let source = match (file, size) {
-        (Some(file), None) => RecordSource::File {
-            format: file_format(&table, &file, format.as_ref())?,
-            path: path.parent().unwrap_or(Path::new("")).join(text_of(&table, &file)?),
-        },
-        (None, Some(size)) => synthetic(&mut table, &size)?,
-        (Some(_), Some(size)) => {
-            let reason = "records come from a `file` or are made up with a `size`, not both".to_owned();
-            return Err(WorkloadError::Contradiction { place: size.place, reason });
-        }
-        (None, None) => {
-            let reason = "[records] needs a `file`, a `trace`, or a `size` to make records up".to_owned();
-            return Err(WorkloadError::Contradiction { place: table.file, reason });
+    let plan = match table.take("file") {
+        Some(file) => of_file(path, &mut table, &file)?,
+        None => {
+            refuse_foreign(&mut table, keys::OF_FILES, "records of a `file`: these are made up")?;
+            if !is_meant(&table) {
+                let reason = "[records] needs a `file`, a `trace`, or a `size` to make records up".to_owned();
+                return Err(WorkloadError::Contradiction { place: table.file, reason });
+            }
+            RecordPlan { source: synthetic(path, &mut table)?, key: None, time: None }
         }
     };
     let extent = one_extent(&mut table, &[("count", Unit::Records), ("passes", Unit::Passes)])?;
-    Ok((RecordPlan { source, key, time }, extent))
+    Ok((plan, extent))
+}
+
+fn of_file(path: &Path, table: &mut Table, file: &Entry) -> Checked<RecordPlan> {
+    refuse_foreign(table, keys::OF_SYNTHETIC, "records that are made up: these come from a `file`")?;
+    if let Some(size) = table.take("size") {
+        let reason = "records come from a `file` or are made up with a `size`, not both".to_owned();
+        return Err(WorkloadError::Contradiction { place: size.place, reason });
+    }
+    let format = table.take("format");
+    let key = table.take("key").map(|entry| text_of(table, &entry)).transpose()?;
+    let time = time_field(table)?;
+    let source = RecordSource::File {
+        format: file_format(table, file, format.as_ref())?,
+        path: path.parent().unwrap_or(Path::new("")).join(text_of(table, file)?),
+    };
+    Ok(RecordPlan { source, key, time })
+}
+
+/// Refuses keys that are for other records than these.
+pub(super) fn refuse_foreign(table: &mut Table, foreign: &[&str], belongs: &str) -> Checked<()> {
+    match foreign.iter().find_map(|key| table.take(key)) {
+        None => Ok(()),
+        Some(entry) => {
+            let reason = format!("`records.{}` is for {belongs}", entry.key);
+            Err(WorkloadError::Contradiction { place: entry.place, reason })
+        }
+    }
 }
 
 /// A trace has its own times, keys and sizes.
@@ -59,7 +70,8 @@ fn of_trace(path: &Path, table: &mut Table, trace: &Entry) -> Checked<(RecordPla
     Ok((RecordPlan { source, key: None, time: None }, extent))
 }
 
-fn file_format(table: &Table, file: &Entry, format: Option<&Entry>) -> Checked<FileFormat> {
+/// How a file is written: as `format` says, else by its ending.
+pub(super) fn file_format(table: &Table, file: &Entry, format: Option<&Entry>) -> Checked<FileFormat> {
     let named = match format {
         Some(format) => text_of(table, format)?,
         None => text_of(table, file)?.rsplit('.').next().unwrap_or_default().to_owned(),
@@ -90,26 +102,4 @@ fn time_field(table: &mut Table) -> Checked<Option<TimeField>> {
         },
     };
     Ok(Some(TimeField { field: text_of(table, &field)?, format }))
-}
-
-fn synthetic(table: &mut Table, size: &Entry) -> Checked<RecordSource> {
-    let entropy = match table.take("entropy") {
-        Some(entry) => decimal(table, &entry, 0.0, 8.0, "bits of information per byte, 0 to 8")?,
-        None => {
-            let reason = "made-up records need an `entropy` (bits per byte, 0 to 8): what a codec can do depends on it"
-                .to_owned();
-            return Err(WorkloadError::Contradiction { place: size.place.clone(), reason });
-        }
-    };
-    Ok(RecordSource::Synthetic {
-        size: whole(table, size, 8, 64 << 20)? as usize,
-        entropy,
-        keys: optional(table, "keys", 0, 0, u32::MAX.into())? as u32,
-        key_skew: match table.take("key.skew") {
-            Some(entry) => decimal(table, &entry, 0.0, 10.0, "the exponent of Zipf's law, 0 to 10")?,
-            None => 0.0,
-        },
-        distinct: optional(table, "distinct", 10_000, 1, 10_000_000)? as u32,
-        seed: optional(table, "seed", 1, 0, i64::MAX as u64)?,
-    })
 }
