@@ -5,13 +5,15 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use clap::Args;
+use logdyno_engine::record::batch::control::{ControlType, EndTransactionMarker};
 use logdyno_engine::record::batch::{BatchHeader, RecordView, TimestampType};
+use logdyno_engine::segment_log::AbortedTransaction;
 use logdyno_engine::segment_log::dump::{self, Dumped, DumpedBatch, DumpedIndex};
 
-/// Print segment files, a line for each batch in the words of Kafka's DumpLogSegments; also .index and .timeindex files.
+/// Print segment files, a line for each batch in the words of Kafka's DumpLogSegments; also .index, .timeindex and .txnindex files.
 #[derive(Args, Debug)]
 pub(crate) struct Dump {
-    /// Files named <20 digits>.log, .index or .timeindex.
+    /// Files named <20 digits>.log, .index, .timeindex or .txnindex.
     #[arg(value_name = "SEGMENT", required = true)]
     files: Vec<PathBuf>,
     /// Also a line for each record.
@@ -27,7 +29,7 @@ impl Dump {
         for file in &self.files {
             writeln!(out, "Dumping {}", file.display())?;
             let sound = match file.extension().and_then(|extension| extension.to_str()) {
-                Some("index" | "timeindex") => self.index(file, &mut out)?,
+                Some("index" | "timeindex" | "txnindex") => self.index(file, &mut out)?,
                 _ => self.segment(file, &mut out)?,
             };
             if !sound {
@@ -71,6 +73,16 @@ impl Dump {
             }
             Ok(DumpedIndex::Times(entries)) => {
                 entries.iter().try_for_each(|(time, offset)| writeln!(out, "timestamp: {time} offset: {offset}"))?;
+            }
+            Ok(DumpedIndex::Transactions(entries)) => {
+                for aborted in entries {
+                    let AbortedTransaction { producer_id, first_offset, last_offset, last_stable_offset } = aborted;
+                    writeln!(
+                        out,
+                        "version: 0 producerId: {producer_id} firstOffset: {first_offset} lastOffset: {last_offset} \
+                         lastStableOffset: {last_stable_offset}"
+                    )?;
+                }
             }
             Err(error) if error.kind() == std::io::ErrorKind::InvalidData => {
                 writeln!(out, "isvalid: false {error}")?;
@@ -123,12 +135,30 @@ fn time_name(header: &BatchHeader) -> &'static str {
 }
 
 fn records(dumped: &DumpedBatch, out: &mut impl Write) -> anyhow::Result<()> {
-    let name = time_name(dumped.batch.header());
+    let header = dumped.batch.header();
+    let name = time_name(header);
     let records = dumped.batch.records()?;
     for record in &records {
-        writeln!(out, "{}", record_line(&record?, name))?;
+        let record = record?;
+        let mut line = record_line(&record, name);
+        if header.is_control() {
+            line.push_str(&marker(&record));
+        }
+        writeln!(out, "{line}")?;
     }
     Ok(())
+}
+
+/// What a control record says, in the words of DumpLogSegments.
+fn marker(record: &RecordView<'_>) -> String {
+    match (ControlType::parse(record.key), EndTransactionMarker::parse(record)) {
+        (_, Ok(EndTransactionMarker { control_type, coordinator_epoch })) => {
+            let name = if control_type == ControlType::Abort { "ABORT" } else { "COMMIT" };
+            format!(" endTxnMarker: {name} coordinatorEpoch: {coordinator_epoch}")
+        }
+        (Ok(other), Err(_)) => format!(" controlType: {}", other.id()),
+        (Err(error), _) => format!(" controlType: {error}"),
+    }
 }
 
 fn record_line(record: &RecordView<'_>, time_name: &str) -> String {

@@ -17,6 +17,6 @@ pub use error::ReplicaError;
 pub use leader_and_isr::{IsrMember, IsrProposal, IsrRefusal, LeaderAndIsr};
 pub use logdyno_segment_log::EpochEnd;
 pub use replica::{
-    Acks, AlterIsr, AppendDone, Asker, FetchPosition, FetchSlice, FollowerAnswer, FollowerFetch, IsrChanges,
+    Acks, AlterIsr, AppendDone, Asker, FetchPosition, FetchSlice, FollowerAnswer, FollowerFetch, Isolation, IsrChanges,
     OffsetSpec, Replica, Waiting,
 };

@@ -8,7 +8,7 @@ use bytes::{Bytes, BytesMut};
 use logdyno_record::Offset;
 use logdyno_record::batch::{Batch, BatchError, BatchHeader, HEADER_LEN};
 
-use crate::index::{OffsetIndex, TimeIndex};
+use crate::index::{AbortedTransaction, OffsetIndex, TimeIndex, TransactionIndex};
 use crate::names::{self, Kind};
 
 /// A batch as it was found in a file.
@@ -116,6 +116,8 @@ pub enum DumpedIndex {
     Offsets(Vec<(Offset, u64)>),
     /// `.timeindex`: greatest timestamps so far, and offsets.
     Times(Vec<(i64, Offset)>),
+    /// `.txnindex`: aborted transactions, in the order of their markers.
+    Transactions(Vec<AbortedTransaction>),
 }
 
 /// Reads an index file; by its name it knows what it is and where its segment starts.
@@ -135,9 +137,13 @@ pub fn index(path: &Path) -> io::Result<DumpedIndex> {
             let index = TimeIndex::decode(&content).map_err(unsound)?;
             Ok(DumpedIndex::Times(index.entries(base).collect()))
         }
+        Some((base, Kind::TransactionIndex)) => {
+            let index = TransactionIndex::decode(&content, base).map_err(unsound)?;
+            Ok(DumpedIndex::Transactions(index.entries().to_vec()))
+        }
         _ => Err(io::Error::new(
             io::ErrorKind::InvalidInput,
-            "its name is not that of an index: <20 digits>.index or .timeindex",
+            "its name is not that of an index: <20 digits>.index, .timeindex or .txnindex",
         )),
     }
 }

@@ -90,6 +90,32 @@ pub enum LogError {
         /// The latest.
         current: i16,
     },
+    /// A marker of a transaction coordinator that has a successor.
+    #[error(
+        "{partition}: the transaction of producer {producer} was to be ended by a coordinator of epoch {epoch}, and one of epoch {current} has begun"
+    )]
+    CoordinatorFenced {
+        /// The log.
+        partition: TopicPartition,
+        /// The producer's id.
+        producer: i64,
+        /// The marker's.
+        epoch: i32,
+        /// The latest.
+        current: i32,
+    },
+    /// A batch outside its producer's open transaction.
+    #[error(
+        "{partition}: producer {producer} sent a batch outside its transaction, which began at offset {first} and is open: it must end first"
+    )]
+    InvalidTransactionState {
+        /// The log.
+        partition: TopicPartition,
+        /// The producer's id.
+        producer: i64,
+        /// Where its transaction begins.
+        first: Offset,
+    },
     /// An offset outside the log.
     #[error("offset {offset} of {partition} is out of range: the log holds {start} up to {end}")]
     OutOfRange {
@@ -175,6 +201,8 @@ impl LogError {
             LogError::OutOfRange { .. } => 1,
             LogError::OutOfOrderSequence { .. } => 45,
             LogError::ProducerFenced { .. } => 47,
+            LogError::InvalidTransactionState { .. } => 48,
+            LogError::CoordinatorFenced { .. } => 52,
             LogError::Gone { .. } => 6,
             LogError::Full { .. } => 7,
             _ => 56,

@@ -30,6 +30,7 @@ pub use config::{CleanupPolicy, LogConfig, Recovery};
 pub use directory::{LogDirectory, Wanted};
 pub use epochs::EpochEnd;
 pub use error::LogError;
+pub use index::AbortedTransaction;
 pub use log::{AckEndListener, Appended, Log, LogRead, PendingRead, Slice, TimestampOffset, Waiter};
 pub use logdyno_storage::{Level, Storage, StorageError};
 pub use meta::Meta;

@@ -28,18 +28,22 @@ pub(crate) enum Kind {
     Log,
     OffsetIndex,
     TimeIndex,
+    /// Only where transactions were aborted.
+    TransactionIndex,
     /// Its number is the offset that it was taken at, mostly a segment's start.
     ProducerSnapshot,
 }
 
 impl Kind {
-    pub(crate) const ALL: [Kind; 4] = [Kind::Log, Kind::OffsetIndex, Kind::TimeIndex, Kind::ProducerSnapshot];
+    pub(crate) const ALL: [Kind; 5] =
+        [Kind::Log, Kind::OffsetIndex, Kind::TimeIndex, Kind::TransactionIndex, Kind::ProducerSnapshot];
 
     fn suffix(self) -> &'static str {
         match self {
             Kind::Log => "log",
             Kind::OffsetIndex => "index",
             Kind::TimeIndex => "timeindex",
+            Kind::TransactionIndex => "txnindex",
             Kind::ProducerSnapshot => "snapshot",
         }
     }

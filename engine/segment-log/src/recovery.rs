@@ -7,7 +7,8 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use logdyno_record::batch::BatchHeader;
+use logdyno_record::batch::control::{ControlType, EndTransactionMarker};
+use logdyno_record::batch::{Batch, BatchHeader};
 use logdyno_record::{Offset, TopicPartition};
 use logdyno_storage::{Storage, StorageError, Writer};
 
@@ -15,7 +16,7 @@ use crate::compaction::swap;
 use crate::config::{LogConfig, Recovery};
 use crate::epochs::Epochs;
 use crate::error::LogError;
-use crate::index::{OffsetIndex, TimeIndex};
+use crate::index::{AbortedTransaction, OffsetIndex, TimeIndex, TransactionIndex};
 use crate::log::walk::{Walk, WalkError};
 use crate::log::{load_epochs, write_epochs};
 use crate::names::{self, Kind};
@@ -67,7 +68,7 @@ enum Seen {
     Nothing,
     /// All there is to know at the end of the segment that was walked last.
     All(Producers),
-    /// Less than that: no snapshot at the walk's start, or a segment in between that was not walked.
+    /// Less than that: a segment since was not walked.
     TooLittle,
 }
 
@@ -132,7 +133,7 @@ impl Loader<'_> {
                 self.remove_from(&bases[at..])?;
                 break;
             }
-            let loaded = self.load(*base, next)?;
+            let loaded = self.load(*base, next, &contents)?;
             let cut = loaded.cut;
             contents.push(loaded.contents);
             if cut {
@@ -174,7 +175,8 @@ impl Loader<'_> {
         LogError::Corrupt { partition, file, position, why, recovery_point }
     }
 
-    fn load(&mut self, base: Offset, next: Option<Offset>) -> Result<Loaded, LogError> {
+    /// Loads the segment at `base`, which ends where `next` begins; those `before` it are loaded.
+    fn load(&mut self, base: Offset, next: Option<Offset>, before: &[Contents]) -> Result<Loaded, LogError> {
         let before_recovery_point = next.is_some_and(|next| next <= self.recovery.recovery_point);
         if (self.recovery.clean_shutdown || before_recovery_point)
             && let Some(contents) = self.trust(base)?
@@ -185,9 +187,12 @@ impl Loader<'_> {
             }
             return Ok(Loaded { contents, cut: false });
         }
-        if matches!(self.producers, Seen::Nothing) {
-            let known = loading::known_at(&**self.storage, base).map_err(|source| self.storage_error(source))?;
-            self.producers = known.map_or(Seen::TooLittle, Seen::All);
+        if !matches!(self.producers, Seen::All(_)) {
+            // Who has a transaction open here decides what an abort marker in this segment means.
+            let known = loading::load_before(&**self.storage, self.partition, before, base);
+            let (known, read) = known.map_err(|source| self.storage_error(source))?;
+            self.producers = Seen::All(known);
+            self.report.bytes_read += read;
         }
         self.walk(base, next)
     }
@@ -203,7 +208,12 @@ impl Loader<'_> {
         }
         let load = |kind| self.storage.load(&names::file(base, kind)).map_err(|source| self.storage_error(source));
         let (Some(offsets), Some(times)) = (load(Kind::OffsetIndex)?, load(Kind::TimeIndex)?) else { return Ok(None) };
-        let (Ok(offsets), Ok(times)) = (OffsetIndex::decode(&offsets, len), TimeIndex::decode(&times)) else {
+        let aborted = load(Kind::TransactionIndex)?;
+        contents.aborted_file = aborted.is_some();
+        let aborted = TransactionIndex::decode(&aborted.unwrap_or_default(), base);
+        let (Ok(offsets), Ok(times), Ok(aborted)) =
+            (OffsetIndex::decode(&offsets, len), TimeIndex::decode(&times), aborted)
+        else {
             tracing::warn!(partition = %self.partition, segment = base.0, "an index is damaged: rebuilding it");
             return Ok(None);
         };
@@ -217,15 +227,21 @@ impl Loader<'_> {
             if indexed.take().is_some_and(|last| last != batch.header().last_offset()) {
                 return Ok(None);
             }
+            if !self.recovery.clean_shutdown && is_abort(&batch) && !aborted.has_marker(batch.header().base_offset) {
+                // The indexes are those of an earlier close.
+                return Ok(None);
+            }
             self.report.bytes_read += batch.size() as u64;
             if batch.header().count > 0 {
                 greatest = greatest.max(batch.header().max_timestamp);
             }
             contents.next = batch.header().next_offset();
         }
-        if max_offset >= contents.next || greatest > max {
+        let beyond = |entry: &AbortedTransaction| entry.last_offset >= contents.next;
+        if max_offset >= contents.next || greatest > max || aborted.entries().last().is_some_and(beyond) {
             return Ok(None);
         }
+        contents.aborted = aborted;
         contents.resume(offsets, times, len, first.header().max_timestamp);
         Ok(Some(contents))
     }
@@ -236,6 +252,8 @@ impl Loader<'_> {
         let reader = self.storage.reader(&name).map_err(|source| self.storage_error(source))?;
         let len = reader.len();
         let mut contents = Contents::new(base, self.config, self.now_ms);
+        let aborted_file = self.storage.load(&names::file(base, Kind::TransactionIndex));
+        contents.aborted_file = aborted_file.map_err(|source| self.storage_error(source))?.is_some();
         let mut walk = Walk::new(Arc::clone(&reader), 0, len);
         self.report.segments_walked += 1;
         let mut stopped = None;
@@ -263,7 +281,8 @@ impl Loader<'_> {
                     Ok(()) => {
                         self.note_epoch(batch.header());
                         if let Seen::All(producers) = &mut self.producers {
-                            producers.note(batch.header());
+                            let aborted = producers.note(batch.header(), loading::marker(&batch, self.partition));
+                            aborted.into_iter().for_each(|aborted| contents.aborted.push(aborted));
                         }
                         contents.note(batch.header(), self.config.index_interval_bytes);
                         None
@@ -339,6 +358,7 @@ impl Loader<'_> {
             self.report.cut = Some(format!("{name} at {position}: {why}"));
             // They may speak of what is cut off, and the segment is appended to from here on.
             remove_indexes(&**self.storage, contents.base).map_err(|source| self.storage_error(source))?;
+            contents.aborted_file = false;
             return Ok(Loaded { contents, cut: true });
         }
         if next.is_some() {
@@ -457,7 +477,7 @@ pub(crate) fn remove_files(storage: &dyn Storage, base: Offset) -> logdyno_stora
 
 /// Removes a segment's indexes, before the segment is cut.
 pub(crate) fn remove_indexes(storage: &dyn Storage, base: Offset) -> logdyno_storage::Result<()> {
-    remove_kinds(storage, base, &[Kind::OffsetIndex, Kind::TimeIndex])
+    remove_kinds(storage, base, &[Kind::OffsetIndex, Kind::TimeIndex, Kind::TransactionIndex])
 }
 
 fn remove_kinds(storage: &dyn Storage, base: Offset, kinds: &[Kind]) -> logdyno_storage::Result<()> {
@@ -469,6 +489,12 @@ fn remove_kinds(storage: &dyn Storage, base: Offset, kinds: &[Kind]) -> logdyno_
         }
     }
     Ok(())
+}
+
+/// Whether a batch is a marker that aborts a transaction.
+fn is_abort(batch: &Batch) -> bool {
+    let marker = EndTransactionMarker::of(batch).ok().flatten();
+    marker.is_some_and(|marker| marker.control_type == ControlType::Abort)
 }
 
 /// Bytes from `from` to the last one that is not zero.

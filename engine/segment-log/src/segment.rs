@@ -8,7 +8,7 @@ use logdyno_record::batch::BatchHeader;
 use logdyno_storage::{Reader, Storage};
 
 use crate::config::LogConfig;
-use crate::index::{OffsetIndex, TimeIndex};
+use crate::index::{OffsetIndex, TimeIndex, TransactionIndex};
 use crate::names::{self, Kind};
 
 /// A segment that readers use; the log's lock guards who changes its contents.
@@ -47,14 +47,33 @@ impl Segment {
 
     /// Writes both index files, as Kafka does at a roll and at close: trimmed, the greatest timestamp entered.
     pub(crate) fn write_indexes(&self, storage: &dyn Storage) -> logdyno_storage::Result<()> {
-        let (offsets, times) = self.contents_mut().encode_indexes();
-        write_indexes(storage, self.base, &offsets, &times)
+        let files = self.contents_mut().encode_indexes();
+        files.write(storage, self.base)
     }
 }
 
-fn write_indexes(storage: &dyn Storage, base: Offset, offsets: &[u8], times: &[u8]) -> logdyno_storage::Result<()> {
-    storage.write_rebuildable(&names::file(base, Kind::OffsetIndex), offsets)?;
-    storage.write_rebuildable(&names::file(base, Kind::TimeIndex), times)
+/// The content of a segment's index files.
+struct IndexFiles {
+    offsets: Vec<u8>,
+    times: Vec<u8>,
+    aborted: Vec<u8>,
+    /// The transaction index has a file, which may say something else.
+    aborted_before: bool,
+}
+
+impl IndexFiles {
+    /// The transaction index goes first, and durably. An offset index that is missing or cut has the next start look into the segment;
+    /// nothing else would tell it that a transaction was aborted there.
+    fn write(self, storage: &dyn Storage, base: Offset) -> logdyno_storage::Result<()> {
+        let aborted = names::file(base, Kind::TransactionIndex);
+        if !self.aborted.is_empty() {
+            storage.replace(&aborted, &self.aborted)?;
+        } else if self.aborted_before {
+            storage.remove(&aborted)?;
+        }
+        storage.write_rebuildable(&names::file(base, Kind::OffsetIndex), &self.offsets)?;
+        storage.write_rebuildable(&names::file(base, Kind::TimeIndex), &self.times)
+    }
 }
 
 /// What is known of a segment's content: kept up by appends, rebuilt by a scan.
@@ -63,6 +82,10 @@ pub(crate) struct Contents {
     pub(crate) base: Offset,
     pub(crate) offsets: OffsetIndex,
     pub(crate) times: TimeIndex,
+    /// The transactions whose abort marker stands here.
+    pub(crate) aborted: TransactionIndex,
+    /// Whether there is a file of theirs.
+    pub(crate) aborted_file: bool,
     /// Bytes of whole batches.
     pub(crate) size: u64,
     /// The offset behind the last record.
@@ -85,6 +108,8 @@ impl Contents {
             base,
             offsets: OffsetIndex::default(),
             times: TimeIndex::default(),
+            aborted: TransactionIndex::default(),
+            aborted_file: false,
             size: 0,
             next: base,
             max_timestamp: None,
@@ -125,13 +150,14 @@ impl Contents {
 
     /// Writes the indexes of a segment that nothing is appended to any more, as recovery has rebuilt them.
     pub(crate) fn write_indexes(&mut self, storage: &dyn Storage) -> logdyno_storage::Result<()> {
-        let (offsets, times) = self.encode_indexes();
-        write_indexes(storage, self.base, &offsets, &times)
+        self.encode_indexes().write(storage, self.base)
     }
 
-    fn encode_indexes(&mut self) -> (Vec<u8>, Vec<u8>) {
+    fn encode_indexes(&mut self) -> IndexFiles {
         self.enter_max_timestamp();
-        (self.offsets.encode(), self.times.encode())
+        let aborted = self.aborted.encode();
+        let aborted_before = std::mem::replace(&mut self.aborted_file, !aborted.is_empty());
+        IndexFiles { offsets: self.offsets.encode(), times: self.times.encode(), aborted, aborted_before }
     }
 
     /// The age of a segment counts from it. Kafka takes the file's time where no record has a timestamp; this is when

@@ -29,13 +29,12 @@ fn partition(desk: &Desk, topic: &str, index: i32) -> PartitionResponse {
     }
 }
 
-/// Without transactions no coordinator has an epoch, and none has begun.
 fn state(producer: &ActiveProducer) -> ProducerState {
     ProducerState::default()
         .with_producer_id(ProducerId(producer.id))
         .with_producer_epoch(i32::from(producer.epoch))
         .with_last_sequence(producer.last_sequence)
         .with_last_timestamp(producer.last_timestamp)
-        .with_coordinator_epoch(-1)
-        .with_current_txn_start_offset(-1)
+        .with_coordinator_epoch(producer.coordinator_epoch)
+        .with_current_txn_start_offset(producer.transaction_start.map_or(-1, |start| start.0))
 }

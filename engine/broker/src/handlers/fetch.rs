@@ -10,13 +10,13 @@ use std::time::Duration;
 
 use logdyno_controller::image::MetadataImage;
 use logdyno_record::{BrokerId, LeaderEpoch, Offset};
-use logdyno_replication::{FetchSlice, FollowerAnswer, FollowerFetch, ReplicaError, Waiting};
-use logdyno_segment_log::{LogError, LogRead, Slice};
+use logdyno_replication::{FetchSlice, FollowerAnswer, FollowerFetch, Isolation, ReplicaError, Waiting};
+use logdyno_segment_log::{self as segment_log, LogError, LogRead, Slice};
 use logdyno_wire::ErrorCode;
 use logdyno_wire::fetch_response::{FetchAnswer, FetchedPartition, FetchedTopic};
-use logdyno_wire::messages::FetchRequest;
 use logdyno_wire::messages::fetch_request::{FetchPartition, FetchTopic};
-use logdyno_wire::messages::fetch_response::NodeEndpoint;
+use logdyno_wire::messages::fetch_response::{AbortedTransaction, NodeEndpoint};
+use logdyno_wire::messages::{FetchRequest, ProducerId};
 use logdyno_wire::request::Request;
 use logdyno_wire::response;
 use tokio::sync::{Notify, oneshot};
@@ -62,7 +62,7 @@ fn draw() -> i32 {
 /// Who fetches.
 #[derive(Clone, Copy)]
 enum Reader {
-    Consumer { read_committed: bool },
+    Consumer(Isolation),
     Follower { id: BrokerId, broker_epoch: i64 },
 }
 
@@ -76,7 +76,7 @@ impl Reader {
         if id >= 0 {
             Reader::Follower { id: BrokerId(id), broker_epoch }
         } else {
-            Reader::Consumer { read_committed: asked.isolation_level == READ_COMMITTED }
+            Reader::Consumer(isolation(asked.isolation_level))
         }
     }
 }
@@ -144,7 +144,7 @@ impl<'a> Fetching<'a> {
 
     fn count(&self, bytes: usize) {
         let counter = match self.reader {
-            Reader::Consumer { .. } => &self.desk.counters.fetched_bytes,
+            Reader::Consumer(_) => &self.desk.counters.fetched_bytes,
             Reader::Follower { .. } => &self.desk.counters.replicated_bytes,
         };
         counter.add(bytes as u64);
@@ -154,7 +154,7 @@ impl<'a> Fetching<'a> {
         let woken = Arc::clone(woken);
         let wake = Box::new(move || woken.notify_one());
         match self.reader {
-            Reader::Consumer { .. } => hosted.replica.when_high_watermark(at, wake),
+            Reader::Consumer(_) => hosted.replica.when_high_watermark(at, wake),
             Reader::Follower { .. } => hosted.replica.when_log_end(at, wake),
         }
     }
@@ -219,8 +219,8 @@ impl<'a> Fetching<'a> {
         let log_end = hosted.replica.log().end_offset();
         let replica = &hosted.replica;
         let fetched = match self.reader {
-            Reader::Consumer { .. } => {
-                replica.fetch_as_consumer(from, max_bytes, at_least_one, epoch).map(FollowerAnswer::Data)
+            Reader::Consumer(isolation) => {
+                replica.fetch_as_consumer(from, max_bytes, at_least_one, epoch, isolation).map(FollowerAnswer::Data)
             }
             Reader::Follower { id, broker_epoch } => replica.fetch_as_follower(FollowerFetch {
                 follower: id,
@@ -236,11 +236,11 @@ impl<'a> Fetching<'a> {
         match fetched.map_err(|error| self.explain(&error))? {
             FollowerAnswer::Data(slice) => {
                 let at = match self.reader {
-                    Reader::Consumer { .. } => slice.high_watermark.next(),
+                    Reader::Consumer(_) => slice.high_watermark.next(),
                     Reader::Follower { .. } => log_end.next(),
                 };
                 look.awaited.push((hosted.clone(), at));
-                let partition = self.data(asked, slice).await?;
+                let partition = self.data(hosted, asked, slice).await?;
                 let bytes = partition.records_bytes();
                 share.read(bytes);
                 look.bytes += bytes;
@@ -254,7 +254,7 @@ impl<'a> Fetching<'a> {
         }
     }
 
-    async fn data(&self, asked: &FetchPartition, slice: FetchSlice) -> Result<FetchedPartition, i16> {
+    async fn data(&self, hosted: &Hosted, asked: &FetchPartition, slice: FetchSlice) -> Result<FetchedPartition, i16> {
         let read = match slice.read {
             LogRead::Ready(read) => read,
             LogRead::Wait(pending) => {
@@ -270,12 +270,12 @@ impl<'a> Fetching<'a> {
                 })?
             }
         };
-        let aborted = matches!(self.reader, Reader::Consumer { read_committed: true }).then(Vec::new);
+        let aborted = matches!(self.reader, Reader::Consumer(Isolation::ReadCommitted))
+            .then(|| aborted(&hosted.replica.log().aborted_in(Offset(asked.fetch_offset), &read)));
         Ok(FetchedPartition {
             index: asked.partition,
             high_watermark: slice.high_watermark.0,
-            // Without transactions everything that is committed is stable.
-            last_stable_offset: slice.high_watermark.0,
+            last_stable_offset: slice.last_stable.0,
             log_start_offset: slice.log_start.0,
             aborted_transactions: aborted,
             records: read.batches,
@@ -305,6 +305,19 @@ impl<'a> Fetching<'a> {
         };
         named.into_keys().filter_map(endpoint).collect()
     }
+}
+
+/// What a client means by its `isolation_level`.
+pub(super) fn isolation(level: i8) -> Isolation {
+    if level == READ_COMMITTED { Isolation::ReadCommitted } else { Isolation::ReadUncommitted }
+}
+
+fn aborted(found: &[segment_log::AbortedTransaction]) -> Vec<AbortedTransaction> {
+    let told = |aborted: &segment_log::AbortedTransaction| {
+        let (producer, first) = (aborted.producer_id, aborted.first_offset.0);
+        AbortedTransaction::default().with_producer_id(ProducerId(producer)).with_first_offset(first)
+    };
+    found.iter().map(told).collect()
 }
 
 fn failed(asked: &FetchPartition, error_code: i16) -> FetchedPartition {

@@ -11,6 +11,7 @@ use logdyno_wire::messages::list_offsets_response::{ListOffsetsPartitionResponse
 use logdyno_wire::messages::{ListOffsetsRequest, ListOffsetsResponse};
 use logdyno_wire::request::Request;
 
+use super::fetch::isolation;
 use super::{Answer, Desk, Unanswerable, code, encode, named_epoch};
 
 const LATEST: i64 = -1;
@@ -23,7 +24,8 @@ const LATEST_TIERED: i64 = -5;
 
 pub(super) async fn answer(desk: &Desk, request: &Request) -> Result<Answer, Unanswerable> {
     let asked: ListOffsetsRequest = request.decode()?;
-    let asker = if asked.replica_id.0 >= 0 { Asker::Replica } else { Asker::Consumer };
+    let asker =
+        if asked.replica_id.0 >= 0 { Asker::Replica } else { Asker::Consumer(isolation(asked.isolation_level)) };
     let mut topics = Vec::with_capacity(asked.topics.len());
     for topic in asked.topics {
         let mut partitions = Vec::with_capacity(topic.partitions.len());

@@ -1,6 +1,7 @@
 //! Control records: the markers that end transactions (Kafka's `ControlRecordType`, `EndTransactionMarker`).
 
-use super::{BatchError, RecordView};
+use super::{Batch, BatchBuilder, BatchError, BatchOptions, ProducerStamp, RecordView};
+use crate::codec::{Codec, Compression};
 
 /// What a control record says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,6 +73,27 @@ impl EndTransactionMarker {
             return malformed("the marker's value has a negative version");
         }
         Ok(EndTransactionMarker { control_type, coordinator_epoch: i32::from_be_bytes([e0, e1, e2, e3]) })
+    }
+
+    /// The marker of a control batch. `None` in other batches, in control batches of another type, and in one that compaction has emptied.
+    pub fn of(batch: &Batch) -> Result<Option<EndTransactionMarker>, BatchError> {
+        if !batch.header().is_control() || batch.header().count == 0 {
+            return Ok(None);
+        }
+        let records = batch.records()?;
+        let Some(record) = records.iter().next().transpose()? else { return Ok(None) };
+        match ControlType::parse(record.key)? {
+            ControlType::Other(_) => Ok(None),
+            ControlType::Abort | ControlType::Commit => EndTransactionMarker::parse(&record).map(Some),
+        }
+    }
+
+    /// The control batch that ends this producer's transaction (Kafka's `MemoryRecords.withEndTransactionMarker`): one record, no sequence.
+    pub fn batch(self, producer_id: i64, producer_epoch: i16, timestamp_ms: i64) -> Result<Batch, BatchError> {
+        let mut builder = BatchBuilder::new(Codec::new(Compression::None), 128);
+        builder.append(timestamp_ms, Some(&self.control_type.key()), Some(&self.value()), &[]);
+        let producer = ProducerStamp { id: producer_id, epoch: producer_epoch, base_sequence: -1 };
+        builder.build(&BatchOptions { producer, transactional: true, control: true, ..BatchOptions::default() })
     }
 
     /// The value that says this, version 0.

@@ -32,7 +32,7 @@ use acks::{Calls, ParkedAck};
 pub use append::{Acks, AppendDone};
 pub use following::FetchPosition;
 pub use offsets::{Asker, OffsetSpec};
-pub use serving::{FetchSlice, FollowerAnswer, FollowerFetch};
+pub use serving::{FetchSlice, FollowerAnswer, FollowerFetch, Isolation};
 pub use waiting::Waiting;
 
 /// What a leader asks of the controller: sent as AlterPartition by whoever implements [`IsrChanges`].
@@ -265,6 +265,7 @@ impl Replica {
     fn publish_high_watermark(&self, state: &mut State) -> Calls {
         let high_watermark = state.role.high_watermark();
         self.high_watermark.store(high_watermark.0, Ordering::Release);
+        self.log.note_high_watermark(high_watermark);
         Calls::wake(state.at_high_watermark.take_reached(high_watermark))
     }
 

@@ -3,7 +3,7 @@
 use logdyno_record::{LeaderEpoch, Offset};
 use logdyno_segment_log::TimestampOffset;
 
-use super::Replica;
+use super::{Isolation, Replica};
 use crate::EpochEnd;
 use crate::error::ReplicaError;
 
@@ -24,7 +24,7 @@ pub enum OffsetSpec {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Asker {
     /// A client.
-    Consumer,
+    Consumer(Isolation),
     /// Another broker that has a replica.
     Replica,
 }
@@ -48,7 +48,7 @@ impl Replica {
             (leader.high_watermark(), if known { Ok(()) } else { Err(not_known()) })
         };
         let (end, known) = match asker {
-            Asker::Consumer => (high_watermark, known),
+            Asker::Consumer(isolation) => (self.visible_end(high_watermark, isolation), known),
             Asker::Replica => (self.log.end_offset(), Ok(())),
         };
         let position = |offset| Some(TimestampOffset { timestamp: -1, offset });
@@ -76,7 +76,8 @@ impl Replica {
 
     /// The offset after the newest that a consumer may read, if this leader is sure of it (error 78 if not).
     pub fn latest_offset(&self, current_epoch: Option<LeaderEpoch>) -> Result<Offset, ReplicaError> {
-        let latest = self.list_offset(OffsetSpec::Latest, Asker::Consumer, current_epoch)?;
+        let latest =
+            self.list_offset(OffsetSpec::Latest, Asker::Consumer(Isolation::ReadUncommitted), current_epoch)?;
         Ok(latest.map_or(self.high_watermark(), |found| found.offset))
     }
 }

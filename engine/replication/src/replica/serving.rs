@@ -10,12 +10,23 @@ use crate::leader::{self, Divergence, divergence};
 
 /// What a fetch is answered with.
 pub struct FetchSlice {
-    /// For the answer's `high_watermark`; also its last stable offset while there are no transactions.
+    /// For the answer's `high_watermark`.
     pub high_watermark: Offset,
+    /// For the answer's `last_stable_offset`.
+    pub last_stable: Offset,
     /// For the answer's `log_start_offset`.
     pub log_start: Offset,
     /// Whole batches, at hand or to be read from disk.
     pub read: LogRead,
+}
+
+/// What a consumer wants to see (`isolation.level`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Isolation {
+    /// Everything up to the high watermark.
+    ReadUncommitted,
+    /// Only what lies before the last stable offset; it drops itself what was aborted there.
+    ReadCommitted,
 }
 
 /// A follower's request for one partition.
@@ -48,19 +59,21 @@ pub enum FollowerAnswer {
 }
 
 impl Replica {
-    /// Committed batches from `from` on, the first being the one that contains it (errors 1, 6, 74, 75).
+    /// Batches that this consumer may see from `from` on, the first being the one that contains it (errors 1, 6, 74, 75).
     ///
-    /// An offset between high watermark and log end gives nothing yet.
+    /// An offset between the last such one and the log end gives nothing yet.
     pub fn fetch_as_consumer(
         &self,
         from: Offset,
         max_bytes: usize,
         at_least_one: bool,
         current_epoch: Option<LeaderEpoch>,
+        isolation: Isolation,
     ) -> Result<FetchSlice, ReplicaError> {
         let high_watermark = self.leader_in(&self.state().role, current_epoch)?.high_watermark();
         self.check_range(from)?;
-        self.slice(from, high_watermark, high_watermark, max_bytes, at_least_one)
+        let up_to = self.visible_end(high_watermark, isolation);
+        self.slice(from, up_to, high_watermark, max_bytes, at_least_one)
     }
 
     /// What a follower is to have next. Its request itself is the news of how far it is.
@@ -120,7 +133,16 @@ impl Replica {
         at_least_one: bool,
     ) -> Result<FetchSlice, ReplicaError> {
         let read = self.log.read(from, up_to.max(from), max_bytes, at_least_one)?;
-        Ok(FetchSlice { high_watermark, log_start: self.log.start_offset(), read })
+        let last_stable = self.log.last_stable_offset(high_watermark);
+        Ok(FetchSlice { high_watermark, last_stable, log_start: self.log.start_offset(), read })
+    }
+
+    /// Where what a consumer may see ends.
+    pub(super) fn visible_end(&self, high_watermark: Offset, isolation: Isolation) -> Offset {
+        match isolation {
+            Isolation::ReadUncommitted => high_watermark,
+            Isolation::ReadCommitted => self.log.last_stable_offset(high_watermark),
+        }
     }
 
     fn check_range(&self, from: Offset) -> Result<(), ReplicaError> {

@@ -12,7 +12,7 @@ use logdyno_record::{
 };
 use logdyno_replication::leader::ReplicaSettings;
 use logdyno_replication::{
-    Acks, AlterIsr, FollowerAnswer, FollowerFetch, IsrChanges, LeaderAndIsr, Replica, ReplicaError,
+    Acks, AlterIsr, FollowerAnswer, FollowerFetch, Isolation, IsrChanges, LeaderAndIsr, Replica, ReplicaError,
 };
 use logdyno_segment_log::{Appended, LogRead};
 
@@ -229,7 +229,9 @@ impl Brokers {
 
     /// All that a consumer gets from a leader.
     pub(crate) fn consumed(&self, id: i32) -> Vec<u8> {
-        let slice = self.replicas[&id].fetch_as_consumer(Offset(0), 1 << 20, true, None).expect("a leader");
+        let slice = self.replicas[&id]
+            .fetch_as_consumer(Offset(0), 1 << 20, true, None, Isolation::ReadUncommitted)
+            .expect("a leader");
         match slice.read {
             LogRead::Ready(read) => read.batches.concat(),
             LogRead::Wait(_) => panic!("what was just written is at hand"),

@@ -6,7 +6,7 @@ use std::sync::mpsc::TryRecvError;
 use std::time::Duration;
 
 use logdyno_record::{BrokerId, LeaderEpoch, Offset, Stage};
-use logdyno_replication::{Acks, Asker, FollowerFetch, IsrRefusal, OffsetSpec, ReplicaError};
+use logdyno_replication::{Acks, Asker, FollowerFetch, Isolation, IsrRefusal, OffsetSpec, ReplicaError};
 
 use crate::brokers::{Brokers, LAG, Outcome, TIMEOUT};
 
@@ -137,7 +137,7 @@ fn losing_leadership_answers_those_who_wait() {
     assert_eq!(woken.load(Ordering::Relaxed), 1);
     drop(waiting);
     assert_eq!(code(&brokers.produce(0, 1, Acks::All)), 6);
-    let fetched = brokers.replicas[&0].fetch_as_consumer(Offset(0), 100, true, None);
+    let fetched = brokers.replicas[&0].fetch_as_consumer(Offset(0), 100, true, None, Isolation::ReadUncommitted);
     assert_eq!(fetched.err().map(|error| error.code()), Some(6), "row 8");
 }
 
@@ -151,11 +151,14 @@ fn requests_for_another_leadership_are_told_apart() {
     assert_eq!(code(&brokers.produce_in(0, 1, Acks::Leader, Some(2))), 75);
     assert!(brokers.produce_in(0, 1, Acks::Leader, Some(1)).recv().expect("an answer").is_ok());
     let replica = &brokers.replicas[&0];
-    let consumer = |epoch| replica.fetch_as_consumer(Offset(0), 100, true, Some(LeaderEpoch(epoch))).err();
+    let consumer = |epoch| {
+        replica.fetch_as_consumer(Offset(0), 100, true, Some(LeaderEpoch(epoch)), Isolation::ReadUncommitted).err()
+    };
     assert_eq!(consumer(0).map(|error| error.code()), Some(74));
     assert_eq!(consumer(2).map(|error| error.code()), Some(75));
     assert!(consumer(1).is_none());
-    let on_follower = brokers.replicas[&1].fetch_as_consumer(Offset(0), 100, true, Some(LeaderEpoch(0)));
+    let on_follower =
+        brokers.replicas[&1].fetch_as_consumer(Offset(0), 100, true, Some(LeaderEpoch(0)), Isolation::ReadUncommitted);
     assert_eq!(on_follower.err().map(|error| error.code()), Some(74), "the epoch is looked at before the role");
 }
 
@@ -164,7 +167,12 @@ fn fetches_out_of_range_and_of_strangers_are_refused() {
     let brokers = Brokers::of(2, 1);
     brokers.produce(0, 2, Acks::Leader).recv().expect("an answer").expect("appended");
     let replica = &brokers.replicas[&0];
-    let consume = |from| replica.fetch_as_consumer(Offset(from), 100, true, None).map_err(|error| error.code()).err();
+    let consume = |from| {
+        replica
+            .fetch_as_consumer(Offset(from), 100, true, None, Isolation::ReadUncommitted)
+            .map_err(|error| error.code())
+            .err()
+    };
     assert_eq!(consume(3), Some(1));
     assert_eq!(consume(-1), Some(1));
     assert_eq!(consume(2), None, "the end is in range, and empty; so is what is not committed yet");
@@ -341,7 +349,7 @@ fn offline_nobody_is_served_and_old_news_are_ignored() {
     let waiting = brokers.produce(0, 1, Acks::All);
     brokers.replicas[&0].go_offline();
     assert!(matches!(waiting.recv().expect("an answer"), Err(ReplicaError::NotLeader { .. })));
-    assert!(brokers.replicas[&0].fetch_as_consumer(Offset(0), 1, true, None).is_err());
+    assert!(brokers.replicas[&0].fetch_as_consumer(Offset(0), 1, true, None, Isolation::ReadUncommitted).is_err());
 }
 
 /// Row 15. What the leader deletes, its followers delete once they know it to be committed; nobody deletes more.

@@ -80,6 +80,7 @@ pub(crate) fn rewrite(
     let mut contents = Contents::new(first.base, config, filter.now_ms);
     let mut since_asked = 0;
     for (at, segment) in group.iter().enumerate() {
+        segment.contents().aborted.entries().iter().for_each(|aborted| contents.aborted.push(*aborted));
         let size = segment.contents().size;
         let unreadable = |error| Unwritten::Walk(Arc::clone(segment), error);
         let mut walk = Walk::new(Arc::clone(&segment.reader), 0, size);

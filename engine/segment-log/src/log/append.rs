@@ -7,6 +7,7 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use logdyno_record::batch::control::EndTransactionMarker;
 use logdyno_record::batch::patch;
 use logdyno_record::batch::{Batch, BatchHeader, TimestampType, batches};
 use logdyno_record::{LeaderEpoch, Offset, Stage};
@@ -42,6 +43,7 @@ impl Log {
     /// up, and [`Log::when_room`] tells when to try again.
     pub fn append_as_leader(&self, batch: &Batch, epoch: LeaderEpoch) -> Result<Appended> {
         self.check_size(batch.size())?;
+        let marker = self.marker(batch)?;
         let mut writing = self.writing();
         let base = self.end_offset();
         let stamped;
@@ -56,7 +58,7 @@ impl Log {
         let mut header = *batch.header();
         header.base_offset = base;
         header.leader_epoch = epoch;
-        if let Judgement::Duplicate(twin) = writing.producers.judge(&header, &self.partition)? {
+        if let Judgement::Duplicate(twin) = writing.producers.judge(&header, marker, &self.partition)? {
             let (first, last, log_append_time) = (twin.first_offset(), twin.last_offset, twin.timestamp);
             return Ok(Appended { first, last, log_append_time, log_start: self.start_offset() });
         }
@@ -64,7 +66,8 @@ impl Log {
         front.copy_from_slice(&batch.bytes()[..patch::ASSIGNED_LEN]);
         patch::assign(&mut front, base, epoch);
         self.assign_epoch(epoch, base)?;
-        self.put(&mut writing, &header, &[IoSlice::new(&front), IoSlice::new(&batch.bytes()[front.len()..])])?;
+        let parts = [IoSlice::new(&front), IoSlice::new(&batch.bytes()[front.len()..])];
+        self.put(&mut writing, &header, marker, &parts)?;
         if self.leading.load(Ordering::Acquire) {
             self.probe.passed(Stage::Appended, &self.partition, base..header.next_offset(), self.clock.now());
         }
@@ -89,8 +92,9 @@ impl Log {
                     base: header.base_offset,
                 });
             }
+            let marker = self.marker(&batch)?;
             self.assign_epoch(header.leader_epoch, header.base_offset)?;
-            self.put(&mut writing, header, &[IoSlice::new(batch.bytes())])?;
+            self.put(&mut writing, header, marker, &[IoSlice::new(batch.bytes())])?;
         }
         drop(writing);
         self.flush_if_due();
@@ -134,6 +138,10 @@ impl Log {
         Batch::parse(bytes.into()).map_err(|source| LogError::Batch { partition: self.partition.clone(), source })
     }
 
+    fn marker(&self, batch: &Batch) -> Result<Option<EndTransactionMarker>> {
+        EndTransactionMarker::of(batch).map_err(|source| LogError::Batch { partition: self.partition.clone(), source })
+    }
+
     fn check_size(&self, size: usize) -> Result<()> {
         let (partition, config) = (|| self.partition.clone(), self.config());
         if size > config.max_message_bytes {
@@ -146,7 +154,13 @@ impl Log {
     }
 
     /// Writes a batch behind all others and makes it visible.
-    fn put(&self, writing: &mut Writing, header: &BatchHeader, parts: &[IoSlice<'_>]) -> Result<()> {
+    fn put(
+        &self,
+        writing: &mut Writing,
+        header: &BatchHeader,
+        marker: Option<EndTransactionMarker>,
+        parts: &[IoSlice<'_>],
+    ) -> Result<()> {
         if let Some(error) = writing.broken.clone() {
             return Err(error);
         }
@@ -160,7 +174,13 @@ impl Log {
         }
         self.write(writing, parts)?;
         segment.contents_mut().note(header, config.index_interval_bytes);
-        writing.producers.note(header);
+        if let Some(aborted) = writing.producers.note(header, marker) {
+            segment.contents_mut().aborted.push(aborted);
+        }
+        if header.is_transactional() {
+            // Before its end is told: nobody is to take for stable what has just begun.
+            self.note_transactions(&mut writing.producers);
+        }
         writing.records_since_flush += u64::from(header.count.unsigned_abs());
         self.end.store(header.next_offset().0, Ordering::Release);
         Ok(())

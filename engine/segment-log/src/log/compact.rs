@@ -35,20 +35,20 @@ impl Cleaner {
 }
 
 impl Log {
-    /// What a round would clean now, if one is due. Nothing at or behind `stable` is touched.
-    pub fn compaction_due(&self, stable: Offset) -> Option<CompactionPlan> {
-        self.plan_of(&self.segments(), stable)
+    /// What a round would clean now, if one is due. Nothing at or behind the last stable offset is touched.
+    pub fn compaction_due(&self, high_watermark: Offset) -> Option<CompactionPlan> {
+        self.plan_of(&self.segments(), self.last_stable_offset(high_watermark))
     }
 
     /// Compacts the log if that is due, and says what it did. Waits for the disk; appends, reads and deletions go on.
     ///
     /// A round that a truncation or deletion comes across is given up: the next one starts anew. One at a time: a second
     /// call while one is at work does nothing.
-    pub fn compact(&self, stable: Offset, limits: &CompactionLimits) -> Result<Option<Compaction>> {
+    pub fn compact(&self, high_watermark: Offset, limits: &CompactionLimits) -> Result<Option<Compaction>> {
         if std::mem::replace(&mut self.cleaner().is_at_work, true) {
             return Ok(None);
         }
-        let done = self.round(stable, limits);
+        let done = self.round(self.last_stable_offset(high_watermark), limits);
         self.cleaner().is_at_work = false;
         done
     }

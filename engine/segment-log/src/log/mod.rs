@@ -11,6 +11,7 @@ mod deletion;
 mod lookup;
 mod read;
 mod settings;
+mod transactions;
 mod truncate;
 pub(crate) mod walk;
 
@@ -42,6 +43,7 @@ pub use read::{LogRead, PendingRead, Slice};
 use commit::Commits;
 use compact::Cleaner;
 use deletion::Doomed;
+use transactions::{ALL_STABLE, Undecided};
 
 /// What the log's operations return.
 pub(crate) type Result<T> = std::result::Result<T, LogError>;
@@ -62,6 +64,9 @@ pub struct Log {
     commits: Mutex<Commits>,
     start: AtomicI64,
     end: AtomicI64,
+    undecided: Mutex<Undecided>,
+    /// Where the first transaction that is not decided begins; greater than all offsets if there is none.
+    first_undecided: AtomicI64,
     leading: AtomicBool,
     /// One at a time takes segments away; held before `writing`.
     upkeep: Mutex<()>,
@@ -119,6 +124,8 @@ impl Log {
             config: RwLock::new(Arc::new(config)),
             start: AtomicI64::new(start.0),
             end: AtomicI64::new(end.0),
+            undecided: Mutex::default(),
+            first_undecided: AtomicI64::new(ALL_STABLE),
             seen_durable: AtomicU64::new(0),
             leading: AtomicBool::new(false),
             upkeep: Mutex::default(),
@@ -126,6 +133,7 @@ impl Log {
             cleaner: Mutex::default(),
             checkpoints: OnceLock::new(),
         });
+        log.reset_transactions(&mut log.writing().producers);
         Ok((log, recovered.report))
     }
 

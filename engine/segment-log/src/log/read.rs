@@ -25,6 +25,18 @@ pub struct Slice {
 }
 
 impl Slice {
+    /// The offset behind the last batch; `None` if there is none.
+    pub(crate) fn end(&self) -> Option<Offset> {
+        let mut rope = Rope::default();
+        self.batches.iter().for_each(|piece| rope.push(piece.clone()));
+        let (mut at, mut end) = (0, None);
+        while let Some(header) = header_at(&rope, at) {
+            at += header.size();
+            end = Some(header.next_offset());
+        }
+        end
+    }
+
     /// Bytes of all pieces.
     pub fn size(&self) -> usize {
         self.batches.iter().map(Bytes::len).sum()

@@ -77,6 +77,7 @@ impl Log {
         self.segments.write().unwrap_or_else(PoisonError::into_inner).push(segment);
         let loaded = loading::load(&*self.storage, &self.partition, &self.segments(), end);
         (writing.producers, _) = loaded.map_err(|source| self.storage_error(source))?;
+        self.reset_transactions(&mut writing.producers);
         writing.writer = Some(writer);
         self.end.store(end.0, Ordering::Release);
         self.reset_commits(end);
@@ -94,6 +95,8 @@ impl Log {
             }
             contents.note(batch.header(), self.config().index_interval_bytes);
         }
+        contents.aborted = segment.contents().aborted.clone();
+        contents.aborted.truncate(contents.next);
         Ok(Kept { contents, base: segment.base })
     }
 
@@ -109,6 +112,7 @@ impl Log {
         drop(segments);
         loading::remove_all(&*self.storage).map_err(|source| self.storage_error(source))?;
         writing.producers.clear();
+        self.reset_transactions(&mut writing.producers);
         let name = names::file(offset, Kind::Log);
         let error = |source| self.storage_error(source);
         writing.writer = Some(self.storage.create(&name, self.config().segment_bytes).map_err(error)?);

@@ -2,13 +2,15 @@
 
 use std::sync::Arc;
 
+use logdyno_record::batch::Batch;
+use logdyno_record::batch::control::EndTransactionMarker;
 use logdyno_record::{Offset, TopicPartition};
 use logdyno_storage::{Storage, StorageError};
 
 use super::{Producers, snapshot};
 use crate::log::walk::{Walk, WalkError};
 use crate::names::{self, Kind};
-use crate::segment::Segment;
+use crate::segment::{Contents, Segment};
 
 /// The producers of the log that these segments are, which ends at `end`, and how many bytes of batches were read for it.
 pub(crate) fn load(
@@ -23,11 +25,29 @@ pub(crate) fn load(
     Ok((producers, read))
 }
 
-/// What is known at a segment's start, to which its batches are noted. `None` if no snapshot says it.
-pub(crate) fn known_at(storage: &dyn Storage, offset: Offset) -> Result<Option<Producers>, StorageError> {
-    let snapshot = storage.load(&names::file(offset, Kind::ProducerSnapshot))?;
-    let known = snapshot.and_then(|snapshot| snapshot::decode(&snapshot).ok());
-    Ok(known.or_else(|| (offset == Offset(0)).then(Producers::default)))
+/// What is known at the start of the segment at `base`, to which its batches are noted, and how many bytes of batches of the segments
+/// `before` it were read for that: none if there is a snapshot.
+pub(crate) fn load_before(
+    storage: &dyn Storage,
+    partition: &TopicPartition,
+    before: &[Contents],
+    base: Offset,
+) -> Result<(Producers, u64), StorageError> {
+    let (mut from, mut producers) = (Offset(0), Producers::default());
+    for offset in snapshots(storage)?.into_iter().rev().filter(|offset| *offset <= base) {
+        let file = storage.load(&names::file(offset, Kind::ProducerSnapshot))?.unwrap_or_default();
+        if let Ok(known) = snapshot::decode(&file) {
+            (from, producers) = (offset, known);
+            break;
+        }
+    }
+    let mut read = 0;
+    for contents in before.iter().filter(|contents| contents.next > from) {
+        let file = names::file(contents.base, Kind::Log);
+        let walk = Walk::new(storage.reader(&file)?, contents.offsets.floor(contents.base, from), contents.size);
+        read += note_all(&mut producers, partition, &file, walk, from)?;
+    }
+    Ok((producers, read))
 }
 
 /// The newest usable snapshot of a log with these segments, which ends at `end`.
@@ -71,24 +91,47 @@ fn replay(
             continue;
         }
         let position = contents.offsets.floor(segment.base, from);
-        let mut walk = Walk::new(Arc::clone(&segment.reader), position, contents.size);
+        let walk = Walk::new(Arc::clone(&segment.reader), position, contents.size);
         drop(contents);
-        while let Some(batch) = walk.next() {
-            let batch = match batch {
-                Ok(batch) => batch,
-                Err(WalkError::Storage(source)) => return Err(source),
-                Err(WalkError::Batch { .. } | WalkError::Zeros { .. }) => {
-                    tracing::warn!(%partition, file = segment.file(), "a batch is damaged: what is known of its producer may be old");
-                    break;
-                }
-            };
-            read += batch.size() as u64;
-            if batch.header().base_offset >= from {
-                producers.note(batch.header());
+        read += note_all(producers, partition, &segment.file(), walk, from)?;
+    }
+    Ok(read)
+}
+
+/// Notes the batches of a walk through `file` from `from` on.
+fn note_all(
+    producers: &mut Producers,
+    partition: &TopicPartition,
+    file: &str,
+    mut walk: Walk,
+    from: Offset,
+) -> Result<u64, StorageError> {
+    let mut read = 0;
+    while let Some(batch) = walk.next() {
+        let batch = match batch {
+            Ok(batch) => batch,
+            Err(WalkError::Storage(source)) => return Err(source),
+            Err(WalkError::Batch { .. } | WalkError::Zeros { .. }) => {
+                tracing::warn!(%partition, file, "a batch is damaged: what is known of its producer may be old");
+                break;
             }
+        };
+        read += batch.size() as u64;
+        if batch.header().base_offset >= from {
+            producers.note(batch.header(), marker(&batch, partition));
         }
     }
     Ok(read)
+}
+
+/// The marker of a batch that the log has. One that cannot be read ends no transaction, as it ended none when it was appended.
+pub(crate) fn marker(batch: &Batch, partition: &TopicPartition) -> Option<EndTransactionMarker> {
+    let offset = batch.header().base_offset;
+    let marker = EndTransactionMarker::of(batch);
+    marker.unwrap_or_else(|error| {
+        tracing::warn!(%partition, %offset, "a control batch cannot be read: {error}");
+        None
+    })
 }
 
 /// Removes all snapshots: the log has nothing of what they speak of.

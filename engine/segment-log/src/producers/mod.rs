@@ -3,16 +3,20 @@
 //!
 //! Leader and followers keep it from the batches that they append, so that it outlives a change of leader. It is written
 //! down at each roll and clean close ([`snapshot`]), and rebuilt from there.
+//!
+//! A transactional batch opens a transaction of its producer, if none is open; the next marker of that producer ends it.
 
 pub(crate) mod loading;
 pub(crate) mod snapshot;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use logdyno_record::batch::BatchHeader;
+use logdyno_record::batch::control::{ControlType, EndTransactionMarker};
 use logdyno_record::{Offset, TopicPartition};
 
 use crate::error::LogError;
+use crate::index::AbortedTransaction;
 
 /// As many batches of a producer are remembered as it may have in flight (Kafka's NUM_BATCHES_TO_RETAIN).
 const REMEMBERED: usize = 5;
@@ -54,6 +58,10 @@ pub(crate) struct Producer {
     batches: VecDeque<Remembered>,
     /// When it was last heard of, by its own records.
     pub(crate) timestamp: i64,
+    /// Of the transaction coordinator that wrote the last marker; -1 if none did.
+    pub(crate) coordinator_epoch: i32,
+    /// Where its open transaction begins.
+    pub(crate) transaction: Option<Offset>,
 }
 
 impl Producer {
@@ -73,6 +81,10 @@ pub struct ActiveProducer {
     pub last_sequence: i32,
     /// Of its last records, in ms since 1970.
     pub last_timestamp: i64,
+    /// Of the transaction coordinator that wrote its last marker; -1 if none did.
+    pub coordinator_epoch: i32,
+    /// Where its open transaction begins, if one is open.
+    pub transaction_start: Option<Offset>,
 }
 
 /// What is to be done with a producer's batch.
@@ -88,6 +100,10 @@ pub(crate) enum Judgement {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Producers {
     producers: BTreeMap<i64, Producer>,
+    /// Where the open transactions begin.
+    open: BTreeSet<Offset>,
+    /// What ended since it was asked for last: first offsets, and those of the markers.
+    ended: Vec<(Offset, Offset)>,
 }
 
 impl Producers {
@@ -102,16 +118,18 @@ impl Producers {
             epoch: producer.epoch,
             last_sequence: producer.last().map_or(-1, |last| last.last_sequence),
             last_timestamp: producer.timestamp,
+            coordinator_epoch: producer.coordinator_epoch,
+            transaction_start: producer.transaction,
         });
         active.collect()
     }
 
     /// Of this producer and epoch, as last heard of at `timestamp`, one more batch is remembered, or just that there is such a producer.
     pub(crate) fn remember(&mut self, id: i64, epoch: i16, timestamp: i64, batch: Option<Remembered>) {
-        let fresh = || Producer { epoch, batches: VecDeque::new(), timestamp };
-        let producer = self.producers.entry(id).or_insert_with(fresh);
+        let producer = self.entry(id, epoch);
         if producer.epoch != epoch {
-            *producer = fresh();
+            producer.epoch = epoch;
+            producer.batches.clear();
         }
         producer.timestamp = timestamp;
         if producer.batches.len() == REMEMBERED && batch.is_some() {
@@ -120,15 +138,47 @@ impl Producers {
         producer.batches.extend(batch);
     }
 
+    /// Of this producer, who is remembered, what a snapshot says of its transactions.
+    pub(crate) fn remember_transaction(&mut self, id: i64, coordinator_epoch: i32, transaction: Option<Offset>) {
+        let Some(producer) = self.producers.get_mut(&id) else { return };
+        producer.coordinator_epoch = coordinator_epoch;
+        if let Some(before) = std::mem::replace(&mut producer.transaction, transaction) {
+            self.open.remove(&before);
+        }
+        self.open.extend(transaction);
+    }
+
+    fn entry(&mut self, id: i64, epoch: i16) -> &mut Producer {
+        let fresh =
+            || Producer { epoch, batches: VecDeque::new(), timestamp: -1, coordinator_epoch: -1, transaction: None };
+        self.producers.entry(id).or_insert_with(fresh)
+    }
+
     pub(crate) fn clear(&mut self) {
-        self.producers.clear();
+        *self = Producers::default();
+    }
+
+    /// Where the first of the open transactions begins.
+    pub(crate) fn first_open(&self) -> Option<Offset> {
+        self.open.first().copied()
+    }
+
+    /// The transactions that ended since the last call: first offsets, and those of the markers.
+    pub(crate) fn take_ended(&mut self) -> Vec<(Offset, Offset)> {
+        std::mem::take(&mut self.ended)
     }
 
     /// Judges a batch that a client sent to the leader, by the rules of Kafka's ProducerAppendInfo.
     ///
     /// The next sequence follows the last one and comes back to 0 behind the greatest; a new epoch starts at 0; of a
-    /// producer that is not known any more, all is accepted.
-    pub(crate) fn judge(&self, header: &BatchHeader, partition: &TopicPartition) -> Result<Judgement, LogError> {
+    /// producer that is not known any more, all is accepted. Until its open transaction has ended, all that it sends belongs to it.
+    /// A marker must be of no earlier epochs than those that were seen, the producer's and the coordinator's.
+    pub(crate) fn judge(
+        &self,
+        header: &BatchHeader,
+        marker: Option<EndTransactionMarker>,
+        partition: &TopicPartition,
+    ) -> Result<Judgement, LogError> {
         let Some(known) = self.producers.get(&header.producer_id).filter(|_| header.has_producer_id()) else {
             return Ok(Judgement::Append);
         };
@@ -136,6 +186,11 @@ impl Producers {
         let partition = || partition.clone();
         if epoch < known.epoch {
             return Err(LogError::ProducerFenced { partition: partition(), producer, epoch, current: known.epoch });
+        }
+        if let Some(EndTransactionMarker { coordinator_epoch: epoch, .. }) = marker {
+            let (partition, current) = (partition(), known.coordinator_epoch);
+            let fenced = LogError::CoordinatorFenced { partition, producer, epoch, current };
+            return if epoch < current { Err(fenced) } else { Ok(Judgement::Append) };
         }
         if epoch == known.epoch {
             let last = advance(found, header.last_offset_delta);
@@ -148,25 +203,57 @@ impl Producers {
             Some(last) if epoch == known.epoch => advance(last.last_sequence, 1),
             _ => 0,
         };
-        if found == expected {
-            return Ok(Judgement::Append);
+        if found != expected {
+            return Err(LogError::OutOfOrderSequence { partition: partition(), producer, epoch, expected, found });
         }
-        Err(LogError::OutOfOrderSequence { partition: partition(), producer, epoch, expected, found })
+        match known.transaction {
+            Some(first) if !header.is_transactional() => {
+                Err(LogError::InvalidTransactionState { partition: partition(), producer, first })
+            }
+            _ => Ok(Judgement::Append),
+        }
     }
 
-    /// Notes a batch that was appended. What a leader has accepted, nobody judges again.
-    pub(crate) fn note(&mut self, header: &BatchHeader) {
+    /// Notes a batch that was appended, and says which transaction its marker aborts. What a leader has accepted, nobody judges again.
+    pub(crate) fn note(
+        &mut self,
+        header: &BatchHeader,
+        marker: Option<EndTransactionMarker>,
+    ) -> Option<AbortedTransaction> {
         if !header.has_producer_id() {
-            return;
+            return None;
         }
+        let (id, epoch) = (header.producer_id, header.producer_epoch);
         // A marker ends a transaction, and takes no sequence.
         let batch = (!header.is_control()).then(|| Remembered::of(header));
-        self.remember(header.producer_id, header.producer_epoch, header.max_timestamp, batch);
+        self.remember(id, epoch, header.max_timestamp, batch);
+        let producer = self.entry(id, epoch);
+        if let Some(marker) = marker {
+            producer.coordinator_epoch = marker.coordinator_epoch;
+            let first = producer.transaction.take()?;
+            let ended = self.end(id, first, header.last_offset());
+            return (marker.control_type == ControlType::Abort).then_some(ended);
+        }
+        if header.is_transactional() && !header.is_control() && producer.transaction.is_none() {
+            producer.transaction = Some(header.base_offset);
+            self.open.insert(header.base_offset);
+        }
+        None
     }
 
-    /// Forgets who has written nothing for `expiration_ms` (`producer.id.expiration.ms`).
+    /// Kafka's ProducerStateManager.completeTxn, lastStableOffset.
+    fn end(&mut self, producer_id: i64, first: Offset, last: Offset) -> AbortedTransaction {
+        self.open.remove(&first);
+        self.ended.push((first, last));
+        let last_stable_offset = self.first_open().unwrap_or(last.next());
+        AbortedTransaction { producer_id, first_offset: first, last_offset: last, last_stable_offset }
+    }
+
+    /// Forgets who has written nothing for `expiration_ms` (`producer.id.expiration.ms`) and has no transaction open.
     pub(crate) fn expire(&mut self, now_ms: i64, expiration_ms: i64) {
-        self.producers.retain(|_, producer| now_ms.saturating_sub(producer.timestamp) < expiration_ms);
+        self.producers.retain(|_, producer| {
+            producer.transaction.is_some() || now_ms.saturating_sub(producer.timestamp) < expiration_ms
+        });
     }
 }
 
@@ -200,8 +287,8 @@ mod tests {
     /// What becomes of a batch after these, which are all appended: `ok`, the first offset of its twin, or an error code.
     fn judged(before: &[BatchHeader], next: BatchHeader) -> String {
         let mut producers = Producers::default();
-        before.iter().for_each(|header| producers.note(header));
-        match producers.judge(&next, &TopicPartition::new("t", 0)) {
+        before.iter().for_each(|header| assert_eq!(producers.note(header, None), None));
+        match producers.judge(&next, None, &TopicPartition::new("t", 0)) {
             Ok(Judgement::Append) => "ok".to_owned(),
             Ok(Judgement::Duplicate(twin)) => format!("at {}", twin.first_offset()),
             Err(error) => error.code().to_string(),
@@ -242,14 +329,14 @@ mod tests {
         let anonymous = BatchHeader { producer_id: -1, ..header(-1, -1, 1, 0) };
         assert_eq!(judged(&[anonymous, anonymous], anonymous), "ok");
         let mut producers = Producers::default();
-        producers.note(&anonymous);
+        assert_eq!(producers.note(&anonymous, None), None);
         assert_eq!(producers, Producers::default());
     }
 
     #[test]
     fn who_is_silent_for_too_long_is_forgotten() {
         let mut producers = Producers::default();
-        producers.note(&header(0, 0, 1, 0));
+        assert_eq!(producers.note(&header(0, 0, 1, 0), None), None);
         producers.expire(1_999, 1_000);
         assert_eq!(producers.iter().count(), 1);
         producers.expire(2_000, 1_000);

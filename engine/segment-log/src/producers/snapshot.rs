@@ -3,7 +3,7 @@
 //! ```text
 //! file     = version: i16 = 1   crc: u32 (CRC-32C of all that follows)   count: i32   entry…
 //! entry    = producer id: i64   epoch: i16   last sequence: i32   last offset: i64   offset delta: i32
-//!            timestamp: i64     coordinator epoch: i32 = -1       current transaction's first offset: i64 = -1
+//!            timestamp: i64     coordinator epoch: i32    current transaction's first offset: i64
 //! ```
 //! Numbers are big-endian; -1 stands for none. A producer has an entry for each batch of its that is remembered, oldest first. Kafka
 //! writes one for the last and, of several, believes the last: so it reads ours, and we what it wrote. All five count, because a
@@ -45,8 +45,8 @@ pub(crate) fn encode(producers: &Producers) -> Vec<u8> {
             entries.put_i64(batch.last_offset.0);
             entries.put_i32(batch.offset_delta);
             entries.put_i64(producer.timestamp);
-            entries.put_i32(NONE);
-            entries.put_i64(i64::from(NONE));
+            entries.put_i32(producer.coordinator_epoch);
+            entries.put_i64(producer.transaction.map_or(i64::from(NONE), |first| first.0));
             count += 1;
         }
     }
@@ -77,10 +77,10 @@ pub(crate) fn decode(mut file: &[u8]) -> Result<Producers, SnapshotError> {
         let (id, epoch) = (file.get_i64(), file.get_i16());
         let (last_sequence, last_offset, offset_delta) = (file.get_i32(), Offset(file.get_i64()), file.get_i32());
         let timestamp = file.get_i64();
-        // Transactions are kept by nobody yet.
-        let (_coordinator_epoch, _transaction) = (file.get_i32(), file.get_i64());
+        let (coordinator_epoch, transaction) = (file.get_i32(), Offset(file.get_i64()));
         let batch = Remembered { last_sequence, last_offset, offset_delta, timestamp };
         producers.remember(id, epoch, timestamp, (last_offset.0 >= 0).then_some(batch));
+        producers.remember_transaction(id, coordinator_epoch, (transaction.0 >= 0).then_some(transaction));
     }
     Ok(producers)
 }
@@ -100,6 +100,7 @@ mod tests {
         producers.remember(7, 2, 1_000, Some(batch(4, 50)));
         producers.remember(7, 2, 1_000, Some(batch(9, 109)));
         producers.remember(8, 0, 5, None);
+        producers.remember_transaction(7, 21, Some(Offset(50)));
         producers
     }
 

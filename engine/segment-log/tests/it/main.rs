@@ -22,5 +22,6 @@ mod recovery;
 mod retention;
 mod rolling;
 mod settings;
+mod transactions;
 mod truncation;
 mod world;
