@@ -2,6 +2,7 @@
 
 mod admin;
 mod cluster;
+mod committed;
 mod compaction;
 mod config;
 mod configs;

@@ -300,6 +300,43 @@ fn an_index_is_there_as_long_as_its_segment() {
     });
 }
 
+/// With LOGDYNO_GOLDEN_OUT, into a folder from which scripts/golden/transactions has Apache Kafka read: what we write, and what we say of it.
+#[test]
+fn what_kafka_is_to_read() {
+    on_every_backend(|world| {
+        let world = world.with_segments(1_500);
+        let (log, _) = world.open();
+        for round in 0..8 {
+            fill(&log, log.end_offset().0 + 3);
+            send(&log, 1_000, round * 4);
+            send(&log, 1_001, round * 2);
+            send(&log, 1_000, round * 4 + 2);
+            if round % 2 == 0 {
+                abort(&log, 1_000)
+            } else {
+                commit(&log, 1_000)
+            };
+            abort(&log, 1_001);
+        }
+        let open = send(&log, 1_002, 0);
+        fill(&log, log.end_offset().0 + 3);
+        assert_eq!(stable(&log), open);
+        let seen: Vec<String> = committed(&log).iter().map(ToString::to_string).collect();
+        let (end, seen) = (log.end_offset(), seen.join(" "));
+        log.close().expect("a clean close");
+        if let Some(out) = std::env::var_os("LOGDYNO_GOLDEN_OUT") {
+            let out = Path::new(&out).join(world.kind.name);
+            fs::create_dir(&out).expect("a folder for each backend");
+            for entry in fs::read_dir(world.folder()).expect("the folder") {
+                let path = entry.expect("an entry").path();
+                fs::copy(&path, out.join(path.file_name().expect("a name"))).expect("copied");
+            }
+            let said = format!("read_uncommitted end {end}\nread_committed end {open}\ncommitted {seen}\n");
+            fs::write(out.join("said.txt"), said).expect("written");
+        }
+    });
+}
+
 fn golden() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/transactions")
 }
