@@ -14,6 +14,7 @@ pub mod limits;
 pub mod load;
 pub mod measure;
 pub mod overhead;
+mod parent;
 pub mod progress;
 pub mod proof;
 mod random;

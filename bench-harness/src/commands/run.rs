@@ -12,6 +12,7 @@ use super::report::write_html;
 use crate::campaign::{Campaign, Ended, Jobs};
 use crate::exit::Exit;
 use crate::limits::{self, Limits};
+use crate::parent::end_with_parent;
 use crate::progress::Watcher;
 use crate::report;
 use crate::result::{self, Environment};
@@ -56,6 +57,8 @@ pub(super) struct Run {
 impl Run {
     /// Checks everything, then runs it.
     pub(super) fn run(self, kinds: &[Kind], targets: &[Box<dyn Target>]) -> anyhow::Result<Exit> {
+        // `logdyno sweep` runs its cells as processes of their own.
+        end_with_parent();
         let overrides = Overrides {
             settings: self.settings,
             backends: self.backend,

@@ -1,5 +1,6 @@
 //! `logdyno sweep`: a workload over a grid of settings.
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -60,6 +61,7 @@ impl SweepCommand {
             Some(folder) => self.resumed(folder)?,
             None => self.begun()?,
         };
+        let _alone = lock(&folder)?;
         let stop = Stop::on_signals()?;
         let job = Job {
             program: std::env::current_exe()?,
@@ -125,9 +127,32 @@ impl SweepCommand {
             "{} has changed since the sweep began: its cells would not be comparable; start another one",
             sweep.workload
         );
+        let (then, now) = (&sweep.environment, Environment::look(folder));
+        for (what, then, now) in [
+            (
+                "logdyno",
+                format!("{} ({} build)", then.commit, then.build),
+                format!("{} ({} build)", now.commit, now.build),
+            ),
+            ("the processor", then.processor.clone(), now.processor.clone()),
+            ("the kernel", then.kernel.clone(), now.kernel.clone()),
+        ] {
+            ensure!(
+                then == now,
+                "{what} was {then} when the sweep began and is {now}: its cells would not be comparable"
+            );
+        }
         let target = sweep.target.clone();
         Ok((folder.to_owned(), sweep, target))
     }
+}
+
+/// Holds a sweep's folder as long as it is kept: two that go on with the same sweep would run its cells side by side.
+fn lock(folder: &Path) -> anyhow::Result<File> {
+    let held = File::open(folder).with_context(|| folder.display().to_string())?;
+    held.try_lock()
+        .map_err(|error| anyhow::anyhow!("{}: another logdyno is at work on this sweep ({error})", folder.display()))?;
+    Ok(held)
 }
 
 /// A condition speaks of a value that an earlier `--vary` gives.

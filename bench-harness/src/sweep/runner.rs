@@ -2,13 +2,19 @@
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
 
 use super::document::{RunSummary, Sweep, write};
 use super::grid::{Cell, Turn, order};
+use crate::parent::bind;
 use crate::result::{self, Outcome};
 use crate::signal::Stop;
+
+/// How often it is looked whether a run has ended: rarely enough not to disturb it.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 /// What each run is started with.
 #[derive(Clone, Debug)]
@@ -77,10 +83,9 @@ pub fn run(
     if let Some(first) = missing.first() {
         tell(Told::WarmsUp);
         let warm_up = Instant::now();
-        let thrown_away = job.run(sweep, &sweep.cells[first.cell].cell, "warm-up")?;
-        if stop.asked() {
+        let Some(thrown_away) = job.run(sweep, &sweep.cells[first.cell].cell, "warm-up", stop)? else {
             return Ok(false);
-        }
+        };
         times.push(warm_up.elapsed());
         std::fs::remove_dir_all(thrown_away.folder)?;
         tell(Told::Expects { runs: missing.len(), takes: longest(&times) * missing.len() as u32 });
@@ -94,10 +99,9 @@ pub fn run(
         let cell = sweep.cells[turn.cell].cell.clone();
         tell(Told::Begins { number: sweep.runs() + 1, count, cell: &cell });
         let started = Instant::now();
-        let ran = job.run(sweep, &cell, &format!("{:04}.{}", turn.cell + 1, turn.repetition))?;
-        if stop.asked() {
+        let Some(ran) = job.run(sweep, &cell, &format!("{:04}.{}", turn.cell + 1, turn.repetition), stop)? else {
             return Ok(false);
-        }
+        };
         times.push(started.elapsed());
         let summary = ran.summary(turn.repetition, &job.folder);
         tell(Told::Ended(&summary));
@@ -123,8 +127,8 @@ struct Ran {
 }
 
 impl Job {
-    /// Runs one cell in `runs/NAME`, from nothing.
-    fn run(&self, sweep: &Sweep, cell: &Cell, name: &str) -> anyhow::Result<Ran> {
+    /// Runs one cell in `runs/NAME`, from nothing. `None` if the user ended it.
+    fn run(&self, sweep: &Sweep, cell: &Cell, name: &str, stop: &Stop) -> anyhow::Result<Option<Ran>> {
         let folder = self.folder.join("runs").join(name);
         if folder.exists() {
             // Of a run that was interrupted.
@@ -146,14 +150,32 @@ impl Job {
                 _ => command.args(["--set", &format!("{setting}={value}")]),
             };
         }
-        let ended = command
+        let started = bind(&mut command)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(File::create(&errors)?)
-            .status()
+            .spawn()
             .map_err(|error| anyhow::anyhow!("{}: {error}", self.program.display()))?;
+        let Some(ended) = wait(started, stop)? else { return Ok(None) };
         let said = std::fs::read_to_string(&errors).unwrap_or_default();
-        Ok(Ran { folder, said, code: ended.code() })
+        Ok(Some(Ran { folder, said, code: ended.code() }))
+    }
+}
+
+/// Waits for a run's end. `None` if the user asked for an end before: then the run is ended, too.
+fn wait(mut run: Child, stop: &Stop) -> anyhow::Result<Option<ExitStatus>> {
+    loop {
+        if let Some(ended) = run.try_wait()? {
+            // Ctrl-C in a terminal reaches the run as well: what it then left is no result.
+            return Ok((!stop.asked()).then_some(ended));
+        }
+        if stop.wait_for(LOOK_EVERY) {
+            if let Some(pid) = i32::try_from(run.id()).ok().and_then(Pid::from_raw) {
+                kill_process(pid, Signal::TERM)?;
+            }
+            run.wait()?;
+            return Ok(None);
+        }
     }
 }
 

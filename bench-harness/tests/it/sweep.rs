@@ -1,6 +1,11 @@
 //! `logdyno sweep`: the grid is run, saved, gone on with, and analysed.
 
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
 use logdyno::sweep;
+use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
 use crate::program::logdyno;
@@ -82,4 +87,94 @@ fn a_budget_is_kept() {
     let ran = logdyno(&dir, &[&GRID[..], &["--budget", "0s"]].concat());
     assert!(ran.code != 0 && ran.stderr.contains("12 runs were left out"), "{}", ran.stderr);
     assert!(ran.stderr.contains("--resume"), "{}", ran.stderr);
+}
+
+/// A sweep whose runs take two seconds each, in the background.
+fn slow_sweep(dir: &TempDir, arguments: &[&str]) -> Child {
+    let workload = SMALL.replace("20000", "200");
+    std::fs::write(dir.path().join("small.toml"), workload).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_logdyno"));
+    command.current_dir(dir.path()).arg("sweep").args(arguments);
+    command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+}
+
+/// Waits until something is so.
+fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while !is_so() {
+        assert!(Instant::now() < deadline, "never: {what}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// Whether a process has this folder in its command line.
+fn is_at_work_in(folder: &Path) -> bool {
+    let folder = folder.to_str().unwrap().as_bytes();
+    let processes = std::fs::read_dir("/proc").unwrap().filter_map(Result::ok);
+    let mut commands = processes.filter_map(|process| std::fs::read(process.path().join("cmdline")).ok());
+    commands.any(|command| command.windows(folder.len()).any(|part| part == folder))
+}
+
+/// Runs of a sweep that came to their end.
+fn whole_results(out: &Path) -> usize {
+    let runs = std::fs::read_dir(out.join("runs")).unwrap().filter_map(Result::ok);
+    let results = runs.filter_map(|run| logdyno::result::read(&run.path().join("small/result.json")).ok());
+    results.filter(|result| !result.trials.is_empty()).count()
+}
+
+/// Ctrl-C ends the run under way with the sweep, kill -9 does, too, and what has been measured is kept each time.
+#[test]
+fn a_sweep_that_is_interrupted_or_killed_goes_on_where_it_was() {
+    let dir = TempDir::new().unwrap();
+    let out = dir.path().join("out");
+    let folder = out.to_str().unwrap();
+    let runs = || sweep::read(&out).map_or(0, |saved| saved.runs());
+    let grid = ["small.toml", "--vary", "producer.linger.ms=0,5", "--repetitions", "2", "--out", folder];
+    let mut resumed: Vec<&str> = vec!["--resume", folder];
+    for (signal, arguments) in [(Signal::INT, &grid[..]), (Signal::KILL, &resumed)] {
+        let before = runs();
+        let mut running = slow_sweep(&dir, arguments);
+        // In the middle of a run behind one that was saved.
+        eventually("a run was saved", || runs() > before);
+        eventually("the next one began", || is_at_work_in(&out.join("runs")));
+        kill_process(Pid::from_child(&running), signal).unwrap();
+        let ended = running.wait().unwrap();
+        assert!(!ended.success(), "{ended}");
+        eventually("its run has ended with it", || !is_at_work_in(&out));
+        assert!(runs() > before, "{signal:?}: what was saved is kept");
+        assert_eq!(whole_results(&out), runs(), "{signal:?}: a run went on alone");
+    }
+    let missing = 4 - runs();
+    assert!(missing > 0, "it was not interrupted");
+    resumed.push("--json");
+    let ran = logdyno(&dir, &[&["sweep"], &resumed[..]].concat());
+    assert!([0, 5].contains(&ran.code), "{}", ran.stderr);
+    let expected = format!("{missing} runs to come");
+    assert!(ran.stderr.contains(&expected) && ran.stderr.contains("4 of 4 runs"), "{expected}: {}", ran.stderr);
+    let saved = sweep::read(&out).unwrap();
+    let repetitions = saved.cells.iter().map(|cell| cell.runs.iter().map(|run| run.repetition).collect::<Vec<_>>());
+    assert_eq!(repetitions.collect::<Vec<_>>(), [[1, 2], [1, 2]]);
+}
+
+/// Two at once would run the same cells side by side, and each would throw away what the other saved.
+#[test]
+fn a_sweep_is_gone_on_with_once_at_a_time_and_by_the_same_program() {
+    let dir = TempDir::new().unwrap();
+    let out = dir.path().join("out");
+    let mut running =
+        slow_sweep(&dir, &["small.toml", "--vary", "producer.linger.ms=0,5", "--out", out.to_str().unwrap()]);
+    eventually("it is at work", || is_at_work_in(&out.join("runs")));
+    let second = logdyno(&dir, &["sweep", "--resume", "out"]);
+    assert!(
+        second.code == 1 && second.stderr.contains("another logdyno is at work on this sweep"),
+        "{}",
+        second.stderr
+    );
+    kill_process(Pid::from_child(&running), Signal::INT).unwrap();
+    running.wait().unwrap();
+    let mut saved = sweep::read(&out).unwrap();
+    saved.environment.commit = "0123456789ab".to_owned();
+    sweep::write(&out, &saved).unwrap();
+    let other = logdyno(&dir, &["sweep", "--resume", "out"]);
+    assert!(other.code == 1 && other.stderr.contains("logdyno was 0123456789ab"), "{}", other.stderr);
 }

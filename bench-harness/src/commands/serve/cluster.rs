@@ -11,6 +11,7 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use super::node::announce;
 use super::settings::Plan;
+use crate::parent::bind;
 use crate::signal::Stop;
 
 /// How often free ports are chosen anew when another process takes one before its broker does.
@@ -122,8 +123,7 @@ fn spawn(plan: &Plan, id: u8, config: PathBuf) -> anyhow::Result<BrokerProcess> 
         let port = if id == 1 { first.port() } else { 0 };
         command.arg("--metrics").arg(SocketAddr::new(first.ip(), port).to_string());
     }
-    let process = command
-        .env(super::PARENT, std::process::id().to_string())
+    let process = bind(&mut command)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .spawn()

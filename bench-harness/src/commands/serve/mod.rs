@@ -15,10 +15,8 @@ use std::path::PathBuf;
 use clap::Args;
 use logdyno_engine::storage::Kind;
 
+use crate::parent::end_with_parent;
 use settings::Plan;
-
-/// Names, in a broker's environment, the process that started it: the broker ends with it.
-const PARENT: &str = "LOGDYNO_PARENT";
 
 /// Kafka's own port, on loopback.
 const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 9092);
@@ -59,17 +57,5 @@ impl Serve {
         end_with_parent();
         let plan = Plan::new(self)?;
         if plan.brokers == 1 { node::run(&plan, kinds) } else { cluster::run(&plan) }
-    }
-}
-
-/// A broker that was started by `serve --brokers` does not outlive it, however that ends.
-fn end_with_parent() {
-    let Some(parent) = std::env::var(PARENT).ok().and_then(|pid| pid.parse::<i32>().ok()) else { return };
-    if let Err(error) = rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::TERM)) {
-        tracing::warn!("this broker will outlive its parent: {error}");
-    }
-    // The parent may have ended before the signal was asked for.
-    if rustix::process::getppid().is_none_or(|found| found.as_raw_pid() != parent) {
-        std::process::exit(1);
     }
 }
