@@ -25,6 +25,7 @@ pub use fit::objections;
 pub use network::Loopback;
 pub use share::{Share, shares};
 pub use timer::TimerError;
+pub(crate) use timer::errors as timer_errors;
 
 /// The limits of one machine and one mount.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 
 use super::quantile;
+use crate::load::sharpen_timer;
 
 const ASKED: Duration = Duration::from_micros(100);
 const TIMES: usize = 1_000;
@@ -20,7 +21,13 @@ pub struct TimerError {
     pub p99_ns: u64,
 }
 
-pub(super) fn errors() -> Vec<TimerError> {
+/// Of a thread with the timer slack of load generators.
+pub(crate) fn errors() -> Vec<TimerError> {
+    std::thread::spawn(measured).join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+}
+
+fn measured() -> Vec<TimerError> {
+    sharpen_timer();
     let sleep = |until: Instant| std::thread::sleep(until.saturating_duration_since(Instant::now()));
     let spin = |until: Instant| {
         while Instant::now() < until {

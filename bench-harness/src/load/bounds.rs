@@ -78,6 +78,7 @@ mod tests {
             backends_named: false,
             brokers: 1,
             producers: 1,
+            waiting: crate::workload::Waiting::Sleep,
             repetitions: 1,
             targets: vec!["null".to_owned()],
         }

@@ -10,6 +10,7 @@ use super::schedule::Schedule;
 use crate::measure::{Distribution, Recorder};
 use crate::records::RecordSet;
 use crate::target::{Outgoing, Sink, Ticket};
+use crate::workload::Waiting;
 
 /// How long a wait of the generator is before it looks whether it shall end.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
@@ -72,6 +73,9 @@ impl Window {
     }
 }
 
+/// How long before its moment a generator that spins stops sleeping: longer than a sleep is late but for one in thousands.
+const SPIN_BEFORE: Duration = Duration::from_micros(200);
+
 /// What all producers of a run have in common.
 pub struct Generator<'a> {
     /// When records are sent.
@@ -92,6 +96,8 @@ pub struct Generator<'a> {
     pub start_ms: i64,
     /// How many producers take the records in turn.
     pub producers: u32,
+    /// How they wait for a record's moment.
+    pub waiting: Waiting,
     /// Where the measured part is cut into parts that are measured on their own; none if it is one. Ascending.
     pub cuts: &'a [Nanos],
     /// Called right before the first measured record is sent, and right before the first of each part, with the part's number from 0.
@@ -159,7 +165,7 @@ impl Generator<'_> {
             }
             _ => {
                 let intended = Nanos(self.start.0.saturating_add(self.schedule.intended_ns(number)?));
-                self.sleep_until(intended).then_some(Some(intended))
+                self.wait_until(intended).then_some(Some(intended))
             }
         }
     }
@@ -173,7 +179,7 @@ impl Generator<'_> {
     }
 
     /// False if the run was ended meanwhile.
-    fn sleep_until(&self, moment: Nanos) -> bool {
+    fn wait_until(&self, moment: Nanos) -> bool {
         loop {
             if self.window.is_ended() {
                 return false;
@@ -182,7 +188,11 @@ impl Generator<'_> {
             if left.is_zero() {
                 return true;
             }
-            std::thread::sleep(left.min(LOOK_EVERY));
+            match self.waiting {
+                Waiting::Spin if left <= SPIN_BEFORE => std::hint::spin_loop(),
+                Waiting::Spin => std::thread::sleep((left - SPIN_BEFORE).min(LOOK_EVERY)),
+                Waiting::Sleep => std::thread::sleep(left.min(LOOK_EVERY)),
+            }
         }
     }
 
@@ -220,7 +230,7 @@ pub(crate) fn part_of(cuts: &[Nanos], moment: Nanos) -> usize {
 }
 
 /// Lets sleeps of this thread end within microseconds of their time: Linux rounds them by 50 µs otherwise.
-fn sharpen_timer() {
+pub(crate) fn sharpen_timer() {
     // SAFETY: PR_SET_TIMERSLACK takes a number and touches no memory of ours. If it fails, sleeps end later and the
     // lag that is measured says so.
     unsafe {
@@ -256,6 +266,15 @@ mod tests {
     }
 
     fn run(schedule: &Schedule, bounds: Bounds, producers: u32) -> (Vec<Ticket>, Nanos, usize) {
+        run_waiting(schedule, bounds, producers, Waiting::Sleep)
+    }
+
+    fn run_waiting(
+        schedule: &Schedule,
+        bounds: Bounds,
+        producers: u32,
+        waiting: Waiting,
+    ) -> (Vec<Ticket>, Nanos, usize) {
         let plan = crate::workload::parse(
             std::path::Path::new("w.toml"),
             "[records]\nsize=8\nentropy=0\ndistinct=3\n[load]\nrate=1",
@@ -275,6 +294,7 @@ mod tests {
             start: SystemClock.now(),
             start_ms: 0,
             producers,
+            waiting,
             cuts: &[],
             on_begin: &|_| *begun.lock().unwrap() += 1,
         };
@@ -291,11 +311,13 @@ mod tests {
     fn no_record_is_sent_before_its_time_and_the_window_opens_once_at_the_first_measured_one() {
         let schedule = Schedule::Rate("5000".parse().unwrap());
         let bounds = Bounds { begin: Limit::Number(10), end: Limit::Number(40) };
-        let (tickets, begin, begun) = run(&schedule, bounds, 3);
-        assert_eq!(tickets.len(), 40);
-        assert!(tickets.iter().all(|ticket| ticket.called >= ticket.intended));
-        let measured = tickets.iter().filter(|ticket| ticket.intended >= begin).count();
-        assert_eq!((measured, begun), (30, 1));
+        for waiting in [Waiting::Sleep, Waiting::Spin] {
+            let (tickets, begin, begun) = run_waiting(&schedule, bounds, 3, waiting);
+            assert_eq!(tickets.len(), 40);
+            assert!(tickets.iter().all(|ticket| ticket.called >= ticket.intended));
+            let measured = tickets.iter().filter(|ticket| ticket.intended >= begin).count();
+            assert_eq!((measured, begun), (30, 1));
+        }
     }
 
     #[test]

@@ -7,8 +7,8 @@ mod schedule;
 mod stretches;
 
 pub use bounds::{Bounds, Limit};
-pub(crate) use generator::part_of;
 pub use generator::{Generated, Generator, Window};
+pub(crate) use generator::{part_of, sharpen_timer};
 pub use ratio::Ratio;
 pub use schedule::Schedule;
 pub use stretches::{Before, LoadStep, Ramp, Stretches};

@@ -121,6 +121,7 @@ impl Drive<'_> {
             start: self.settings.start,
             start_ms: self.settings.start_ms,
             producers: self.settings.producers,
+            waiting: self.trial.plan.run.waiting,
             cuts: self.cuts,
             on_begin: &on_begin,
         };

@@ -13,7 +13,7 @@ use std::path::Path;
 pub use error::{Place, WorkloadError};
 pub use plan::{
     DataFile, Extent, FileFormat, Keys, Load, Plan, RecordPlan, RecordSource, RunPlan, Settings, Sizes, TimeField,
-    TimeFormat, TopicPlan,
+    TimeFormat, TopicPlan, Waiting,
 };
 pub(crate) use suggestion::nearest;
 

@@ -237,10 +237,21 @@ pub struct RunPlan {
     pub brokers: u32,
     /// How many producers send, each from a thread of its own, taking records in turn.
     pub producers: u32,
+    /// How they wait for a record's moment.
+    pub waiting: Waiting,
     /// How often each backend is run, each time from nothing.
     pub repetitions: u32,
     /// The systems under test; several stand side by side.
     pub targets: Vec<String>,
+}
+
+/// How a generator waits for the moment of a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Waiting {
+    /// It sleeps, with a timer slack of 1 ns: late by what the kernel takes to wake it.
+    Sleep,
+    /// It looks at the clock without end shortly before the moment: late by less, and takes a core for it.
+    Spin,
 }
 
 /// A stretch of a run.

@@ -3,12 +3,13 @@
 mod disturbances;
 
 use std::path::{Path, PathBuf};
-use std::time::Instant;
 
 use clap::Args;
 use comfy_table::Table;
 use logdyno_engine::storage::Kind;
 use serde::Serialize;
+
+use crate::limits;
 
 /// What this machine can run, and why not, and what would disturb a measurement.
 #[derive(Args, Debug)]
@@ -92,8 +93,8 @@ fn machine(dir: &Path) -> Vec<Fact> {
         Fact::plain("memory", memory()),
         Fact::plain("file system", file_system(dir)),
         clock_source(),
-        timer_error(),
     ];
+    facts.extend(timer_errors());
     facts.push(io_uring_switch());
     facts.push(memlock());
     facts.push(open_files());
@@ -151,18 +152,21 @@ fn clock_source() -> Fact {
     Fact { name: "clock source", value, advice }
 }
 
-/// How late a 100 µs sleep ends, at the median: what a sleeping load generator is wrong by.
-fn timer_error() -> Fact {
-    const SLEEP: std::time::Duration = std::time::Duration::from_micros(100);
-    let mut late: Vec<u128> = (0..101)
-        .map(|_| {
-            let start = Instant::now();
-            std::thread::sleep(SLEEP);
-            start.elapsed().saturating_sub(SLEEP).as_micros()
-        })
-        .collect();
-    late.sort_unstable();
-    Fact::plain("sleep error", format!("{} µs at the median", late[late.len() / 2]))
+/// How late a wait of 100 µs ends, as load generators wait: what a record is late by before the system has seen it.
+fn timer_errors() -> Vec<Fact> {
+    let errors = limits::timer_errors().into_iter().map(|error| {
+        let (name, advice) = match error.kind.as_str() {
+            "spin" => ("late by, spinning", "run.generator = \"spin\": takes a core for each producer"),
+            _ => ("late by, sleeping", "run.generator = \"sleep\", the default; timer slack 1 ns"),
+        };
+        let us = [error.p50_ns, error.p99_ns].map(|ns| ns as f64 / 1e3);
+        Fact {
+            name,
+            value: format!("{:.1} µs at the median, {:.1} µs at p99", us[0], us[1]),
+            advice: advice.to_owned(),
+        }
+    });
+    errors.collect()
 }
 
 fn io_uring_switch() -> Fact {

@@ -59,6 +59,7 @@ pub(super) const RUN: &[&str] = &[
     "backends",
     "brokers",
     "producers",
+    "generator",
     "repetitions",
     "target",
 ];

@@ -14,10 +14,10 @@ use logdyno_engine::client::{ConsumerConfig, ProducerConfig};
 use self::kafka::{client_settings, settings};
 use self::load::load;
 use self::records::records;
-use self::values::{Unit, one_extent, optional, text_of, texts};
+use self::values::{Unit, one_extent, optional, refuse, text_of, texts};
 use super::Overrides;
 use super::error::{Place, WorkloadError};
-use super::plan::{Extent, Load, Plan, RecordSource, RunPlan, TopicPlan};
+use super::plan::{Extent, Load, Plan, RecordSource, RunPlan, TopicPlan, Waiting};
 use super::raw::{Entry, Raw, Table, Value};
 
 type Checked<T> = Result<T, WorkloadError>;
@@ -122,6 +122,7 @@ fn run(
     let backends = backends.map_or(Ok(Vec::new()), |entry| texts(&table, &entry))?;
     let repetitions = optional(&mut table, "repetitions", 1, 1, 1000)? as u32;
     let producers = optional(&mut table, "producers", 1, 1, 64)? as u32;
+    let waiting = table.take("generator").map_or(Ok(Waiting::Sleep), |entry| waiting(&table, &entry))?;
     let targets = targets(&mut table, overrides)?;
     Ok(RunPlan {
         warm_up: warm_up.unwrap_or(Extent::Records(0)),
@@ -130,9 +131,18 @@ fn run(
         backends_named: overrides.backends.is_some(),
         brokers,
         producers,
+        waiting,
         repetitions: overrides.repetitions.unwrap_or(repetitions),
         targets,
     })
+}
+
+fn waiting(table: &Table, generator: &Entry) -> Checked<Waiting> {
+    match text_of(table, generator)?.as_str() {
+        "sleep" => Ok(Waiting::Sleep),
+        "spin" => Ok(Waiting::Spin),
+        _ => Err(refuse(table, generator, "it takes \"sleep\" or \"spin\"")),
+    }
 }
 
 /// The targets, each once: an address may hold commas, so one text is one target.
