@@ -1,13 +1,13 @@
 //! `logdyno init`: writes a workload to begin with, also for records of one's own.
 
 use std::fs::OpenOptions;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 use clap::Args;
 
-use crate::records::RecordSet;
+use crate::records::{Header, RecordSet};
 use crate::workload::{self, Overrides};
 
 /// Columns that are named in the file at most.
@@ -19,7 +19,7 @@ pub(super) struct Init {
     /// The file to write; one that exists is left alone.
     #[arg(value_name = "FILE", default_value = "workload.toml")]
     file: PathBuf,
-    /// Records of your own, one a line, instead of made-up ones: a .csv, .jsonl or .txt file.
+    /// Records of your own, one a line, instead of made-up ones: a .csv, .tsv, .jsonl or .txt file.
     #[arg(long, value_name = "FILE")]
     records: Option<PathBuf>,
 }
@@ -34,13 +34,22 @@ impl Init {
         let text = format!("{HEAD}\n{records}\n{TAIL}");
         let plan = workload::parse(&self.file, &text, &Overrides::default())?;
         let count = RecordSet::load(&plan)?.len();
-        let written = OpenOptions::new().write(true).create_new(true).open(&self.file);
-        let written = written.and_then(|mut file| file.write_all(text.as_bytes()));
-        written.with_context(|| format!("{} cannot be written", self.file.display()))?;
+        write_new(&self.file, &text)?;
         let file = self.file.display();
         eprintln!("wrote {file}: {count} records a pass. Try it: logdyno run {file} --html report.html");
         Ok(())
     }
+}
+
+/// Writes a file that is not there yet.
+fn write_new(file: &Path, text: &str) -> anyhow::Result<()> {
+    let written = OpenOptions::new().write(true).create_new(true).open(file);
+    written.and_then(|mut file| file.write_all(text.as_bytes())).map_err(|error| match error.kind() {
+        ErrorKind::AlreadyExists => {
+            anyhow!("{} is there already and stays as it is: name another file", file.display())
+        }
+        _ => anyhow!("{} cannot be written: {error}", file.display()),
+    })
 }
 
 /// `[records]` for a file, with its fields named where it has some.
@@ -50,7 +59,7 @@ fn of_file(workload: &Path, records: &Path) -> anyhow::Result<String> {
     let mut text = "[records]\n# One record a line, sent byte for byte as it stands there.\n".to_owned();
     text.push_str(&format!("file = {}\n", quoted(&as_seen_from(workload, records)?)));
     match records.extension().and_then(|extension| extension.to_str()) {
-        Some("csv" | "jsonl" | "ndjson" | "json" | "txt" | "log" | "text") => {}
+        Some("csv" | "tsv" | "jsonl" | "ndjson" | "json" | "txt" | "log" | "text") => {}
         _ => text.push_str("format = \"text\"         # or \"csv\", \"jsonl\"\n"),
     }
     if !fields.is_empty() {
@@ -73,20 +82,17 @@ fn as_seen_from(workload: &Path, records: &Path) -> anyhow::Result<String> {
     seen.to_str().map(str::to_owned).with_context(|| format!("{} is not named in UTF-8", records.display()))
 }
 
-fn first_line(path: &Path) -> std::io::Result<String> {
+fn first_line(path: &Path) -> std::io::Result<Vec<u8>> {
     let mut line = Vec::new();
     BufReader::new(std::fs::File::open(path)?).read_until(b'\n', &mut line)?;
-    Ok(String::from_utf8_lossy(&line).into_owned())
+    Ok(line)
 }
 
 /// The columns of a CSV file's header, or the members of a JSON file's first object.
-fn fields(path: &Path, first: &str) -> Vec<String> {
+fn fields(path: &Path, first: &[u8]) -> Vec<String> {
     match path.extension().and_then(|extension| extension.to_str()) {
-        Some("csv") => {
-            let mut reader = csv::ReaderBuilder::new().from_reader(first.as_bytes());
-            reader.headers().map(|header| header.iter().map(str::to_owned).collect()).unwrap_or_default()
-        }
-        Some("jsonl" | "ndjson" | "json") => serde_json::from_str::<serde_json::Map<_, serde_json::Value>>(first)
+        Some("csv" | "tsv") => Header::of(first).map(|header| header.columns).unwrap_or_default(),
+        Some("jsonl" | "ndjson" | "json") => serde_json::from_slice::<serde_json::Map<_, serde_json::Value>>(first)
             .map(|object| object.keys().cloned().collect())
             .unwrap_or_default(),
         _ => Vec::new(),

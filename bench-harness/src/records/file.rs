@@ -6,6 +6,7 @@ use bytes::Bytes;
 use serde_json::Value;
 
 use super::Record;
+use super::separated::Header;
 use super::times;
 use crate::workload::{FileFormat, TimeField, WorkloadError};
 
@@ -31,14 +32,22 @@ pub(super) fn read(
     let bytes = std::fs::read(path)
         .map_err(|error| WorkloadError::Read { path: path.to_owned(), reason: error.to_string() })?;
     let fail = |line: usize, reason: String| WorkloadError::Record { path: path.to_owned(), line, reason };
+    let bytes = Bytes::from(bytes);
     let (lines, header) = match format {
-        FileFormat::Csv => csv_lines(&Bytes::from(bytes)).map_err(|(line, reason)| fail(line, reason))?,
-        FileFormat::JsonLines | FileFormat::Text => (lines(&Bytes::from(bytes)), Vec::new()),
+        FileFormat::Csv => {
+            let header = Header::of(&bytes).map_err(|reason| fail(1, reason))?;
+            for column in key.into_iter().chain(time.map(|time| time.field.as_str())) {
+                header.column(column).map_err(|reason| fail(1, reason))?;
+            }
+            let rows = header.rows(&bytes).map_err(|(line, reason)| fail(line, reason))?;
+            (rows.into_iter().map(|row| Line { number: row.line, bytes: row.bytes }).collect(), Some(header))
+        }
+        FileFormat::JsonLines | FileFormat::Text => (lines(&bytes), None),
     };
     let mut records = Vec::with_capacity(lines.len());
     let mut times_ns: Option<Vec<u64>> = time.map(|_| Vec::with_capacity(lines.len()));
     for line in lines {
-        let fields = fields(&line, format, &header, key, time.map(|time| time.field.as_str()));
+        let fields = fields(&line, format, header.as_ref(), key, time.map(|time| time.field.as_str()));
         let fields = fields.map_err(|reason| fail(line.number, reason))?;
         if let (Some(times_ns), Some(time), Some(text)) = (&mut times_ns, time, fields.time) {
             let moment = times::parse(&text, &time.format).map_err(|reason| fail(line.number, reason))?;
@@ -72,42 +81,17 @@ fn lines(bytes: &Bytes) -> Vec<Line> {
     lines
 }
 
-/// The rows behind the header, each with the bytes it stands in, and the header's names.
-fn csv_lines(bytes: &Bytes) -> Result<(Vec<Line>, Vec<String>), (usize, String)> {
-    let mut reader = csv::ReaderBuilder::new().has_headers(true).from_reader(bytes.as_ref());
-    let broken = |error: &csv::Error| {
-        (error.position().map_or(1, |position| position.line() as usize), format!("no sound CSV: {error}"))
-    };
-    let header = reader.headers().map_err(|error| broken(&error))?.iter().map(str::to_owned).collect();
-    let mut starts: Vec<(usize, usize)> = Vec::new();
-    let mut record = csv::StringRecord::new();
-    loop {
-        let position = reader.position().clone();
-        if !reader.read_record(&mut record).map_err(|error| broken(&error))? {
-            break;
-        }
-        let position = record.position().unwrap_or(&position);
-        starts.push((position.line() as usize, position.byte() as usize));
-    }
-    let ends = starts.iter().skip(1).map(|(_, start)| *start).chain([bytes.len()]);
-    let rows = starts.iter().zip(ends).map(|((number, start), end)| {
-        let row = bytes[*start..end].trim_ascii_end();
-        Line { number: *number, bytes: bytes.slice_ref(row) }
-    });
-    Ok((rows.collect(), header))
-}
-
 fn fields(
     line: &Line,
     format: FileFormat,
-    header: &[String],
+    header: Option<&Header>,
     key: Option<&str>,
     time: Option<&str>,
 ) -> Result<Fields, String> {
-    match format {
-        FileFormat::JsonLines => json_fields(line, key, time),
-        FileFormat::Csv => csv_fields(line, header, key, time),
-        FileFormat::Text => match key.or(time) {
+    match (format, header) {
+        (FileFormat::JsonLines, _) => json_fields(line, key, time),
+        (FileFormat::Csv, Some(header)) => csv_fields(line, header, key, time),
+        (FileFormat::Text | FileFormat::Csv, _) => match key.or(time) {
             None => Ok(Fields { key: None, time: None }),
             Some(field) => Err(format!("a line of text has no field `{field}`: the format must be jsonl or csv")),
         },
@@ -129,18 +113,18 @@ fn json_fields(line: &Line, key: Option<&str>, time: Option<&str>) -> Result<Fie
     Ok(Fields { key: key.map(Bytes::from), time })
 }
 
-fn csv_fields(line: &Line, header: &[String], key: Option<&str>, time: Option<&str>) -> Result<Fields, String> {
-    let mut reader = csv::ReaderBuilder::new().has_headers(false).from_reader(line.bytes.as_ref());
-    let mut row = csv::StringRecord::new();
-    reader.read_record(&mut row).map_err(|error| format!("no sound CSV: {error}"))?;
-    let text = |field: &str| -> Result<String, String> {
-        let column = header
-            .iter()
-            .position(|name| name == field)
-            .ok_or_else(|| format!("the header has no column `{field}`"))?;
-        row.get(column).map(str::to_owned).ok_or_else(|| format!("it has no column `{field}`"))
+fn csv_fields(line: &Line, header: &Header, key: Option<&str>, time: Option<&str>) -> Result<Fields, String> {
+    if key.is_none() && time.is_none() {
+        return Ok(Fields { key: None, time: None });
+    }
+    let fields = header.fields(&line.bytes)?;
+    let field = |name: &str| -> Result<&[u8], String> {
+        fields.get(header.column(name)?).ok_or_else(|| format!("it has no column `{name}`"))
     };
-    Ok(Fields { key: key.map(text).transpose()?.map(Bytes::from), time: time.map(text).transpose()? })
+    Ok(Fields {
+        key: key.map(field).transpose()?.map(Bytes::copy_from_slice),
+        time: time.map(field).transpose()?.map(|time| String::from_utf8_lossy(time).into_owned()),
+    })
 }
 
 #[cfg(test)]

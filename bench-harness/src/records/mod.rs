@@ -1,6 +1,7 @@
 //! The records that a workload sends: read or made up once, held in memory, sent as often as the plan says.
 
 mod file;
+mod separated;
 mod synthetic;
 mod times;
 mod trace;
@@ -10,6 +11,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+pub(crate) use self::separated::Header;
 use crate::measure::digest;
 use crate::workload::{Load, Plan, RecordSource, WorkloadError};
 

@@ -78,7 +78,7 @@ pub(super) fn file_format(table: &Table, file: &Entry, format: Option<&Entry>) -
     };
     match named.as_str() {
         "jsonl" | "ndjson" | "json" => Ok(FileFormat::JsonLines),
-        "csv" => Ok(FileFormat::Csv),
+        "csv" | "tsv" => Ok(FileFormat::Csv),
         "text" | "txt" | "log" => Ok(FileFormat::Text),
         _ => Err(refuse(table, format.unwrap_or(file), "say `format`: jsonl, csv or text")),
     }
