@@ -11,7 +11,9 @@ use crate::limits::Limits;
 use crate::load::Bounds;
 use crate::overhead::Subject;
 use crate::records::RecordSet;
-use crate::result::{self, Environment, FORMAT, LimitUse, Outcome, RunResult, StepOfLoad, VERSION, Workload};
+use crate::result::{
+    self, Environment, FORMAT, LimitUse, Outcome, RunResult, ShardOfRun, StepOfLoad, VERSION, Workload,
+};
 use crate::signal::Stop;
 use crate::target::{self, KAFKA_SCHEME, Target};
 use crate::trial::{self, Progress, Trial, TrialError};
@@ -114,6 +116,7 @@ impl Ended {
 impl<'a> Campaign<'a> {
     /// Checks a plan against what there is, and reads its records. Nothing is started.
     pub fn prepare(plan: Arc<Plan>, jobs: &Jobs<'a>) -> Result<Campaign<'a>, WorkloadError> {
+        check_shard(&plan)?;
         let names = plan.run.targets.iter();
         let systems = names.map(|name| find_system(&plan, name, jobs)).collect::<Result<Vec<_>, _>>()?;
         let records = RecordSet::load(&plan)?;
@@ -158,6 +161,10 @@ impl<'a> Campaign<'a> {
             version: VERSION,
             workload: self.describe(),
             environment: Environment::look(folder),
+            shard: Some(self.plan.run.shard)
+                .filter(|shard| shard.of() > 1)
+                .map(|shard| ShardOfRun { number: shard.number(), of: shard.of() }),
+            merged: Vec::new(),
             trials: Vec::new(),
         };
         let mut ended = Ended { result, is_interrupted: false, backends_named: self.plan.run.backends_named };
@@ -323,6 +330,29 @@ fn keys_in_words(keys: &Keys) -> String {
         Keys::Made { count, skew } => format!(", {count} keys by Zipf's law of {skew}"),
         Keys::OfFile { file, field } => format!(", keys of `{field}` in {}", file.path.display()),
     }
+}
+
+/// What machines can share: one open loop on one system that all of them reach.
+fn check_shard(plan: &Plan) -> Result<(), WorkloadError> {
+    let run = &plan.run;
+    if run.shard.of() == 1 {
+        return Ok(());
+    }
+    let reason = match run.targets.as_slice() {
+        [_, _, ..] => "a shard has one target: the others' machines would be at another one meanwhile".to_owned(),
+        [target] if target != "null" && !target.starts_with(KAFKA_SCHEME) => format!(
+            "{target} is a system of this process, which other machines do not reach: share a load on kafka://HOST:PORT, or on null"
+        ),
+        _ if run.repetitions > 1 => {
+            "a shard runs once, so that all are measured at the same time: merge each repetition for itself".to_owned()
+        }
+        _ if matches!(plan.load, Load::Closed { .. }) => {
+            "a closed loop cannot be shared, since no machine knows what is in flight on the others: say load.rate"
+                .to_owned()
+        }
+        _ => return Ok(()),
+    };
+    Err(WorkloadError::Contradiction { place: Place::Option(format!("--shard {}", run.shard)), reason })
 }
 
 /// A system of the plan, checked.

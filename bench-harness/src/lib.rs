@@ -13,6 +13,7 @@ pub mod exit;
 pub mod limits;
 pub mod load;
 pub mod measure;
+pub mod merge;
 pub mod overhead;
 mod parent;
 pub mod progress;

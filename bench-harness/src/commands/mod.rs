@@ -5,6 +5,7 @@ mod doctor;
 mod dump;
 mod init;
 mod limits;
+mod merge;
 mod overhead;
 mod report;
 mod run;
@@ -34,6 +35,7 @@ enum Verb {
     Limits(limits::LimitsCommand),
     Overhead(overhead::OverheadCommand),
     Report(report::Report),
+    Merge(merge::Merge),
     Serve(serve::Serve),
     Doctor(doctor::Doctor),
     Dump(dump::Dump),
@@ -52,6 +54,7 @@ impl Command {
             Verb::Limits(limits) => limits.run()?,
             Verb::Overhead(overhead) => return overhead.run(kinds, &target::targets()),
             Verb::Report(report) => report.run()?,
+            Verb::Merge(merge) => return merge.run(),
             Verb::Serve(serve) => serve.run(kinds)?,
             Verb::Doctor(doctor) => doctor.run(kinds)?,
             Verb::Dump(dump) => dump.run()?,

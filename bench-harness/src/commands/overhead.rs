@@ -51,6 +51,7 @@ impl OverheadCommand {
             backends: self.backend.map(|name| vec![name]),
             targets: self.target.map(|name| vec![name]),
             repetitions: None,
+            ..Overrides::default()
         };
         let plan = workload::load(&self.workload, &overrides)?;
         let campaign = Campaign::prepare(Arc::new(plan), &Jobs { kinds, targets })?;

@@ -12,6 +12,7 @@ use super::report::write_html;
 use crate::campaign::{Campaign, Ended, Jobs};
 use crate::exit::Exit;
 use crate::limits::{self, Limits};
+use crate::load::Shard;
 use crate::parent::end_with_parent;
 use crate::progress::Watcher;
 use crate::report;
@@ -39,6 +40,13 @@ pub(super) struct Run {
     /// How often each backend is run, each time from nothing; backends take turns.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
     repetitions: Option<u32>,
+    /// Be one of several machines that share the load: send the NUMBER-th of COUNT parts of its records, at the moments that they have in
+    /// the whole; `logdyno merge` makes one result of all.
+    #[arg(long, value_name = "NUMBER/COUNT")]
+    shard: Option<Shard>,
+    /// When the first record is due, in seconds since 1970 (`date +%s`), so that all shards begin together.
+    #[arg(long, value_name = "SECONDS", requires = "shard", value_parser = clap::value_parser!(i64).range(0..1 << 40))]
+    start_at: Option<i64>,
     /// Where results go, a folder for each workload [default: results/local/TIME].
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
@@ -64,6 +72,8 @@ impl Run {
             backends: self.backend,
             targets: Some(self.target).filter(|targets| !targets.is_empty()),
             repetitions: self.repetitions,
+            shard: self.shard,
+            start_unix_ms: self.start_at.map(|seconds| seconds * 1_000),
         };
         let named = self.limits.as_deref().map(limits::read).transpose()?;
         let jobs = Jobs { kinds, targets };

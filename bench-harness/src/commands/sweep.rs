@@ -187,6 +187,7 @@ fn check(path: &Path, settings: &[String], target: Option<&str>, cell: &Cell) ->
         backends: backends.first().map(|(_, backend)| vec![backend.clone()]),
         targets: target.map(|target| vec![target.to_owned()]),
         repetitions: Some(1),
+        ..Overrides::default()
     };
     let plan = workload::load(path, &overrides)?;
     ensure!(

@@ -78,6 +78,8 @@ mod tests {
             backends_named: false,
             brokers: 1,
             producers: 1,
+            shard: super::super::Shard::WHOLE,
+            start_unix_ms: None,
             waiting: crate::workload::Waiting::Sleep,
             repetitions: 1,
             targets: vec!["null".to_owned()],

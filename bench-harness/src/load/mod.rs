@@ -4,6 +4,7 @@ mod bounds;
 mod generator;
 mod ratio;
 mod schedule;
+mod shard;
 mod stretches;
 
 pub use bounds::{Bounds, Limit};
@@ -11,4 +12,5 @@ pub use generator::{Generated, Generator, Window};
 pub(crate) use generator::{part_of, sharpen_timer};
 pub use ratio::Ratio;
 pub use schedule::Schedule;
+pub use shard::Shard;
 pub use stretches::{Before, LoadStep, Ramp, Stretches};

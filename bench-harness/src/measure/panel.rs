@@ -37,6 +37,15 @@ impl BatchPanel {
         BatchPanel { work: shows_work.then(BatchWork::default), ..BatchPanel::default() }
     }
 
+    /// Adds all batches of another panel.
+    pub fn merge(&mut self, other: &BatchPanel) {
+        self.batches += other.batches;
+        self.records += other.records;
+        if let Some(work) = &other.work {
+            self.work.get_or_insert_default().merge(work);
+        }
+    }
+
     /// Adds a batch.
     pub fn add(&mut self, batch: &ProducedBatch) {
         self.batches += 1;
@@ -48,6 +57,15 @@ impl BatchPanel {
 }
 
 impl BatchWork {
+    fn merge(&mut self, other: &BatchWork) {
+        self.bytes_uncompressed += other.bytes_uncompressed;
+        self.bytes_sent += other.bytes_sent;
+        self.retries += other.retries;
+        for (reason, count) in &other.close_reasons {
+            *self.close_reasons.entry(reason.clone()).or_default() += count;
+        }
+    }
+
     fn add(&mut self, batch: &ProducedBatch) {
         self.bytes_uncompressed += u64::from(batch.bytes_uncompressed);
         self.bytes_sent += u64::from(batch.bytes_sent);

@@ -26,6 +26,16 @@ pub(super) fn heading(text: &mut String, result: &RunResult) {
     ));
     line(format!("  logdyno  {} ({}, {} build) · {}", machine.version, machine.commit, machine.build, machine.began));
     line(format!("  command  {}", machine.command));
+    if let Some(shard) = &result.shard {
+        line(format!(
+            "  shard    {} of {}: its part of the load, to be merged with the others",
+            shard.number, shard.of
+        ));
+    }
+    for (number, machine) in (1..).zip(&result.merged) {
+        let cores = format!("{} · {} cores · {} MiB", machine.processor, machine.cores, machine.memory_mib);
+        line(format!("  shard {number}  {cores} · {}", machine.began));
+    }
     unseen(result).into_iter().for_each(|sentence| line(format!("  stages   {sentence}")));
 }
 

@@ -37,8 +37,23 @@ pub struct RunResult {
     pub workload: Workload,
     /// Where.
     pub environment: Environment,
+    /// Which part of the load this machine had, if it shared it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shard: Option<ShardOfRun>,
+    /// Where each shard ran, if this was merged from several, by their numbers; `environment` is then the first one's.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub merged: Vec<Environment>,
     /// Every trial, in the order in which they ran.
     pub trials: Vec<Trial>,
+}
+
+/// A part of a load.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ShardOfRun {
+    /// Counts from 1.
+    pub number: u32,
+    /// Of how many.
+    pub of: u32,
 }
 
 impl RunResult {
@@ -161,6 +176,9 @@ pub struct Measured {
     pub records: RecordCounts,
     /// Length of the measured part on the schedule, in nanoseconds.
     pub measured_ns: u64,
+    /// When the measured part began, by the machine's wall clock in milliseconds since 1970; `None` in results of before it was saved.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub begin_unix_ms: Option<i64>,
     /// Records a second that the schedule wanted in the measured part; `None` in a closed loop.
     pub offered_per_second: Option<f64>,
     /// Records a second that were acknowledged in it.

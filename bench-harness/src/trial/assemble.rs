@@ -106,6 +106,7 @@ impl Run<'_> {
                 measured: to_acknowledgement.total.count(),
             },
             measured_ns,
+            begin_unix_ms: Some(self.settings.timestamp(part.begin)),
             offered_per_second: part
                 .backlog
                 .map(|backlog| backlog.offered as f64 / (measured_ns as f64 / 1e9).max(1e-9)),
@@ -146,8 +147,15 @@ impl Run<'_> {
 
     /// Records that were due by `at` and not acknowledged then; `None` in a closed loop, which waits for them.
     fn waiting(&self, driven: &Driven, at: Nanos) -> Option<i64> {
-        let due = self.schedule.due(at.0.saturating_sub(self.settings.start.0))?;
+        let due = self.due(at)?;
         Some(due.cast_signed() - driven.joined.acknowledged.until(at).cast_signed())
+    }
+
+    /// Records of this shard that were due by `at`.
+    fn due(&self, at: Nanos) -> Option<u64> {
+        let run = &self.trial.plan.run;
+        let due = self.schedule.due(at.0.saturating_sub(self.settings.start.0))?;
+        Some(run.shard.share(run.producers, due))
     }
 
     /// How far acknowledgements were behind the schedule in a part; `None` in a closed loop.
@@ -156,7 +164,7 @@ impl Run<'_> {
         let length = end.0.saturating_sub(begin.0);
         let sample = |index: u64| self.waiting(driven, Nanos(begin.0 + length / BACKLOG_SAMPLES * index));
         let samples = (1..=BACKLOG_SAMPLES).map(sample).collect::<Option<Vec<i64>>>()?;
-        let before = |at: Nanos| self.schedule.due(at.0.saturating_sub(1).saturating_sub(start.0));
+        let before = |at: Nanos| self.due(Nanos(at.0.saturating_sub(1)));
         let offered = before(end)?.saturating_sub(before(begin).filter(|_| begin > start).unwrap_or(0));
         Some(Backlog { samples, offered, seconds: length as f64 / 1e9 })
     }

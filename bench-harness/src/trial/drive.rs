@@ -102,8 +102,9 @@ struct Shared {
 impl Drive<'_> {
     /// Runs the trial from its first record to the drain of its last.
     pub(super) fn run(&self, stop: &Stop, watch: &mut dyn FnMut(Progress)) -> Result<Driven, TrialError> {
-        let producers = 0..self.settings.producers;
-        let mut sinks = producers.map(|index| self.running.sink(index)).collect::<Result<Vec<_>, _>>()?;
+        let plan = &self.trial.plan.run;
+        let first = plan.shard.first_producer(plan.producers);
+        let mut sinks = (0..plan.producers).map(|index| self.running.sink(index)).collect::<Result<Vec<_>, _>>()?;
         let mut source = self.running.source()?;
         let shared = Shared::default();
         let on_begin = |part: usize| {
@@ -133,7 +134,7 @@ impl Drive<'_> {
                 .map(|(index, sink)| {
                     let leavers = &shared.leavers;
                     named(scope, format!("generator-{index}"), move || {
-                        let generated = generator.run(index, &mut **sink);
+                        let generated = generator.run(first + index, &mut **sink);
                         leavers.leave();
                         generated
                     })

@@ -128,9 +128,13 @@ impl Trial<'_> {
             probe: recorder.clone(),
             receipts: recorder.clone(),
         })?;
-        let start = clock.now().after(HEAD_START);
-        let start_ms = clock.wall_ms() + HEAD_START.as_millis() as i64;
-        let producers = self.plan.run.producers;
+        let Some((start, start_ms)) = self.start_of(&*clock) else {
+            running.stop()?;
+            return Err(TrialError::Plan(
+                "the moment of --start-at was over when the target was ready: say a later one to all shards".to_owned(),
+            ));
+        };
+        let producers = self.plan.run.shard.all_producers(self.plan.run.producers);
         let settings = JoinSettings::of(self.plan, self.records, running.path(), start, start_ms, producers);
         let cuts: Vec<Nanos> =
             schedule.begins_ns().iter().skip(1).map(|ns| Nanos(start.0.saturating_add(*ns))).collect();
@@ -155,6 +159,14 @@ impl Trial<'_> {
             usage.process.resident_bytes_max = None;
         }
         Ok(measured)
+    }
+
+    /// When the first record is due, and what the wall clock says then; `None` if that is over.
+    fn start_of(&self, clock: &dyn Clock) -> Option<(Nanos, i64)> {
+        let earliest_ms = clock.wall_ms() + HEAD_START.as_millis() as i64;
+        let start_ms = self.plan.run.start_unix_ms.unwrap_or(earliest_ms);
+        let wait = Duration::from_millis(u64::try_from(start_ms - earliest_ms).ok()?);
+        Some((clock.now().after(HEAD_START + wait), start_ms))
     }
 
     fn batches_on_disk(&self) -> Result<BatchesOnDisk, TrialError> {

@@ -10,6 +10,8 @@ mod suggestion;
 
 use std::path::Path;
 
+use crate::load::Shard;
+
 pub use error::{Place, WorkloadError};
 pub use plan::{
     DataFile, Extent, FileFormat, Keys, Load, Plan, RecordPlan, RecordSource, RunPlan, Settings, Sizes, TimeField,
@@ -28,6 +30,10 @@ pub struct Overrides {
     pub targets: Option<Vec<String>>,
     /// Repetitions instead of the file's.
     pub repetitions: Option<u32>,
+    /// The part of the load that this machine has; all of it if it is not said.
+    pub shard: Option<Shard>,
+    /// When the first record is due, by the wall clock in milliseconds since 1970.
+    pub start_unix_ms: Option<i64>,
 }
 
 /// Reads and checks a workload file.

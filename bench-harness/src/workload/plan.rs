@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::error::Place;
-use crate::load::{LoadStep, Ramp, Ratio};
+use crate::load::{LoadStep, Ramp, Ratio, Shard};
 
 /// What to run.
 #[derive(Clone, Debug, PartialEq)]
@@ -237,6 +237,10 @@ pub struct RunPlan {
     pub brokers: u32,
     /// How many producers send, each from a thread of its own, taking records in turn.
     pub producers: u32,
+    /// Which part of the load this machine has.
+    pub shard: Shard,
+    /// When the first record is due, by the wall clock in milliseconds since 1970; when the target is ready if it is not said.
+    pub start_unix_ms: Option<i64>,
     /// How they wait for a record's moment.
     pub waiting: Waiting,
     /// How often each backend is run, each time from nothing.

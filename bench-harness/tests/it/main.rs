@@ -17,6 +17,7 @@ mod readme;
 mod report;
 mod scene;
 mod serve;
+mod shards;
 mod steps;
 mod sweep;
 mod sweep_page;

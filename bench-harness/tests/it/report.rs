@@ -47,6 +47,7 @@ pub(crate) fn measured(batches: u64) -> Measured {
     Measured {
         durability: Durability { level: "written".to_owned(), replicas: 3 },
         records: RecordCounts { sent: 4000, acknowledged: 4000, failed: 0, delivered: 4000, passes: 4, measured: 3000 },
+        begin_unix_ms: None,
         measured_ns: 1_500_000_000,
         offered_per_second: Some(2000.0),
         achieved_per_second: 1999.3,
@@ -106,6 +107,8 @@ pub(crate) fn result(outcomes: Vec<(&str, Outcome)>) -> RunResult {
     RunResult {
         format: FORMAT.to_owned(),
         version: VERSION,
+        shard: None,
+        merged: Vec::new(),
         workload: Workload {
             name: "flights".to_owned(),
             question: "Where does the time go?".to_owned(),

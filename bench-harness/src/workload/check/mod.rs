@@ -19,6 +19,7 @@ use super::Overrides;
 use super::error::{Place, WorkloadError};
 use super::plan::{Extent, Load, Plan, RecordSource, RunPlan, TopicPlan, Waiting};
 use super::raw::{Entry, Raw, Table, Value};
+use crate::load::Shard;
 
 type Checked<T> = Result<T, WorkloadError>;
 
@@ -132,6 +133,8 @@ fn run(
         brokers,
         producers,
         waiting,
+        shard: overrides.shard.unwrap_or(Shard::WHOLE),
+        start_unix_ms: overrides.start_unix_ms,
         repetitions: overrides.repetitions.unwrap_or(repetitions),
         targets,
     })
