@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use logdyno_record::Offset;
 use logdyno_record::batch::{Batch, BatchError, BatchHeader, RecordView, emptied, thinned};
 
-use super::OffsetMap;
+use super::{OffsetMap, Transactions};
 
 /// What one round knows.
 pub(crate) struct Filter<'a> {
@@ -15,8 +15,17 @@ pub(crate) struct Filter<'a> {
     pub(crate) end: Offset,
     pub(crate) now_ms: i64,
     pub(crate) delete_retention_ms: u64,
-    /// The last offset that each active producer wrote: its batch stays, empty if need be.
-    pub(crate) last_of_producers: &'a HashMap<i64, Offset>,
+    /// What each active producer wrote last: it stays, empty if need be.
+    pub(crate) last_of_producers: &'a HashMap<i64, LastOfProducer>,
+}
+
+/// What says where a producer is (Kafka's LastRecord).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum LastOfProducer {
+    /// The batch that ends here has its last sequence.
+    Data(Offset),
+    /// In this epoch it has only a marker.
+    Marker { epoch: i16 },
 }
 
 /// What is left of a batch.
@@ -32,13 +41,21 @@ pub(crate) enum Left {
 impl Filter<'_> {
     /// Decides on a batch. `ends_segment` if it is the last of the segment that is written: then it stays, empty if
     /// need be, so that every segment reaches the next one and a missing tail is told from a compacted one.
-    pub(crate) fn apply(&self, batch: &Batch, ends_segment: bool) -> Result<Left, BatchError> {
+    pub(crate) fn apply(
+        &self,
+        batch: &Batch,
+        transactions: &mut Transactions,
+        ends_segment: bool,
+    ) -> Result<Left, BatchError> {
         let header = batch.header();
-        if header.is_control() || header.is_transactional() {
-            // Who was aborted is not known here.
-            return Ok(Left::Same);
-        }
         let stays_empty = ends_segment || self.is_producers_last(header);
+        if header.is_control() {
+            let of_nothing = transactions.is_marker_of_nothing(batch)?;
+            return self.apply_to_marker(batch, of_nothing, stays_empty);
+        }
+        if transactions.is_aborted(header) {
+            return without_records(header, stays_empty);
+        }
         let records = batch.records()?;
         let mut kept: Vec<RecordView<'_>> = Vec::new();
         for record in &records {
@@ -48,11 +65,7 @@ impl Filter<'_> {
             }
         }
         if kept.is_empty() {
-            return match (stays_empty, header.count) {
-                (false, _) => Ok(Left::Nothing),
-                (true, 0) => Ok(Left::Same),
-                (true, _) => emptied(header).map(Left::Rewritten),
-            };
+            return without_records(header, stays_empty);
         }
         let horizon = self.horizon_to_set(header, &kept);
         if horizon.is_none() && i32::try_from(kept.len()) == Ok(header.count) {
@@ -61,8 +74,28 @@ impl Filter<'_> {
         thinned(header, &kept, horizon).map(Left::Rewritten)
     }
 
+    /// A marker stays as long as there is something of its transaction. The first round that finds nothing sets the moment from which on
+    /// it may go, as for a tombstone: a reader that has seen records of the transaction must come to know how it ended.
+    fn apply_to_marker(&self, batch: &Batch, of_nothing: bool, stays_empty: bool) -> Result<Left, BatchError> {
+        let header = batch.header();
+        let over = header.has_delete_horizon() && header.base_timestamp <= self.now_ms;
+        if header.count == 0 || of_nothing && over {
+            return without_records(header, stays_empty);
+        }
+        if !of_nothing || header.has_delete_horizon() {
+            return Ok(Left::Same);
+        }
+        let records = batch.records()?;
+        let kept: Vec<RecordView<'_>> = records.iter().collect::<Result<_, _>>()?;
+        thinned(header, &kept, Some(self.horizon())).map(Left::Rewritten)
+    }
+
     fn is_producers_last(&self, header: &BatchHeader) -> bool {
-        header.has_producer_id() && self.last_of_producers.get(&header.producer_id) == Some(&header.last_offset())
+        match self.last_of_producers.get(&header.producer_id).filter(|_| header.has_producer_id()) {
+            Some(LastOfProducer::Data(offset)) => *offset == header.last_offset(),
+            Some(LastOfProducer::Marker { epoch }) => header.is_control() && *epoch == header.producer_epoch,
+            None => false,
+        }
     }
 
     /// A record stays if its key does not come again, and if it is no tombstone whose time is over.
@@ -83,16 +116,31 @@ impl Filter<'_> {
     /// so that whoever reads from the start within that time learns of the deletion.
     fn horizon_to_set(&self, header: &BatchHeader, kept: &[RecordView<'_>]) -> Option<i64> {
         let tombstones = kept.iter().any(|record| record.value.is_none());
-        let retention_ms = i64::try_from(self.delete_retention_ms).unwrap_or(i64::MAX);
-        (tombstones && !header.has_delete_horizon()).then(|| self.now_ms.saturating_add(retention_ms))
+        (tombstones && !header.has_delete_horizon()).then(|| self.horizon())
+    }
+
+    fn horizon(&self) -> i64 {
+        self.now_ms.saturating_add(i64::try_from(self.delete_retention_ms).unwrap_or(i64::MAX))
+    }
+}
+
+/// A batch of which no record stays.
+fn without_records(header: &BatchHeader, stays_empty: bool) -> Result<Left, BatchError> {
+    match (stays_empty, header.count) {
+        (false, _) => Ok(Left::Nothing),
+        (true, 0) => Ok(Left::Same),
+        (true, _) => emptied(header).map(Left::Rewritten),
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use logdyno_record::batch::control::{ControlType, EndTransactionMarker};
+    use logdyno_record::batch::patch;
     use logdyno_record::{BatchBuilder, BatchOptions, Codec, Compression};
 
     use super::*;
+    use crate::index::AbortedTransaction;
 
     /// Records with these keys and values from offset 100 on, of producer 7.
     fn batch(records: &[(Option<&str>, Option<&str>)], options: BatchOptions) -> Batch {
@@ -114,19 +162,35 @@ mod tests {
         latest: OffsetMap,
         end: i64,
         now_ms: i64,
-        last_of_producers: HashMap<i64, Offset>,
+        last_of_producers: HashMap<i64, LastOfProducer>,
+        aborted: Vec<AbortedTransaction>,
     }
 
     impl Case {
         fn new(latest: &[(&str, i64)]) -> Case {
-            Case { latest: map(latest), end: 1_000, now_ms: 5_000, last_of_producers: HashMap::new() }
+            Case {
+                latest: map(latest),
+                end: 1_000,
+                now_ms: 5_000,
+                last_of_producers: HashMap::new(),
+                aborted: Vec::new(),
+            }
         }
 
         fn left(&self, batch: &Batch, ends_segment: bool) -> Left {
-            let Case { latest, end, now_ms, last_of_producers } = self;
+            self.left_of(&[], batch, ends_segment)
+        }
+
+        /// What is left of a batch behind these.
+        fn left_of(&self, before: &[&Batch], batch: &Batch, ends_segment: bool) -> Left {
+            let Case { latest, end, now_ms, last_of_producers, aborted } = self;
             let filter =
                 Filter { latest, end: Offset(*end), now_ms: *now_ms, delete_retention_ms: 2_000, last_of_producers };
-            filter.apply(batch, ends_segment).expect("a sound batch")
+            let mut transactions = Transactions::new(aborted.clone());
+            for before in before {
+                filter.apply(before, &mut transactions, false).expect("a sound batch");
+            }
+            filter.apply(batch, &mut transactions, ends_segment).expect("a sound batch")
         }
 
         /// Offsets of what is left.
@@ -203,20 +267,57 @@ mod tests {
         assert_eq!((empty.header().count, empty.header().last_offset()), (0, Offset(102)));
         assert_eq!(case.left(&empty, true), Left::Same);
         assert_eq!(case.left(&empty, false), Left::Nothing, "another one ends the segment by now");
-        case.last_of_producers.insert(7, Offset(102));
+        case.last_of_producers.insert(7, LastOfProducer::Data(Offset(102)));
         assert!(matches!(case.left(&abc, false), Left::Rewritten(_)), "its producer's last");
         assert_eq!(case.left(&empty, false), Left::Same);
-        case.last_of_producers.insert(7, Offset(300));
+        case.last_of_producers.insert(7, LastOfProducer::Data(Offset(300)));
         assert_eq!(case.left(&abc, false), Left::Nothing, "the producer has gone on");
     }
 
-    /// Which transactions were aborted is not known here: their batches and markers stay as they are.
+    fn transactional(offset: i64) -> Batch {
+        let batch = batch(&ABC, BatchOptions { transactional: true, ..BatchOptions::default() });
+        at(&batch, offset)
+    }
+
+    fn marker(control_type: ControlType, offset: i64) -> Batch {
+        let marker = EndTransactionMarker { control_type, coordinator_epoch: 3 };
+        at(&marker.batch(7, 0, 1_000).expect("a marker"), offset)
+    }
+
+    fn at(batch: &Batch, offset: i64) -> Batch {
+        let mut bytes = batch.bytes().to_vec();
+        patch::assign(&mut bytes[..patch::ASSIGNED_LEN], Offset(offset), batch.header().leader_epoch);
+        Batch::parse(bytes.into()).expect("a batch")
+    }
+
+    /// Kafka's LogCleanerTest.testAbortMarkerRemoval, testCommitMarkerRemoval: what was aborted goes at once, its marker two rounds and the
+    /// retention of deletes later, and what was committed is treated as if there were no transactions.
     #[test]
-    fn transactions_are_left_alone() {
-        let case = Case::new(&[("a", 200), ("b", 200), ("c", 200)]);
-        let transactional = batch(&ABC, BatchOptions { transactional: true, ..BatchOptions::default() });
-        assert_eq!(case.left(&transactional, false), Left::Same);
-        let control = batch(&ABC, BatchOptions { control: true, ..BatchOptions::default() });
-        assert_eq!(case.left(&control, false), Left::Same);
+    fn what_was_aborted_goes_before_its_marker() {
+        let mut case = Case::new(&[]);
+        let (data, abort, commit) =
+            (transactional(100), marker(ControlType::Abort, 103), marker(ControlType::Commit, 103));
+        assert_eq!(case.left(&data, false), Left::Same, "committed");
+        assert_eq!(case.left_of(&[&data], &commit, false), Left::Same, "there is something of it");
+        let Left::Rewritten(marked) = case.left(&commit, false) else { panic!("nothing is left of it") };
+        assert_eq!((marked.header().has_delete_horizon(), marked.header().base_timestamp), (true, 7_000));
+        assert_eq!(case.left_of(&[&data], &marked, false), Left::Same);
+
+        let (producer_id, first_offset, last_offset) = (7, Offset(100), Offset(103));
+        case.aborted =
+            vec![AbortedTransaction { producer_id, first_offset, last_offset, last_stable_offset: Offset(104) }];
+        assert_eq!(case.left(&data, false), Left::Nothing);
+        assert_eq!(case.left_of(&[&data], &abort, false), Left::Same, "this round has met its records");
+        assert_eq!(case.left_of(&[&data, &abort], &transactional(104), false), Left::Same, "the next transaction");
+        let Left::Rewritten(marked) = case.left(&abort, false) else { panic!("nothing is left of it") };
+        case.now_ms = 6_999;
+        assert_eq!(case.left(&marked, false), Left::Same, "a reader of its records may still be on the way");
+        case.now_ms = 7_000;
+        assert_eq!(case.left(&marked, false), Left::Nothing);
+        let Left::Rewritten(empty) = case.left(&marked, true) else { panic!("it ends a segment") };
+        assert_eq!((empty.header().count, empty.header().is_control()), (0, true));
+        assert_eq!(case.left(&empty, false), Left::Nothing);
+        case.last_of_producers.insert(7, LastOfProducer::Marker { epoch: 0 });
+        assert!(matches!(case.left(&marked, false), Left::Rewritten(_)), "it says the producer's epoch");
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! * [`plan`] decides, as values: whether a log is due, how far, and which segments become one.
 //! * [`OffsetMap`] knows the last offset of each key in the dirty part, in bounded memory.
+//! * [`Transactions`] knows which batches were aborted, and which markers have nothing left to mark.
 //! * [`filter`] decides what is left of a batch, [`rewrite`] writes what is left of a group of segments.
 //! * [`swap`] puts that in the group's place, and finishes at a start what a crash has interrupted.
 //!
@@ -12,11 +13,13 @@ mod offset_map;
 pub(crate) mod plan;
 pub(crate) mod rewrite;
 pub(crate) mod swap;
+mod transactions;
 
 use logdyno_record::Offset;
 
 pub(crate) use offset_map::OffsetMap;
 pub use plan::CompactionPlan;
+pub(crate) use transactions::Transactions;
 
 /// What a round may take.
 #[derive(Clone, Copy, Debug, PartialEq)]

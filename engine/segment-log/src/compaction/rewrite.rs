@@ -8,6 +8,7 @@ use std::time::Duration;
 use logdyno_record::Clock;
 use logdyno_storage::{Append, Storage, StorageError, Writer};
 
+use super::Transactions;
 use super::filter::{Filter, Left};
 use crate::config::LogConfig;
 use crate::log::walk::{Walk, WalkError};
@@ -65,6 +66,7 @@ pub(crate) fn rewrite(
     config: &LogConfig,
     group: &[Arc<Segment>],
     filter: &Filter<'_>,
+    transactions: &mut Transactions,
     throttle: &mut Throttle,
     goes_on: &dyn Fn() -> bool,
 ) -> Result<Contents, Unwritten> {
@@ -80,7 +82,6 @@ pub(crate) fn rewrite(
     let mut contents = Contents::new(first.base, config, filter.now_ms);
     let mut since_asked = 0;
     for (at, segment) in group.iter().enumerate() {
-        segment.contents().aborted.entries().iter().for_each(|aborted| contents.aborted.push(*aborted));
         let size = segment.contents().size;
         let unreadable = |error| Unwritten::Walk(Arc::clone(segment), error);
         let mut walk = Walk::new(Arc::clone(&segment.reader), 0, size);
@@ -90,7 +91,7 @@ pub(crate) fn rewrite(
             let damaged = |source| unreadable(WalkError::Batch { position: position - batch.size() as u64, source });
             batch.verify_crc().map_err(damaged)?;
             let ends_group = at + 1 == group.len() && position == size;
-            let left = match filter.apply(&batch, ends_group).map_err(damaged)? {
+            let left = match filter.apply(&batch, transactions, ends_group).map_err(damaged)? {
                 Left::Same => Some(batch.clone()),
                 Left::Rewritten(left) => Some(left),
                 Left::Nothing => None,
@@ -99,6 +100,7 @@ pub(crate) fn rewrite(
                 append(&mut *writer, left.bytes())?;
                 contents.note(left.header(), config.index_interval_bytes);
             }
+            transactions.take_kept().into_iter().for_each(|kept| contents.aborted.push(kept));
             throttle.took(batch.size() + left.map_or(0, |left| left.size()));
             since_asked += batch.size();
             if since_asked >= ASK_BYTES {

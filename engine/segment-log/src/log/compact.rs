@@ -8,11 +8,12 @@ use logdyno_record::Offset;
 use logdyno_storage::StorageError;
 
 use super::{Log, Result};
-use crate::compaction::filter::Filter;
+use crate::compaction::filter::{Filter, LastOfProducer};
 use crate::compaction::plan::{CompactionMoment, group_segments, plan_compaction};
 use crate::compaction::rewrite::{Throttle, Unwritten, rewrite};
-use crate::compaction::{Compaction, CompactionLimits, CompactionPlan, OffsetMap, swap};
+use crate::compaction::{Compaction, CompactionLimits, CompactionPlan, OffsetMap, Transactions, swap};
 use crate::names::{self, Kind};
+use crate::producers::loading;
 use crate::segment::{Contents, Segment};
 
 /// What is remembered from one round to the next.
@@ -74,15 +75,18 @@ impl Log {
             delete_retention_ms: config.delete_retention_ms,
             last_of_producers: &self.last_of_producers(),
         };
+        let begin = touched.first().map_or(plan.first_dirty, |first| first.base);
+        let mut transactions = Transactions::new(self.aborted_transactions(begin, plan.first_uncleanable));
         let bytes = |segments: &[Arc<Segment>]| segments.iter().map(|segment| segment.contents().size).sum::<u64>();
         let (bytes_before, mut bytes_after, mut segments_after) = (bytes(&touched), 0, 0);
         for group in group_segments(&facts[..touched.len()], &config) {
             let group = &touched[group];
             let goes_on = || self.writing().writer.is_some();
-            let contents = match rewrite(&*self.storage, &config, group, &filter, &mut throttle, &goes_on) {
-                Ok(contents) => contents,
-                Err(unwritten) => return self.given_up(unwritten),
-            };
+            let contents =
+                match rewrite(&*self.storage, &config, group, &filter, &mut transactions, &mut throttle, &goes_on) {
+                    Ok(contents) => contents,
+                    Err(unwritten) => return self.given_up(unwritten),
+                };
             bytes_after += contents.size;
             segments_after += 1;
             if !self.swap_in(group, contents)? {
@@ -122,6 +126,7 @@ impl Log {
     ) -> std::result::Result<(OffsetMap, Offset), Unwritten> {
         let offsets = u64::try_from(plan.first_uncleanable - plan.first_dirty).unwrap_or(0);
         let mut map = OffsetMap::new(limits.map_bytes, offsets);
+        let mut transactions = Transactions::new(self.aborted_transactions(plan.first_dirty, plan.first_uncleanable));
         for segment in segments.iter().filter(|segment| segment.contents().next > plan.first_dirty) {
             let mut walk = self.walk(segment, plan.first_dirty.max(segment.base));
             while let Some(batch) = walk.next() {
@@ -129,12 +134,17 @@ impl Log {
                 let batch = batch.map_err(unreadable)?;
                 throttle.took(batch.size());
                 let header = batch.header();
-                // What an aborted transaction wrote must not hide what was there before it.
-                if header.is_control() || header.is_transactional() || header.next_offset() <= plan.first_dirty {
-                    continue;
-                }
                 let position = walk.position() - batch.size() as u64;
                 let damaged = |source| unreadable(crate::log::walk::WalkError::Batch { position, source });
+                // What an aborted transaction wrote must not hide what was there before it.
+                let is_aborted = if header.is_control() {
+                    transactions.is_marker_of_nothing(&batch).map(|_| true).map_err(damaged)?
+                } else {
+                    transactions.is_aborted(header)
+                };
+                if is_aborted || header.next_offset() <= plan.first_dirty {
+                    continue;
+                }
                 for record in &batch.records().map_err(damaged)? {
                     let record = record.map_err(damaged)?;
                     let Some(key) = record.key.filter(|_| record.offset >= plan.first_dirty) else { continue };
@@ -147,9 +157,12 @@ impl Log {
         Ok((map, plan.first_uncleanable))
     }
 
-    fn last_of_producers(&self) -> HashMap<i64, Offset> {
+    fn last_of_producers(&self) -> HashMap<i64, LastOfProducer> {
         let writing = self.writing();
-        let last = writing.producers.iter().filter_map(|(id, producer)| Some((id, producer.last()?.last_offset)));
+        let last = writing.producers.iter().map(|(id, producer)| {
+            let marker = LastOfProducer::Marker { epoch: producer.epoch };
+            (id, producer.last().map_or(marker, |last| LastOfProducer::Data(last.last_offset)))
+        });
         last.collect()
     }
 
@@ -168,6 +181,8 @@ impl Log {
             return Ok(false);
         }
         drop(segments);
+        // It may speak of a transaction whose marker is gone with this swap: who started from it would wait for that for ever.
+        loading::remove_if_open(&*self.storage, base).map_err(error)?;
         swap::decide(&*self.storage, base).map_err(error)?;
         swap::finish(&*self.storage, base, end).map_err(error)?;
         let reader = self.storage.reader(&names::file(base, Kind::Log)).map_err(error)?;

@@ -140,6 +140,16 @@ pub(crate) fn remove_all(storage: &dyn Storage) -> Result<(), StorageError> {
     all.rev().try_for_each(|offset| storage.remove(&names::file(offset, Kind::ProducerSnapshot)))
 }
 
+/// Removes the snapshot at `offset` if a transaction is open there, or if nobody can say.
+pub(crate) fn remove_if_open(storage: &dyn Storage, offset: Offset) -> Result<(), StorageError> {
+    let name = names::file(offset, Kind::ProducerSnapshot);
+    let Some(file) = storage.load(&name)? else { return Ok(()) };
+    if snapshot::decode(&file).is_ok_and(|known| known.first_open().is_none()) {
+        return Ok(());
+    }
+    storage.remove(&name)
+}
+
 /// Writes down what is known at `offset`. It is not synced: what a crash leaves of it is used only if its checksum holds.
 pub(crate) fn write(storage: &dyn Storage, offset: Offset, file: &[u8]) -> Result<(), StorageError> {
     storage.write_rebuildable(&names::file(offset, Kind::ProducerSnapshot), file)
