@@ -3,15 +3,18 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use logdyno_record::batch::control::{ControlType, EndTransactionMarker};
 use logdyno_record::batch::{Batch, ProducerStamp, batches};
 use logdyno_record::{BatchBuilder, BatchOptions, Codec, Compression, Offset};
 use logdyno_segment_log::dump::{self, DumpedIndex};
-use logdyno_segment_log::{AbortedTransaction, Appended, Log, LogError};
+use logdyno_segment_log::{
+    AbortedTransaction, ActiveProducer, Appended, CleanupPolicy, CompactionLimits, Log, LogError,
+};
 
-use crate::world::{EPOCH, World, clean, fill, on_every_backend, unclean, written};
+use crate::world::{EPOCH, ManualClock, World, clean, fill, on_every_backend, open_at, unclean, written};
 
 /// `count` records of a producer from this sequence on.
 fn records(producer: i64, sequence: i32, count: usize, transactional: bool) -> Batch {
@@ -72,7 +75,8 @@ fn committed(log: &Log) -> Vec<i64> {
             if header.is_control() {
                 aborting.remove(&header.producer_id);
             } else if !(header.is_transactional() && aborting.contains(&header.producer_id)) {
-                seen.extend(header.base_offset.0..=header.last_offset().0);
+                let records = batch.records().expect("records");
+                seen.extend(records.iter().map(|record| record.expect("a record").offset.0));
             }
             at = header.next_offset();
         }
@@ -321,19 +325,130 @@ fn what_kafka_is_to_read() {
         let open = send(&log, 1_002, 0);
         fill(&log, log.end_offset().0 + 3);
         assert_eq!(stable(&log), open);
-        let seen: Vec<String> = committed(&log).iter().map(ToString::to_string).collect();
-        let (end, seen) = (log.end_offset(), seen.join(" "));
-        log.close().expect("a clean close");
-        if let Some(out) = std::env::var_os("LOGDYNO_GOLDEN_OUT") {
-            let out = Path::new(&out).join(world.kind.name);
-            fs::create_dir(&out).expect("a folder for each backend");
-            for entry in fs::read_dir(world.folder()).expect("the folder") {
-                let path = entry.expect("an entry").path();
-                fs::copy(&path, out.join(path.file_name().expect("a name"))).expect("copied");
-            }
-            let said = format!("read_uncommitted end {end}\nread_committed end {open}\ncommitted {seen}\n");
-            fs::write(out.join("said.txt"), said).expect("written");
+        close_for_kafka(&world, &log, "");
+    });
+}
+
+/// Closes a log, and copies its files to where Kafka looks for them, if it does.
+fn close_for_kafka(world: &World, log: &Log, suffix: &str) {
+    let (end, stable, seen) = (log.end_offset(), stable(log), committed(log));
+    log.close().expect("a clean close");
+    let Some(out) = std::env::var_os("LOGDYNO_GOLDEN_OUT") else { return };
+    let out = Path::new(&out).join(format!("{}{suffix}", world.kind.name));
+    fs::create_dir(&out).expect("a folder for each backend");
+    for entry in fs::read_dir(world.folder()).expect("the folder") {
+        let path = entry.expect("an entry").path();
+        fs::copy(&path, out.join(path.file_name().expect("a name"))).expect("copied");
+    }
+    let seen: Vec<String> = seen.iter().map(ToString::to_string).collect();
+    let said = format!("read_uncommitted end {end}\nread_committed end {stable}\ncommitted {}\n", seen.join(" "));
+    fs::write(out.join("said.txt"), said).expect("written");
+}
+
+/// One record of a producer's transaction.
+fn put(log: &Log, producer: i64, sequence: i32, key: &str) -> i64 {
+    let mut builder = BatchBuilder::new(Codec::new(Compression::None), 256);
+    builder.append(1_000, Some(key.as_bytes()), Some(&[b'v'; 30]), &[]);
+    let producer = ProducerStamp { id: producer, epoch: 0, base_sequence: sequence };
+    let batch = builder.build(&BatchOptions { producer, transactional: true, ..BatchOptions::default() });
+    log.append_as_leader(&batch.expect("a batch"), EPOCH).expect("in order").first.0
+}
+
+/// Offsets of all batches: of data, and of markers.
+fn offsets(log: &Log) -> (Vec<i64>, Vec<i64>) {
+    let (mut data, mut markers, mut at) = (Vec::new(), Vec::new(), log.start_offset());
+    while at < log.end_offset() {
+        let slice = log.read_blocking(at, log.end_offset(), 1 << 20, true).expect("a read");
+        for batch in batches(slice.batches.concat().into()) {
+            let batch = batch.expect("a batch");
+            at = batch.header().next_offset();
+            let which = if batch.header().is_control() { &mut markers } else { &mut data };
+            which.extend((batch.header().count > 0).then_some(batch.header().base_offset.0));
         }
+    }
+    (data, markers)
+}
+
+/// Kafka's LogCleanerTest, on transactions: what was aborted hides nothing and goes; markers go after what they speak of and when
+/// `delete.retention.ms` is over; what is open holds a round back; and every kind of start finds the same.
+#[test]
+fn compaction_keeps_what_was_committed() {
+    on_every_backend(|world| {
+        let mut world = world.with_segments(400);
+        world.config.cleanup_policy = CleanupPolicy::COMPACT;
+        world.config.min_cleanable_dirty_ratio = 0.0;
+        let clock = Arc::new(ManualClock::default());
+        clock.set_ms(1_000_000);
+        let open = |recovery| open_at(world.storage(), &world.config, recovery, &clock).expect("it opens").0;
+        let log = open(unclean(0));
+        let (mut aborted_data, mut latest) = (Vec::new(), std::collections::BTreeMap::new());
+        for round in 0..12 {
+            let (kept, gone) = (format!("key {}", round % 3), format!("key {}", (round + 1) % 3));
+            latest.insert(kept.clone(), put(&log, 7, round, &kept));
+            aborted_data.push(put(&log, 8, round, &gone));
+            commit(&log, 7);
+            abort(&log, 8);
+        }
+        let held = put(&log, 9, 0, "key 0");
+        for sequence in 12..19 {
+            put(&log, 7, sequence, "later");
+        }
+        commit(&log, 7);
+        let before = committed(&log);
+        let compact = |log: &Log| {
+            let done = log.compact(log.end_offset(), &CompactionLimits { map_bytes: 1 << 16, ..Default::default() });
+            done.expect("a round")
+        };
+        let cleaned = compact(&log).expect("it was due").cleaned_to.0;
+        assert!((held - 5..=held).contains(&cleaned), "what is open, and behind it, is not touched: {cleaned}");
+        let (data, markers) = offsets(&log);
+        let left = |offset: &&i64| **offset < cleaned && data.contains(offset);
+        assert_eq!(aborted_data.iter().filter(left).count(), 0, "{data:?}");
+        assert!(latest.values().all(|offset| data.contains(offset)), "{latest:?} of {data:?}");
+        assert!(markers.len() >= 24, "the first round leaves them: {markers:?}");
+        assert_eq!(stable(&log), held);
+        let after: Vec<i64> = committed(&log);
+        assert!(after.iter().all(|offset| before.contains(offset)) && after.len() < before.len());
+        abort(&log, 9);
+        let mut found = (offsets(&log), committed(&log));
+        for round in 0..4 {
+            clock.set_ms(1_000_000 + round * 2 * 86_400_000);
+            // Something dirty, or no round is due.
+            put(&log, 7, 19 + round as i32 * 5, "later");
+            for more in 1..5 {
+                put(&log, 7, 19 + round as i32 * 5 + more, "later");
+            }
+            commit(&log, 7);
+            compact(&log).expect("it was due");
+            let now = (offsets(&log), committed(&log));
+            assert!(now.0.1.iter().filter(|marker| **marker < held).count() <= found.0.1.len());
+            found = now;
+        }
+        // Of the latest records of the three keys, and of the aborted batch that is producer 8's last, and empty.
+        let old: Vec<i64> = found.0.1.iter().copied().filter(|marker| *marker < held).collect();
+        assert_eq!(old, [38, 42, 46, 47], "the rest has nothing left, and the retention of deletes is over");
+        assert!(latest.values().skip(1).all(|offset| found.0.0.contains(offset)), "{latest:?} of {found:?}");
+        let end_offset = log.end_offset().0;
+        assert_eq!(stable(&log), end_offset);
+        let known = log.active_producers();
+        log.close().expect("a clean close");
+        drop(log);
+        for (recovery, but) in
+            [(clean(end_offset), ""), (unclean(0), ""), (clean(end_offset), "snapshot"), (unclean(0), "snapshot")]
+        {
+            world
+                .files(if but.is_empty() { "nothing" } else { but })
+                .iter()
+                .for_each(|file| fs::remove_file(file).expect("removed"));
+            let log = open(recovery);
+            assert_eq!((offsets(&log), committed(&log)), found);
+            assert_eq!(stable(&log), end_offset, "nothing is open: {:?}", log.active_producers());
+            let sequences =
+                |known: &[ActiveProducer]| -> Vec<_> { known.iter().map(|it| (it.id, it.last_sequence)).collect() };
+            assert_eq!(sequences(&log.active_producers()), sequences(&known));
+            log.close().expect("a clean close");
+        }
+        close_for_kafka(&world, &open(clean(end_offset)), "-compacted");
     });
 }
 

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use logdyno_record::batch::{Batch, batches};
 use logdyno_record::{LeaderEpoch, Offset};
 
+use logdyno_segment_log::AbortedTransaction;
+
 use super::machine::Running;
 
 #[derive(PartialEq)]
@@ -25,6 +27,20 @@ impl std::fmt::Debug for Found {
         write!(f, "{}..{}, high watermark {}, ", self.start, self.end, self.high_watermark)?;
         write!(f, "epochs end at {:?}, producers {:?}, ", self.epoch_ends, self.producers)?;
         write!(f, "batches {:?}", ranges.collect::<Vec<_>>())
+    }
+}
+
+/// What a `read_committed` consumer is told.
+pub(super) struct Decided {
+    pub(super) stable: i64,
+    pub(super) aborted: Vec<AbortedTransaction>,
+}
+
+impl Decided {
+    pub(super) fn of(running: &Running) -> Decided {
+        let (start, end) = (running.log.start_offset(), running.log.end_offset());
+        let aborted = running.log.aborted_transactions(start, end);
+        Decided { stable: running.log.last_stable_offset(end).0, aborted }
     }
 }
 

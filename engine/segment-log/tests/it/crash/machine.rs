@@ -125,6 +125,12 @@ impl Running {
                 assert_eq!((appended.first.0, appended.last.0), (sent.first, sent.last), "a twin is not appended");
                 assert_eq!(log.end_offset().0, promises.end());
             }
+            Step::EndTransaction { producer, aborts } => {
+                let batch = promises.marker(*producer, *aborts);
+                promises.sending(batch.clone());
+                log.append_with_patience(&batch, LeaderEpoch(promises.epoch), PATIENCE)?;
+                assert_eq!(log.end_offset().0, promises.end());
+            }
             Step::NextProducerEpoch { producer } => promises.next_producer_epoch(*producer),
             Step::Commit(level) => {
                 let end = log.end_offset();

@@ -25,7 +25,7 @@ use logdyno_storage::Kind;
 use logdyno_storage::kinds;
 use logdyno_storage::seam::simulated::{Crash, Point, SimulatedDisk};
 
-use found::Found;
+use found::{Decided, Found};
 use machine::{Machine, Running};
 use promises::{Cut, Promises};
 use workload::{Chance, Plan, Step, Wish, plan};
@@ -155,6 +155,7 @@ impl Case<'_> {
         if let Err(wrong) = promises.check(&found, crash) {
             panic!("{}: {wrong}; {:?}", self.name(), first.1);
         }
+        self.check_decided(&promises, &found, &first.0);
         machine.disk.stop();
         first.0.end();
         machine
@@ -165,11 +166,18 @@ impl Case<'_> {
         assert_eq!((report.cut, report.bytes_truncated), (None, 0), "{}: the second recovery cuts, too", self.name());
         let again_found = self.found(&again, &promises);
         assert!(found == again_found, "{}: at first {found:?}, and then {again_found:?}", self.name());
+        self.check_decided(&promises, &found, &again);
         if chance.one_in(4) {
             self.goes_on(machine, again, &mut promises, &found);
         } else {
             machine.disk.stop();
             again.end();
+        }
+    }
+
+    fn check_decided(&self, promises: &Promises, found: &Found, running: &Running) {
+        if let Err(wrong) = promises.check_decided(found, &Decided::of(running)) {
+            panic!("{}: {wrong}", self.name());
         }
     }
 

@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use logdyno_record::batch::control::{ControlType, EndTransactionMarker};
 use logdyno_record::batch::{Batch, BatchHeader, ProducerStamp, batches, patch};
 use logdyno_record::{BatchBuilder, BatchOptions, Codec, Compression, LeaderEpoch, Offset};
+use logdyno_segment_log::AbortedTransaction;
 use logdyno_storage::seam::simulated::Crash;
 
-use super::found::Found;
-use super::workload::Wish;
+use super::found::{Decided, Found};
+use super::workload::{TRANSACTIONAL, Wish};
 
 /// What a check found wrong, as a sentence.
 pub(super) type Checked = Result<(), String>;
@@ -78,10 +80,20 @@ impl Promises {
                 let epoch = self.producer_epochs.get(&id).copied().unwrap_or(0);
                 let last = self.producers(i64::MAX).get(&id).map(|(epoch, sequence, _)| (*epoch, *sequence));
                 let base_sequence = last.filter(|(known, _)| *known == epoch).map_or(0, |(_, sequence)| sequence + 1);
-                BatchOptions { producer: ProducerStamp { id, epoch, base_sequence }, ..BatchOptions::default() }
+                BatchOptions {
+                    producer: ProducerStamp { id, epoch, base_sequence },
+                    transactional: id >= TRANSACTIONAL,
+                    ..BatchOptions::default()
+                }
             }
         };
         builder.build(&options).expect("a batch")
+    }
+
+    /// What ends a transaction.
+    pub(super) fn marker(&self, id: i64, aborts: bool) -> Batch {
+        let control_type = if aborts { ControlType::Abort } else { ControlType::Commit };
+        EndTransactionMarker { control_type, coordinator_epoch: 0 }.batch(id, 0, 1_000).expect("a marker")
     }
 
     pub(super) fn next_producer_epoch(&mut self, id: i64) {
@@ -147,10 +159,11 @@ impl Promises {
         }
     }
 
-    /// Epoch, last sequence and last offset of each producer with a batch before `end`.
+    /// Epoch, last sequence and last offset of each producer with records before `end`.
     fn producers(&self, end: i64) -> BTreeMap<i64, (i16, i32, i64)> {
         let before = self.sent.iter().filter(|sent| sent.last < end && sent.batch.header().producer_id >= 0);
         before
+            .filter(|sent| !sent.batch.header().is_control())
             .map(|sent| {
                 let header: &BatchHeader = sent.batch.header();
                 let last_sequence = header.base_sequence + header.last_offset_delta;
@@ -209,8 +222,11 @@ impl Promises {
     /// Of each key the latest record stays, with its offset; what else is there was sent.
     fn check_compacted(&self, found: &Found) -> Checked {
         let sent = self.records(found.end);
+        // Also by markers that power loss has taken: they were seen, and acted upon.
+        let aborted = self.aborted(i64::MAX);
+        let counts = |offset: i64| !aborted.iter().any(|transaction| transaction.has(offset));
         let mut latest = BTreeMap::new();
-        for batch in &found.batches {
+        for batch in found.batches.iter().filter(|batch| !batch.header().is_control()) {
             let (header, epoch) = (batch.header(), self.epoch_at(batch.header().last_offset().0));
             must!(Some(header.leader_epoch.0) == epoch, "epoch {} at {}", header.leader_epoch, header.base_offset);
             for record in &batch.records().map_err(|error| error.to_string())? {
@@ -218,11 +234,13 @@ impl Promises {
                 let (key, value) = (record.key.unwrap_or_default().to_vec(), record.value.unwrap_or_default().to_vec());
                 let offset = record.offset.0;
                 must!(sent.get(&offset) == Some(&(key.clone(), value)), "record {offset} is not what was sent");
-                latest.insert(key, offset);
+                if counts(offset) {
+                    latest.insert(key, offset);
+                }
             }
         }
         let mut expected = BTreeMap::new();
-        for (offset, (key, _)) in sent.range(found.start..) {
+        for (offset, (key, _)) in sent.range(found.start..).filter(|(offset, _)| counts(**offset)) {
             expected.insert(key.clone(), *offset);
         }
         latest.retain(|_, offset| *offset >= found.start);
@@ -233,7 +251,7 @@ impl Promises {
     /// Key and value by offset of all that was sent before `end`.
     fn records(&self, end: i64) -> BTreeMap<i64, (Vec<u8>, Vec<u8>)> {
         let mut all = BTreeMap::new();
-        for sent in self.sent.iter().filter(|sent| sent.last < end) {
+        for sent in self.sent.iter().filter(|sent| sent.last < end && !sent.batch.header().is_control()) {
             let records = sent.batch.records().expect("records");
             for (offset, record) in (sent.first..).zip(&records) {
                 let record = record.expect("a record");
@@ -276,11 +294,87 @@ impl Promises {
         expected.retain(|id, _| !self.may_forget(*id, found.end));
         for (id, (epoch, sequence)) in found.producers.iter().filter(|(id, _)| !self.may_forget(**id, found.end)) {
             let known = expected.get(id).map(|(epoch, sequence, _)| (*epoch, *sequence));
-            must!(known == Some((*epoch, *sequence)), "producer {id} is at {epoch}/{sequence}, not {known:?}");
+            // Of a producer whose last records were deleted, a marker says no more than the epoch.
+            let forgotten = expected.get(id).is_none_or(|(_, _, last)| *last < found.start);
+            let only_marker = *id >= TRANSACTIONAL && (*epoch, *sequence) == (0, -1) && forgotten;
+            must!(
+                only_marker || known == Some((*epoch, *sequence)),
+                "producer {id} is at {epoch}/{sequence}, not {known:?}"
+            );
         }
         for (id, (_, _, last)) in expected.iter().filter(|(_, (_, _, last))| *last >= found.start) {
             must!(found.producers.contains_key(id), "producer {id} is forgotten, its last batch ends at {last}");
         }
+        Ok(())
+    }
+}
+
+/// A transaction, by what was sent.
+#[derive(Default)]
+struct Transaction {
+    producer: i64,
+    /// First and last offsets of its batches.
+    batches: Vec<(i64, i64)>,
+}
+
+impl Transaction {
+    fn has(&self, offset: i64) -> bool {
+        self.batches.iter().any(|(first, last)| (*first..=*last).contains(&offset))
+    }
+}
+
+impl Promises {
+    /// Those that end before `end`, with the offset of the marker and whether it aborts; and those that do not.
+    fn transactions(&self, end: i64) -> (Vec<(Transaction, i64, bool)>, Vec<Transaction>) {
+        let (mut ended, mut open) = (Vec::new(), BTreeMap::<i64, Transaction>::new());
+        for sent in self.sent.iter().filter(|sent| sent.last < end && sent.batch.header().is_transactional()) {
+            let producer = sent.batch.header().producer_id;
+            match EndTransactionMarker::of(&sent.batch).expect("a sound batch") {
+                Some(marker) => {
+                    let transaction = open.remove(&producer).unwrap_or_default();
+                    ended.push((transaction, sent.last, marker.control_type == ControlType::Abort));
+                }
+                None => {
+                    let transaction = open.entry(producer).or_default();
+                    transaction.producer = producer;
+                    transaction.batches.push((sent.first, sent.last));
+                }
+            }
+        }
+        (ended, open.into_values().collect())
+    }
+
+    fn aborted(&self, end: i64) -> Vec<Transaction> {
+        let (ended, _) = self.transactions(end);
+        ended.into_iter().filter(|(_, _, aborts)| *aborts).map(|(transaction, _, _)| transaction).collect()
+    }
+
+    /// What a `read_committed` consumer is told: of each batch that was aborted, that it was; nothing of any other; and nothing beyond the
+    /// first that is not decided, which is one that was sent.
+    pub(super) fn check_decided(&self, found: &Found, decided: &Decided) -> Checked {
+        let (ended, open) = self.transactions(found.end);
+        for entry in &decided.aborted {
+            let (first, marker) = (entry.first_offset.0, entry.last_offset.0);
+            let known = ended.iter().find(|(transaction, last, aborts)| {
+                *aborts && *last == marker && transaction.producer == entry.producer_id
+            });
+            must!(known.is_some_and(|(transaction, _, _)| transaction.has(first)), "nobody aborted {entry:?}");
+        }
+        for batch in found.batches.iter().map(Batch::header).filter(|header| !header.is_control()) {
+            let (first, last) = (batch.base_offset.0, batch.last_offset().0);
+            let was_aborted = ended.iter().find(|(transaction, _, aborts)| *aborts && transaction.has(first));
+            let told = |marker: i64| {
+                let of_it = |it: &&AbortedTransaction| it.last_offset.0 == marker && it.first_offset.0 <= first;
+                decided.aborted.iter().find(of_it).is_some()
+            };
+            let told = was_aborted.is_none_or(|(_, marker, _)| told(*marker));
+            must!(told, "that {first}..={last} was aborted is not told: {:?}", decided.aborted);
+            let is_open = open.iter().any(|transaction| transaction.has(first));
+            must!(!is_open || decided.stable <= first.max(found.start), "{first} is stable, and open: all before {}", decided.stable);
+        }
+        let opened = |at: i64| open.iter().flat_map(|it| &it.batches).any(|(first, _)| *first.max(&found.start) == at);
+        let stable = decided.stable;
+        must!(stable == found.end || opened(stable), "{stable} of {} is stable, and no transaction is open", found.end);
         Ok(())
     }
 }

@@ -3,6 +3,9 @@
 use logdyno_record::Compression;
 use logdyno_segment_log::{CleanupPolicy, Level, LogConfig};
 
+/// All that producers from this id on send belongs to transactions.
+pub(super) const TRANSACTIONAL: i64 = 3;
+
 /// SplitMix64 (Steele, Lea and Flood, 2014): every seed is a good one.
 #[derive(Clone)]
 pub(super) struct Chance(u64);
@@ -52,6 +55,11 @@ pub(super) enum Step {
         records: Vec<Wish>,
         producer: Option<i64>,
         compression: Compression,
+    },
+    /// The transaction coordinator ends what this producer has open, or has it end nothing.
+    EndTransaction {
+        producer: i64,
+        aborts: bool,
     },
     /// An idempotent producer has not heard of its last batch, and sends it again.
     SendAgain {
@@ -116,7 +124,8 @@ pub(super) fn plan(seed: u64) -> Plan {
 
 fn step(chance: &mut Chance, segment_bytes: u64) -> Step {
     match chance.below(100) {
-        0..50 => append(chance, segment_bytes),
+        0..42 => append(chance, segment_bytes),
+        42..50 => Step::EndTransaction { producer: TRANSACTIONAL + chance.below(2) as i64, aborts: chance.one_in(2) },
         50..54 => Step::SendAgain { producer: chance.below(3) as i64 },
         54..56 => Step::NextProducerEpoch { producer: chance.below(3) as i64 },
         56..62 => Step::Commit(chance.of(&[Level::Written, Level::Durable])),
@@ -139,7 +148,7 @@ fn append(chance: &mut Chance, segment_bytes: u64) -> Step {
     let records = (0..count).map(|_| Wish { key: chance.below(8) as u8, len: chance.below(len_max) as usize });
     Step::Append {
         records: records.collect(),
-        producer: chance.one_in(2).then(|| chance.below(3) as i64),
+        producer: chance.one_in(2).then(|| chance.below(TRANSACTIONAL as u64 + 2) as i64),
         compression: chance.of(&CODECS),
     }
 }
