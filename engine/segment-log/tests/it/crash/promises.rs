@@ -370,7 +370,11 @@ impl Promises {
             let told = was_aborted.is_none_or(|(_, marker, _)| told(*marker));
             must!(told, "that {first}..={last} was aborted is not told: {:?}", decided.aborted);
             let is_open = open.iter().any(|transaction| transaction.has(first));
-            must!(!is_open || decided.stable <= first.max(found.start), "{first} is stable, and open: all before {}", decided.stable);
+            must!(
+                !is_open || decided.stable <= first.max(found.start),
+                "{first} is stable, and open: all before {}",
+                decided.stable
+            );
         }
         let opened = |at: i64| open.iter().flat_map(|it| &it.batches).any(|(first, _)| *first.max(&found.start) == at);
         let stable = decided.stable;
