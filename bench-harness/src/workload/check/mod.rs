@@ -73,7 +73,7 @@ fn workload(path: &Path, mut table: Table) -> Checked<(String, String)> {
     let fits = !name.is_empty() && name.len() <= 200 && name != "." && name != "..";
     if !fits || !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte)) {
         let reason = format!(
-            "the workload's name `{name}` must be letters, digits, dots, dashes and underscores: it names folders and the topic"
+            "the workload's name `{name}` must be letters, digits, dots, dashes and underscores, since it names folders and the topic: rename the file, or say another `name` under [workload]"
         );
         return Err(WorkloadError::Contradiction { place, reason });
     }
