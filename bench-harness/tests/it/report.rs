@@ -201,7 +201,7 @@ fn the_steady_state_is_told() {
     assert_eq!(words(lines[1]), "p99 to ack not judged – – – 12 too short", "{text}");
     assert_eq!(words(lines[2]), "p99 to ack reached 1.50 s ~ 0.400 12", "{text}");
     let page = logdyno::report::render_html(&[result]).unwrap();
-    assert!(page.contains("<td>-2.1 %</td>") && page.contains("<td>too short</td>"));
+    assert!(page.contains(">-2.1 %</td>") && page.contains(">too short</td>"));
 }
 
 /// 1,000 batches are 1,000 samples, however many records they hold: the report, the page, the formats for other tools and a
