@@ -369,6 +369,55 @@ fn offsets(log: &Log) -> (Vec<i64>, Vec<i64>) {
     (data, markers)
 }
 
+/// With LOGDYNO_GOLDEN_OUT, into a folder where scripts/golden/transactions has Kafka's cleaner go through the log as it was before our
+/// round, and compares what is left: `left.txt` has the offsets of our records, `aborted.txt` what our indexes say then.
+#[test]
+fn what_kafka_is_to_compact() {
+    on_every_backend(|world| {
+        let mut world = world.with_segments(700);
+        let log = world.open().0;
+        for round in 0..30 {
+            put(&log, 7, round * 2, &format!("key {}", round % 5));
+            put(&log, 8, round * 2, &format!("key {}", (round + 1) % 5));
+            put(&log, 7, round * 2 + 1, &format!("key {}", round % 3));
+            if round % 4 == 0 {
+                abort(&log, 7)
+            } else {
+                commit(&log, 7)
+            };
+            put(&log, 8, round * 2 + 1, "beside");
+            if round % 3 == 0 {
+                commit(&log, 8)
+            } else {
+                abort(&log, 8)
+            };
+        }
+        let (before, end) = (offsets(&log), log.end_offset().0);
+        close_for_kafka(&world, &log, "-to-compact");
+        drop(log);
+        world.config.cleanup_policy = CleanupPolicy::COMPACT;
+        world.config.min_cleanable_dirty_ratio = 0.0;
+        let log = world.try_open(clean(end)).expect("it opens").0;
+        let limits = CompactionLimits { map_bytes: 1 << 16, ..Default::default() };
+        let done = log.compact(log.end_offset(), &limits).expect("a round").expect("it was due");
+        let (data, markers) = offsets(&log);
+        assert_eq!(markers, before.1, "the first round leaves them");
+        assert!(data.len() < before.0.len() / 2 && done.cleaned_to.0 > end / 2, "{data:?} of {before:?}");
+        if let Some(out) = std::env::var_os("LOGDYNO_GOLDEN_OUT") {
+            let out = Path::new(&out).join(format!("{}-to-compact", world.kind.name));
+            let lines = |numbers: &mut dyn Iterator<Item = String>| numbers.collect::<Vec<_>>().join("\n") + "\n";
+            let mut left: Vec<i64> = data.into_iter().chain(markers).collect();
+            left.sort_unstable();
+            fs::write(out.join("left.txt"), lines(&mut left.iter().map(ToString::to_string))).expect("written");
+            let told = log.aborted_transactions(Offset(0), done.cleaned_to);
+            let told = told.iter().filter(|it| it.last_offset < done.cleaned_to);
+            let mut told = told.map(|it| format!("{} {} {}", it.producer_id, it.first_offset, it.last_offset));
+            fs::write(out.join("aborted.txt"), lines(&mut told)).expect("written");
+            fs::write(out.join("cleaned.txt"), done.cleaned_to.to_string()).expect("written");
+        }
+    });
+}
+
 /// Kafka's LogCleanerTest, on transactions: what was aborted hides nothing and goes; markers go after what they speak of and when
 /// `delete.retention.ms` is over; what is open holds a round back; and every kind of start finds the same.
 #[test]
