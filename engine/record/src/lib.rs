@@ -20,4 +20,4 @@ pub use codec::{Codec, CodecError, Compression};
 pub use ids::{BrokerId, LeaderEpoch, Offset, TopicId, TopicPartition};
 pub use murmur2::{murmur2, partition_for_key};
 pub use probe::{CloseReason, NoProbe, Probe, ProducedBatch, Stage};
-pub use validate::{ProduceRules, Refusal, validate_for_produce};
+pub use validate::{ProduceRules, RecordFault, Refusal, validate_for_produce};

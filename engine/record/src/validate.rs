@@ -1,9 +1,10 @@
 //! What a leader checks of a batch before it appends it (Kafka's `ProduceRequest.validateRecords` and `LogValidator`), as a pure
 //! function: nothing here knows a log or a topic.
 
-use bytes::Bytes;
+use bytes::{Buf, Bytes};
 use thiserror::Error;
 
+use crate::Offset;
 use crate::batch::{Batch, BatchError, BatchHeader, Batches, RecordView, Records, TimestampType, batches};
 use crate::codec::{CodecError, Compression};
 
@@ -18,8 +19,6 @@ pub struct ProduceRules {
     pub timestamp_max: i64,
     /// Whether each record needs a key, as `cleanup.policy=compact` demands.
     pub key_required: bool,
-    /// Whether zstd may be used: from Produce v7 on (KIP-110).
-    pub zstd_allowed: bool,
     /// The records may decompress to this many bytes.
     pub decompressed_bytes_max: usize,
 }
@@ -31,7 +30,6 @@ impl Default for ProduceRules {
             timestamp_min: i64::MIN,
             timestamp_max: i64::MAX,
             key_required: false,
-            zstd_allowed: true,
             decompressed_bytes_max: crate::batch::DECOMPRESSED_BYTES_MAX,
         }
     }
@@ -52,6 +50,12 @@ pub enum Refusal {
         /// What was there instead.
         found: &'static str,
     },
+    /// A batch that says where it stands, which is for the leader to say.
+    #[error("the batch has the base offset {base_offset}; a producer sends 0, and the leader says where it stands")]
+    BaseOffset {
+        /// What it says.
+        base_offset: Offset,
+    },
     /// A control batch from a client.
     #[error("clients may not write control batches")]
     Control,
@@ -71,15 +75,30 @@ pub enum Refusal {
     /// A codec that the request's version does not have.
     #[error("zstd needs Produce version 7 or later; choose another compression.type or a newer client")]
     ZstdTooNew,
+    /// The batch claims the leader's clock.
+    #[error("the batch has timestamp type LogAppendTime, which only the leader sets")]
+    TimestampType,
+    /// Records that the topic does not take.
+    #[error("{}{}", faults[0], more(faults.len() - 1))]
+    Records {
+        /// At least one, in the order of the records.
+        faults: Vec<RecordFault>,
+    },
+}
+
+fn more(others: usize) -> String {
+    if others == 0 { String::new() } else { format!(" (and {others} more of this batch's records are refused)") }
+}
+
+/// Why one record is not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum RecordFault {
     /// A record without a key in a compacted topic.
     #[error("record {index} has no key; topics with cleanup.policy=compact need one")]
     KeyMissing {
         /// Its place in the batch.
         index: u32,
     },
-    /// The batch claims the leader's clock.
-    #[error("the batch has timestamp type LogAppendTime, which only the leader sets")]
-    TimestampType,
     /// A time outside the topic's bounds.
     #[error(
         "record {index} has timestamp {timestamp}, outside of {min} to {max} (message.timestamp.before.max.ms, message.timestamp.after.max.ms)"
@@ -96,26 +115,39 @@ pub enum Refusal {
     },
 }
 
+impl RecordFault {
+    /// The record's place in the batch.
+    #[must_use]
+    pub fn index(&self) -> u32 {
+        match self {
+            Self::KeyMissing { index } | Self::Timestamp { index, .. } => *index,
+        }
+    }
+}
+
 impl Refusal {
     /// Kafka's error code: 2 CORRUPT_MESSAGE, 32 INVALID_TIMESTAMP, 76 UNSUPPORTED_COMPRESSION_TYPE or 87 INVALID_RECORD.
     #[must_use]
     pub fn code(&self) -> i16 {
         match self {
             Self::Corrupt(_) => 2,
-            Self::TimestampType | Self::Timestamp { .. } => 32,
+            // Older formats break a rule; of what never was a format, nothing can be said.
+            Self::Invalid(BatchError::Magic { magic }) if !(0..=2).contains(magic) => 2,
+            Self::TimestampType => 32,
+            // Kafka's word for the batch if any of its times is wrong.
+            Self::Records { faults } if faults.iter().any(|fault| matches!(fault, RecordFault::Timestamp { .. })) => 32,
             Self::ZstdTooNew | Self::Invalid(BatchError::Codec(CodecError::UnknownCodec { .. })) => 76,
             _ => 87,
         }
     }
 
-    /// The record to blame, for the response's record errors.
+    /// The records to blame and why, for the response's record errors.
     #[must_use]
-    pub fn record_index(&self) -> Option<u32> {
+    pub fn blamed(&self) -> Vec<(u32, String)> {
         match self {
-            Self::KeyMissing { index }
-            | Self::Timestamp { index, .. }
-            | Self::Invalid(BatchError::Record { index, .. }) => Some(*index),
-            _ => None,
+            Self::Records { faults } => faults.iter().map(|fault| (fault.index(), fault.to_string())).collect(),
+            Self::Invalid(BatchError::Record { index, .. }) => vec![(*index, self.to_string())],
+            _ => Vec::new(),
         }
     }
 }
@@ -135,32 +167,53 @@ pub struct Validated {
     pub max_timestamp_true: bool,
 }
 
-/// Takes the records of one partition in a produce request, which must be exactly one whole batch.
-pub fn only_batch(records: Bytes) -> Result<Batch, Refusal> {
-    let mut all: Batches = batches(records);
-    let first = all.next().transpose()?;
-    match first {
-        None if all.rest().is_empty() => Err(Refusal::NotOneBatch { found: "none" }),
-        None => Err(Refusal::Corrupt(BatchError::Cut { needed: needed(all.rest()), available: all.rest().len() })),
-        Some(batch) if all.rest().is_empty() => Ok(batch),
-        Some(_) => Err(Refusal::NotOneBatch { found: "bytes after the first" }),
+/// Whether bytes begin as a batch of some format may. Kafka looks at that before anything else, and refuses the whole
+/// request if any partition's do not (`ByteBufferLogInputStream.nextBatchSize`).
+pub fn check_beginning(records: &[u8]) -> Result<(), Refusal> {
+    /// Of the oldest format.
+    const LENGTH_MIN: i32 = 14;
+    let Some((_offset, mut rest)) = records.split_at_checked(8) else { return Ok(()) };
+    let Ok(length) = rest.try_get_i32() else { return Ok(()) };
+    if length < LENGTH_MIN {
+        return Err(Refusal::Corrupt(BatchError::Length { length }));
+    }
+    match rest.get(4) {
+        Some(magic) if !(0..=2).contains(magic) => {
+            Err(Refusal::Invalid(BatchError::Magic { magic: i8::from_be_bytes([*magic]) }))
+        }
+        _ => Ok(()),
     }
 }
 
-fn needed(cut: &[u8]) -> usize {
-    BatchHeader::parse(cut).map_or(crate::batch::HEADER_LEN, |header| header.size())
+/// Takes the records of one partition in a produce request, which must be exactly one whole batch; zstd is allowed from Produce v7
+/// on (KIP-110).
+pub fn only_batch(records: Bytes, zstd_allowed: bool) -> Result<Batch, Refusal> {
+    let mut all: Batches = batches(records);
+    let Some(first) = all.next().transpose()? else {
+        return Err(Refusal::NotOneBatch { found: if all.rest().is_empty() { "none" } else { "one that is cut" } });
+    };
+    if !zstd_allowed && first.header().compression() == Ok(Compression::Zstd) {
+        return Err(Refusal::ZstdTooNew);
+    }
+    match all.next().transpose()? {
+        None => Ok(first),
+        Some(_) => Err(Refusal::NotOneBatch { found: "more than one" }),
+    }
 }
 
 /// Checks a producer's batch against the format and `rules`: CRC, header, and every record, also inside compression.
 pub fn validate_for_produce(batch: &Batch, rules: &ProduceRules) -> Result<Validated, Refusal> {
+    if batch.header().base_offset != Offset(0) {
+        return Err(Refusal::BaseOffset { base_offset: batch.header().base_offset });
+    }
     batch.verify_crc()?;
-    check_header(batch.header(), rules)?;
+    check_header(batch.header())?;
     let records = batch.records_within(rules.decompressed_bytes_max)?;
     let max_timestamp = check_records(&records, rules)?;
     Ok(Validated { max_timestamp, max_timestamp_true: batch.header().max_timestamp == max_timestamp })
 }
 
-fn check_header(header: &BatchHeader, rules: &ProduceRules) -> Result<(), Refusal> {
+fn check_header(header: &BatchHeader) -> Result<(), Refusal> {
     if !header.is_dense() {
         return Err(BatchError::Count { count: header.count, last_offset_delta: header.last_offset_delta }.into());
     }
@@ -176,34 +229,30 @@ fn check_header(header: &BatchHeader, rules: &ProduceRules) -> Result<(), Refusa
     if header.timestamp_type() == TimestampType::LogAppendTime {
         return Err(Refusal::TimestampType);
     }
-    match header.compression().map_err(BatchError::from)? {
-        Compression::Zstd if !rules.zstd_allowed => Err(Refusal::ZstdTooNew),
-        _ => Ok(()),
-    }
+    header.compression().map_err(BatchError::from)?;
+    Ok(())
 }
 
 /// Walks over all records; returns the greatest timestamp.
 fn check_records(records: &Records, rules: &ProduceRules) -> Result<i64, Refusal> {
-    let mut max_timestamp = -1;
+    let (mut max_timestamp, mut faults) = (-1, Vec::new());
     let mut walk = records.dense();
     for (index, record) in (0..).zip(&mut walk) {
         let record = record?;
-        check_record(index, &record, rules)?;
+        faults.extend(fault(index, &record, rules));
         max_timestamp = max_timestamp.max(record.timestamp);
     }
     walk.check_end()?;
-    Ok(max_timestamp)
+    if faults.is_empty() { Ok(max_timestamp) } else { Err(Refusal::Records { faults }) }
 }
 
-fn check_record(index: u32, record: &RecordView<'_>, rules: &ProduceRules) -> Result<(), Refusal> {
+fn fault(index: u32, record: &RecordView<'_>, rules: &ProduceRules) -> Option<RecordFault> {
     if rules.key_required && record.key.is_none() {
-        return Err(Refusal::KeyMissing { index });
+        return Some(RecordFault::KeyMissing { index });
     }
-    let RecordView { timestamp, .. } = *record;
-    let timely = rules.timestamp_min <= timestamp && timestamp <= rules.timestamp_max;
+    let (timestamp, min, max) = (record.timestamp, rules.timestamp_min, rules.timestamp_max);
     // -1 is a record without a time.
-    if rules.timestamp_type == TimestampType::LogAppendTime || timestamp == -1 || timely {
-        return Ok(());
-    }
-    Err(Refusal::Timestamp { index, timestamp, min: rules.timestamp_min, max: rules.timestamp_max })
+    let timely = timestamp == -1 || (min..=max).contains(&timestamp);
+    let looked_at = rules.timestamp_type == TimestampType::CreateTime;
+    (looked_at && !timely).then_some(RecordFault::Timestamp { index, timestamp, min, max })
 }

@@ -34,16 +34,16 @@ pub const RULES: &[Rule] = &[
     },
     Rule {
         reason: "a setting that nothing obeys is read-only here, and can be set to its default only",
-        applies: |at| at.api == ApiKey::DescribeConfigs && at.path.ends_with("read_only") && at.ours == "true",
+        applies: |at| tells_configs(at) && at.path.ends_with("read_only") && at.ours == "true",
     },
     Rule {
         reason: "logdyno.ack.level is our own setting",
-        applies: |at| at.api == ApiKey::DescribeConfigs && at.ours == "\"logdyno.ack.level\"",
+        applies: |at| tells_configs(at) && at.ours == "\"logdyno.ack.level\"",
     },
     Rule {
         reason: "Kafka 4.1 keeps min.insync.replicas as a default of the whole cluster (eligible leader replicas, KIP-966)",
         applies: |at| {
-            at.api == ApiKey::DescribeConfigs
+            tells_configs(at)
                 && (at.path.ends_with("config_source") && at.kafka == "3"
                     || at.kafka.contains("(\"source\", Leaf(\"3\"))"))
         },
@@ -56,10 +56,22 @@ pub const RULES: &[Rule] = &[
         },
     },
     Rule {
+        reason: "an alteration that does not exist (config_operation 9) is refused as invalid; Kafka fails inside",
+        applies: |at| at.api == ApiKey::IncrementalAlterConfigs && at.kafka == "-1" && at.ours == "42",
+    },
+    Rule {
+        reason: "a new topic's id is of the broker's making",
+        applies: |at| at.api == ApiKey::CreateTopics && at.path.ends_with("topic_id"),
+    },
+    Rule {
         reason: "settings are documented in other words",
         applies: |at| at.api == ApiKey::DescribeConfigs && at.path.ends_with("documentation"),
     },
 ];
+
+fn tells_configs(at: &Difference) -> bool {
+    matches!(at.api, ApiKey::DescribeConfigs | ApiKey::CreateTopics)
+}
 
 /// The rule that this difference falls under.
 pub fn rule(at: &Difference) -> Option<usize> {

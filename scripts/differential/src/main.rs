@@ -1,11 +1,13 @@
 //! Asks Apache Kafka and LogDyno the same, by chance and by seed, and compares the answers field by field.
 
 mod allowed;
+mod compare;
 mod exchange;
 mod generate;
 mod logs;
 mod random;
 mod run;
+mod settle;
 mod side;
 mod tally;
 mod tree;

@@ -1,23 +1,22 @@
-//! The run: makes requests, asks both sides, learns the names they give, compares.
+//! The run: makes requests, asks both sides, compares, and has both come to rest.
 
+use std::fs::File;
+use std::io::Write;
+use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Instant, SystemTime};
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use logdyno_wire::api::{self, Api};
-use logdyno_wire::messages::create_topics_request::{CreatableTopic, CreatableTopicConfig};
-use logdyno_wire::messages::{
-    ApiKey, CreateTopicsRequest, FindCoordinatorRequest, GroupId, InitProducerIdRequest, MetadataRequest,
-    OffsetFetchRequest, RequestKind, ResponseKind,
-};
+use logdyno_wire::messages::{ApiKey, GroupId, RequestKind, ResponseKind};
 
-use crate::allowed::{Difference, rule};
-use crate::exchange::{ask, call, decoded, frame, neutral};
-use crate::generate::{GROUPS, Maker, STAYING, name, request, text};
+use crate::compare::{compare, shortened};
+use crate::exchange::{ask, frame};
+use crate::generate::{Maker, request, sync_after};
 use crate::random::Random;
+use crate::settle;
 use crate::side::{Outcome, Side};
 use crate::tally::Tally;
-use crate::tree::{Tree, differences};
 
 #[derive(clap::Args)]
 pub struct Options {
@@ -39,6 +38,9 @@ pub struct Options {
     /// Print this request, by its number, and both answers.
     #[arg(long)]
     show: Option<u64>,
+    /// Write all requests and answers to this file, a line each: what a difference came from.
+    #[arg(long, value_name = "FILE")]
+    log: Option<PathBuf>,
 }
 
 /// How often each API is asked, out of all; those not named, twice.
@@ -59,17 +61,18 @@ const WEIGHTS: &[(ApiKey, u64)] = &[
     (ApiKey::IncrementalAlterConfigs, 1),
 ];
 
-/// How long both sides have to come to the same view of what was changed.
-const SETTLE_MAX: Duration = Duration::from_secs(30);
-
 pub fn run(options: &Options) -> Result<ExitCode> {
     let mut sides = [Side::new("Kafka", options.kafka.clone()), Side::new("LogDyno", options.ours.clone())];
-    create_topics(&mut sides)?;
+    settle::create_topics(&mut sides)?;
     for side in &mut sides {
-        wait_for_coordinators(side)?;
+        settle::coordinators(side)?;
     }
+    settle::producers(&mut sides)?;
     let now_ms = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?.as_millis() as i64;
     let (mut tally, begun) = (Tally::default(), Instant::now());
+    if let Some(file) = &options.log {
+        tally.log = Some(File::create(file)?);
+    }
     for number in 0..options.requests {
         let mut random = Random::new(options.seed.wrapping_mul(0x9e37_79b9).wrapping_add(number));
         let found = one(&mut sides, &mut random, now_ms, &mut tally, options.show == Some(number))?;
@@ -86,78 +89,6 @@ pub fn run(options: &Options) -> Result<ExitCode> {
         bail!("not every version that is served was asked for");
     }
     Ok(if tally.differing == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
-}
-
-/// The topics that stay, on both sides.
-fn create_topics(sides: &mut [Side; 2]) -> Result<()> {
-    let topic = |topic: &&str| {
-        let policy = if *topic == "compacted" { "compact" } else { "delete" };
-        let config = CreatableTopicConfig::default().with_name(text("cleanup.policy")).with_value(Some(text(policy)));
-        let made = CreatableTopic::default().with_name(name(topic)).with_num_partitions(3).with_replication_factor(1);
-        made.with_configs(vec![config])
-    };
-    let request =
-        CreateTopicsRequest::default().with_topics(STAYING.iter().map(topic).collect()).with_timeout_ms(30_000);
-    for side in sides.iter_mut() {
-        call(side, &RequestKind::CreateTopics(request.clone()), ApiKey::CreateTopics, 7)?;
-    }
-    settle(sides)
-}
-
-/// Waits until groups and producers are served: Kafka makes its own topics for that when it is first asked.
-fn wait_for_coordinators(side: &mut Side) -> Result<()> {
-    let begun = Instant::now();
-    for group in GROUPS {
-        loop {
-            let request = FindCoordinatorRequest::default().with_key(text(group));
-            call(side, &RequestKind::FindCoordinator(request), ApiKey::FindCoordinator, 1)?;
-            let request = OffsetFetchRequest::default().with_group_id(GroupId(text(group))).with_topics(None);
-            let answer = call(side, &RequestKind::OffsetFetch(request), ApiKey::OffsetFetch, 7)?;
-            let producer =
-                InitProducerIdRequest::default().with_transactional_id(None).with_transaction_timeout_ms(1_000);
-            let producer = call(side, &RequestKind::InitProducerId(producer), ApiKey::InitProducerId, 4)?;
-            if let (ResponseKind::OffsetFetch(offsets), ResponseKind::InitProducerId(producer)) = (answer, producer)
-                && offsets.error_code == 0
-                && producer.error_code == 0
-            {
-                side.producers.push((producer.producer_id.0, producer.producer_epoch));
-                break;
-            }
-            if begun.elapsed() > SETTLE_MAX {
-                bail!("{} does not come to serve groups", side.name);
-            }
-            std::thread::sleep(Duration::from_millis(50));
-        }
-    }
-    Ok(())
-}
-
-/// Waits until both sides tell the same of all topics, and learns the topics' ids.
-fn settle(sides: &mut [Side; 2]) -> Result<()> {
-    let begun = Instant::now();
-    loop {
-        let mut told = Vec::new();
-        for side in sides.iter_mut() {
-            let request = RequestKind::Metadata(MetadataRequest::default().with_topics(None));
-            let ResponseKind::Metadata(answer) = call(side, &request, ApiKey::Metadata, 12)? else {
-                bail!("no metadata")
-            };
-            let named =
-                answer.topics.iter().filter_map(|topic| Some((topic.name.as_ref()?.to_string(), topic.topic_id)));
-            side.topics = named.collect();
-            told.push(neutral(ResponseKind::Metadata(answer), side));
-        }
-        let leading = told[0].find("topics").is_some_and(|topics| !format!("{topics:?}").contains("\"-1\""));
-        if told[0].find("topics") == told[1].find("topics") && leading {
-            // What was altered takes its way through the broker too.
-            std::thread::sleep(Duration::from_millis(20));
-            return Ok(());
-        }
-        if begun.elapsed() > SETTLE_MAX {
-            bail!("the sides do not agree on the topics: {:?}\n{:?}", told[0].find("topics"), told[1].find("topics"));
-        }
-        std::thread::sleep(Duration::from_millis(5));
-    }
 }
 
 fn pick(random: &mut Random) -> &'static Api {
@@ -198,34 +129,93 @@ fn one(
     if random.percent(2) {
         damage(&mut frames, random);
     }
-    tally.asked(api, version);
-    let mut outcomes = Vec::new();
-    for (side, frame) in sides.iter_mut().zip(&frames) {
-        outcomes.push(ask(side, frame)?);
-    }
+    let told = |found: String| format!("{api:?} {version}: {found}\n    {}", shortened(&format!("{:?}", requests[0])));
+    let (answers, found) = exchange(sides, (api, version), &requests, &frames, tally)?;
+    let found = found.map(told);
     if show {
-        println!("{:#?}\n{:#?}\n{outcomes:?}", requests[0], requests[1]);
+        println!("{requests:#?}\n{answers:#?}");
     }
-    let found = compare(sides, &outcomes, api, version, tally)?;
+    let context = || format!("after {requests:?}: {}", found.as_deref().unwrap_or("the same answers"));
+    if changes_topics(api) {
+        settle::topics(sides).with_context(context)?;
+    }
+    let found = match (found, answers) {
+        (None, Some(answers)) if !random.percent(5) => follow(sides, &requests, &answers, tally)?,
+        (found, _) => found,
+    };
+    if let Some(group) = group_changed(&requests[0]) {
+        settle::group(sides, group)?;
+    }
+    Ok(found)
+}
+
+/// Both answers, if there are any, and what differs.
+type Exchanged = (Option<[ResponseKind; 2]>, Option<String>);
+
+fn exchange(
+    sides: &mut [Side; 2],
+    (api, version): (ApiKey, i16),
+    requests: &[RequestKind; 2],
+    frames: &[Vec<u8>; 2],
+    tally: &mut Tally,
+) -> Result<Exchanged> {
+    tally.asked(api, version);
+    let [kafka, ours] = sides;
+    // At once: who joins a group may have to wait for others.
+    let outcomes = std::thread::scope(|scope| {
+        let kafka = scope.spawn(|| ask(kafka, &frames[0]));
+        let ours = ask(ours, &frames[1]);
+        Ok::<_, anyhow::Error>([kafka.join().expect("no panic")?, ours?])
+    })?;
     if outcomes.iter().any(|outcome| !matches!(outcome, Outcome::Answer(_))) {
         sides.iter_mut().for_each(Side::hang_up);
     }
-    if changes_topics(api) {
-        settle(sides)?;
+    let exchanged = compare(sides, &outcomes, api, version, tally)?;
+    if let Some(log) = &mut tally.log {
+        let (kafka, ours) = exchanged.0.as_ref().map(|[kafka, ours]| (kafka, ours)).unzip();
+        writeln!(log, "{api:?} {version} {requests:?}\n  Kafka {kafka:?}\n  LogDyno {ours:?}")?;
     }
-    if found.is_some() {
+    if exchanged.1.is_some() {
         tally.differs(api);
     }
-    Ok(found.map(|found| format!("{api:?} {version}: {found}\n    {}", shortened(&format!("{:?}", requests[0])))))
+    Ok(exchanged)
+}
+
+/// What a client asks for next: who has joined a group, for its part.
+fn follow(
+    sides: &mut [Side; 2],
+    requests: &[RequestKind; 2],
+    answers: &[ResponseKind; 2],
+    tally: &mut Tally,
+) -> Result<Option<String>> {
+    const VERSION: i16 = 3;
+    let sync = |at: usize| match (&requests[at], &answers[at]) {
+        (RequestKind::JoinGroup(asked), ResponseKind::JoinGroup(joined)) if joined.error_code == 0 => {
+            Some(sync_after(&asked.group_id, &joined.member_id, joined.generation_id))
+        }
+        _ => None,
+    };
+    let (Some(kafka), Some(ours)) = (sync(0), sync(1)) else { return Ok(None) };
+    let syncs = [kafka, ours];
+    let [Some(kafka), Some(ours)] = syncs.each_ref().map(|sync| frame(sync, ApiKey::SyncGroup, VERSION, 1)) else {
+        bail!("SyncGroup {VERSION} has no words for what a member says");
+    };
+    let (_, found) = exchange(sides, (ApiKey::SyncGroup, VERSION), &syncs, &[kafka, ours], tally)?;
+    Ok(found.map(|found| format!("SyncGroup {VERSION} after {:?}: {found}", requests[0])))
+}
+
+fn group_changed(request: &RequestKind) -> Option<&GroupId> {
+    match request {
+        RequestKind::JoinGroup(asked) => Some(&asked.group_id),
+        RequestKind::SyncGroup(asked) => Some(&asked.group_id),
+        RequestKind::LeaveGroup(asked) => Some(&asked.group_id),
+        _ => None,
+    }
 }
 
 fn changes_topics(api: ApiKey) -> bool {
     use ApiKey::{AlterConfigs, CreatePartitions, CreateTopics, DeleteTopics, IncrementalAlterConfigs};
     matches!(api, CreateTopics | DeleteTopics | CreatePartitions | AlterConfigs | IncrementalAlterConfigs)
-}
-
-fn shortened(text: &str) -> String {
-    text.chars().take(1500).collect()
 }
 
 /// Cuts both frames short behind the header, as far as both go.
@@ -237,79 +227,4 @@ fn damage(frames: &mut [Vec<u8>; 2], random: &mut Random) {
         let body = (frame.len() - 4) as u32;
         frame[..4].copy_from_slice(&body.to_be_bytes());
     }
-}
-
-fn compare(
-    sides: &mut [Side; 2],
-    outcomes: &[Outcome],
-    api: ApiKey,
-    version: i16,
-    tally: &mut Tally,
-) -> Result<Option<String>> {
-    let [Outcome::Answer(kafka), Outcome::Answer(ours)] = outcomes else {
-        let same = outcomes[0] == outcomes[1];
-        if outcomes[0] == Outcome::Silent && !same {
-            tally.unanswered += 1;
-            return Ok(None);
-        }
-        return Ok((!same).then(|| format!("Kafka: {}, LogDyno: {}", kind(&outcomes[0]), kind(&outcomes[1]))));
-    };
-    let answers = match (decoded(kafka.clone(), api, version), decoded(ours.clone(), api, version)) {
-        (Ok(kafka), Ok(ours)) => [kafka, ours],
-        // Kafka answers ApiVersions that it does not understand in version 0.
-        _ if kafka[4..] == ours[4..] => return Ok(None),
-        (Err(error), _) => return Ok(Some(format!("Kafka's answer cannot be decoded: {error:#}"))),
-        (_, Err(error)) => return Ok(Some(format!("our answer cannot be decoded: {error:#}"))),
-    };
-    learn(sides, &answers);
-    let [kafka, ours] = answers;
-    let (kafka, ours) = (neutral(kafka, &sides[0]), neutral(ours, &sides[1]));
-    Ok(unexplained(&kafka, &ours, api, tally))
-}
-
-fn kind(outcome: &Outcome) -> &'static str {
-    match outcome {
-        Outcome::Answer(_) => "an answer",
-        Outcome::Closed => "the connection was closed",
-        Outcome::Silent => "nothing",
-    }
-}
-
-/// The names that an answer gives, if both sides give one.
-fn learn(sides: &mut [Side; 2], answers: &[ResponseKind; 2]) {
-    match answers {
-        [ResponseKind::JoinGroup(kafka), ResponseKind::JoinGroup(ours)] => {
-            let new = |side: &Side, id: &str| !id.is_empty() && !side.members.iter().any(|known| known == id);
-            if new(&sides[0], &kafka.member_id) && new(&sides[1], &ours.member_id) {
-                sides[0].members.push(kafka.member_id.to_string());
-                sides[1].members.push(ours.member_id.to_string());
-            }
-        }
-        [ResponseKind::InitProducerId(kafka), ResponseKind::InitProducerId(ours)] => {
-            if kafka.producer_id.0 >= 0 && ours.producer_id.0 >= 0 {
-                sides[0].producers.push((kafka.producer_id.0, kafka.producer_epoch));
-                sides[1].producers.push((ours.producer_id.0, ours.producer_epoch));
-            }
-        }
-        [ResponseKind::Fetch(kafka), ResponseKind::Fetch(ours)] => {
-            if kafka.session_id != 0 && ours.session_id != 0 {
-                sides[0].sessions.push(kafka.session_id);
-                sides[1].sessions.push(ours.session_id);
-            }
-        }
-        _ => {}
-    }
-}
-
-fn unexplained(kafka: &Tree, ours: &Tree, api: ApiKey, tally: &mut Tally) -> Option<String> {
-    let mut found = Vec::new();
-    differences(kafka, ours, "", &mut found);
-    let mut told = Vec::new();
-    for (path, kafka, ours) in found {
-        match rule(&Difference { api, path: &path, kafka: &kafka, ours: &ours }) {
-            Some(rule) => tally.allow(rule),
-            None => told.push(format!("{path}: Kafka {}, LogDyno {}", shortened(&kafka), shortened(&ours))),
-        }
-    }
-    (!told.is_empty()).then(|| told.join("; "))
 }

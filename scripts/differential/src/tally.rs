@@ -1,6 +1,7 @@
 //! What was asked, and how often the answers differed.
 
 use std::collections::BTreeMap;
+use std::fs::File;
 
 use logdyno_wire::api::{self, Api};
 use logdyno_wire::messages::ApiKey;
@@ -15,6 +16,8 @@ pub struct Tally {
     pub differing: u64,
     /// Requests that Kafka has left without an answer, and LogDyno has not.
     pub unanswered: u64,
+    /// Where everything is written, if anywhere.
+    pub log: Option<File>,
 }
 
 impl Tally {

@@ -51,6 +51,14 @@ impl Tree {
         }
     }
 
+    /// The names of a list's entries, as far as they have one.
+    pub fn names(&self) -> Vec<&str> {
+        let Tree::List(list) = self else { return Vec::new() };
+        list.iter()
+            .filter_map(|one| if let Some(Tree::Leaf(name)) = one.find("name") { Some(name.as_str()) } else { None })
+            .collect()
+    }
+
     /// The field of this name, anywhere below, first come.
     pub fn find(&self, name: &str) -> Option<&Tree> {
         match self {

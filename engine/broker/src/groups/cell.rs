@@ -85,9 +85,4 @@ impl GroupState {
         let safe = self.offsets.iter().map(|(topic, partition, _)| (topic.to_owned(), partition));
         safe.chain(self.underway.values().flatten().cloned()).collect()
     }
-
-    /// Whether there is nothing that would have to be written down, nor anybody there.
-    pub(super) fn is_nothing(&self) -> bool {
-        self.group.is_empty() && self.offsets.is_empty() && self.underway.is_empty() && !self.group.was_stored()
-    }
 }

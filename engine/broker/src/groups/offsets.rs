@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use logdyno_coordinator::records::Key;
-use logdyno_coordinator::{Committed, GroupError};
+use logdyno_coordinator::{Committed, GroupError, State};
 use tokio::sync::oneshot;
 
 use super::Shard;
@@ -37,11 +37,15 @@ impl Shard {
         }
         let begun = self.with(group, |cell, state| {
             state.group.may_commit(by.member, by.instance, by.generation, self.now().0)?;
+            let (tell, told) = oneshot::channel();
+            if commits.is_empty() {
+                tell.send(Ok(())).unwrap_or_default();
+                return Ok(told);
+            }
             let encode = |(topic, partition, committed): &(String, i32, Committed)| {
                 (key(group, topic, *partition), Some(committed.encode()))
             };
             let facts = commits.iter().map(encode).collect();
-            let (tell, told) = oneshot::channel();
             let partitions = commits.iter().map(|(topic, partition, _)| (topic.clone(), *partition)).collect();
             let (cell, number) = (Arc::clone(cell), state.begin_commit(partitions));
             let stored = move |result: Result<(), GroupError>| {
@@ -68,6 +72,7 @@ impl Shard {
         partitions: &[(String, i32)],
     ) -> Result<Vec<Result<(), GroupError>>, GroupError> {
         let begun = self.with_known(group, |cell, state| {
+            state.group.may_delete_offsets()?;
             let allowed = |topic: &str| match state.group.subscribes_to(topic) {
                 true => Err(GroupError::SubscribedToTopic),
                 false => Ok(()),
@@ -75,9 +80,9 @@ impl Shard {
             let allowed: Vec<_> = partitions.iter().map(|(topic, _)| allowed(topic)).collect();
             let to_delete = partitions.iter().zip(&allowed).filter(|(_, allowed)| allowed.is_ok());
             let told = self.forget(cell, state, to_delete.map(|(partition, _)| partition.clone()).collect());
-            (allowed, told)
+            Ok((allowed, told))
         });
-        let (allowed, told) = begun.ok_or(GroupError::GroupNotFound)?;
+        let (allowed, told) = begun.ok_or(GroupError::GroupNotFound)??;
         told.await.unwrap_or(Err(GroupError::NotCoordinator))?;
         Ok(allowed)
     }
@@ -89,14 +94,15 @@ impl Shard {
         for cell in cells {
             let mut state = cell.state();
             let mut expired = state.offsets.expired(state.group.empty_since_ms(), now_ms, retention_ms);
-            if !state.group.is_empty() {
-                expired.retain(|(topic, _)| !state.group.subscribes_to(topic));
+            let empty = state.group.state() == State::Empty;
+            if !empty {
+                expired.retain(|(topic, _)| state.group.has_left(topic));
             }
             if !expired.is_empty() {
                 tracing::info!(group = cell.name, offsets = expired.len(), "committed offsets have expired");
                 // Whoever would listen is not interested.
                 drop(self.forget(&cell, &mut state, expired));
-            } else if state.group.is_empty() && state.written_partitions().is_empty() && state.group.was_stored() {
+            } else if empty && state.written_partitions().is_empty() {
                 drop(state);
                 let (shard, name) = (self.itself.clone(), cell.name.clone());
                 tokio::spawn(async move {

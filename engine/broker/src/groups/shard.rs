@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use logdyno_coordinator::records::Key;
 use logdyno_coordinator::{
-    Description, Effect, Group, GroupError, GroupLimits, JoinAnswer, Joining, Leaving, Offsets, SyncAnswer, Syncing,
+    Description, Effect, Group, GroupError, GroupLimits, JoinAnswer, Joining, Leaving, Offsets, State, SyncAnswer,
+    Syncing,
 };
 use logdyno_record::{Clock, LeaderEpoch, Nanos};
 use tokio::sync::oneshot;
@@ -97,6 +98,13 @@ impl Shard {
     /// A member joins; the answer comes when the others have joined, too.
     pub(crate) async fn join(&self, group: &str, joining: Joining) -> JoinAnswer {
         let member = joining.member.clone();
+        if let Err(error) = self.limits.check_session(joining.session_timeout) {
+            return JoinAnswer::refused(&member, error);
+        }
+        // A newcomer makes the group, whatever becomes of it; who claims to have been there does not (as in Kafka).
+        if !member.is_empty() && self.with_known(group, |_, _| ()).is_none() {
+            return JoinAnswer::refused(&member, GroupError::UnknownMember);
+        }
         let waiting = self.with(group, |cell, state| {
             let (ticket, told) = state.await_join();
             let (now, now_ms) = self.now();
@@ -140,8 +148,8 @@ impl Shard {
         beaten.unwrap_or(Err(GroupError::UnknownMember))
     }
 
-    /// Members go. The outer error is the group's, the inner ones are each member's.
-    pub(crate) fn leave(&self, group: &str, leaving: &[Leaving]) -> Result<Vec<Result<(), GroupError>>, GroupError> {
+    /// Members go, or are refused one by one.
+    pub(crate) fn leave(&self, group: &str, leaving: &[Leaving]) -> Vec<Result<(), GroupError>> {
         let left = self.with_known(group, |cell, state| {
             let (now, now_ms) = self.now();
             let leave = |leaving: &Leaving| {
@@ -151,7 +159,7 @@ impl Shard {
             };
             leaving.iter().map(leave).collect()
         });
-        left.ok_or(GroupError::UnknownMember)
+        left.unwrap_or_else(|| vec![Err(GroupError::UnknownMember); leaving.len()])
     }
 
     /// A group as it is now; `None` if there is none.
@@ -162,11 +170,7 @@ impl Shard {
     /// All groups: name and what they are.
     pub(crate) fn list(&self) -> Vec<(String, Description)> {
         let cells: Vec<_> = self.groups().values().cloned().collect();
-        let listed = cells.iter().filter_map(|cell| {
-            let state = cell.state();
-            (!state.is_nothing()).then(|| (cell.name.clone(), state.group.describe()))
-        });
-        listed.collect()
+        cells.iter().map(|cell| (cell.name.clone(), cell.state().group.describe())).collect()
     }
 
     /// What a group has committed; nothing if there is no such group.
@@ -181,7 +185,7 @@ impl Shard {
             let mut groups = self.groups();
             let cell = groups.get(group).cloned().ok_or(GroupError::GroupNotFound)?;
             let mut state = cell.state();
-            if !state.group.is_empty() {
+            if state.group.state() != State::Empty {
                 return Err(GroupError::NonEmptyGroup);
             }
             state.is_gone = true;
@@ -215,11 +219,6 @@ impl Shard {
                 self.carry_out(&cell, &mut state, effects);
             }
         }
-        self.groups().retain(|_, cell| {
-            let mut state = cell.state();
-            state.is_gone = state.is_nothing();
-            !state.is_gone
-        });
     }
 
     /// Does what the group has decided.
@@ -248,13 +247,13 @@ impl Shard {
         self.writer.write(facts, Box::new(stored));
     }
 
-    /// Works on a group that exists. One that was made for somebody who was refused, and of which nothing is left, does not.
+    /// Works on a group that exists.
     pub(super) fn with_known<R>(&self, group: &str, work: impl FnOnce(&Arc<Cell>, &mut GroupState) -> R) -> Option<R> {
         loop {
             let cell = self.groups().get(group).cloned()?;
             let mut state = cell.state();
             if !state.is_gone {
-                return (!state.is_nothing()).then(|| work(&cell, &mut state));
+                return Some(work(&cell, &mut state));
             }
         }
     }

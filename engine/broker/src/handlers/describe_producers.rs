@@ -6,6 +6,7 @@ use logdyno_wire::messages::describe_producers_response::{PartitionResponse, Pro
 use logdyno_wire::messages::{DescribeProducersRequest, DescribeProducersResponse, ProducerId};
 use logdyno_wire::request::Request;
 
+use super::resource::check_topic_name;
 use super::{Answer, Desk, Unanswerable, code, encode};
 
 pub(super) fn answer(desk: &Desk, request: &Request) -> Result<Answer, Unanswerable> {
@@ -19,6 +20,9 @@ pub(super) fn answer(desk: &Desk, request: &Request) -> Result<Answer, Unanswera
 
 fn partition(desk: &Desk, topic: &str, index: i32) -> PartitionResponse {
     let response = PartitionResponse::default().with_partition_index(index);
+    if check_topic_name(topic).is_err() {
+        return response.with_error_code(code(ErrorCode::InvalidTopicException));
+    }
     let led = desk.partitions.leading(&desk.metadata.borrow(), topic, index);
     match led {
         Err(error) => response.with_error_code(error),

@@ -213,7 +213,8 @@ impl<'a> Fetching<'a> {
         let share = look.lent.more(usize::try_from(asked.partition_max_bytes).unwrap_or(0).min(left));
         let max_bytes = share.allowed();
         let at_least_one = look.bytes == 0;
-        let epoch = named_epoch(asked.current_leader_epoch);
+        // Unlike elsewhere, any number below 0 names none (Kafka's FetchRequest.optionalEpoch).
+        let epoch = named_epoch(asked.current_leader_epoch.max(-1));
         let from = Offset(asked.fetch_offset);
         // Read before the log is: what comes in between is news.
         let log_end = hosted.replica.log().end_offset();

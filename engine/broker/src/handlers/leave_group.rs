@@ -19,7 +19,7 @@ pub(super) fn answer(desk: &Desk, request: &Request) -> Result<Answer, Unanswera
     };
     let leaving: Vec<Leaving> = members.iter().map(leaving).collect();
     let shard = desk.groups.of(&desk.metadata.borrow(), &asked.group_id);
-    let left = shard.and_then(|shard| shard.leave(&asked.group_id, &leaving));
+    let left = shard.map(|shard| shard.leave(&asked.group_id, &leaving));
     let response = match left {
         Err(error) => LeaveGroupResponse::default().with_error_code(error.code()),
         Ok(left) => {

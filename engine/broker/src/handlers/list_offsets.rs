@@ -1,5 +1,6 @@
 //! ListOffsets (2): first, last, and by time.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use logdyno_record::LeaderEpoch;
@@ -26,15 +27,37 @@ pub(super) async fn answer(desk: &Desk, request: &Request) -> Result<Answer, Una
     let asked: ListOffsetsRequest = request.decode()?;
     let asker =
         if asked.replica_id.0 >= 0 { Asker::Replica } else { Asker::Consumer(isolation(asked.isolation_level)) };
-    let mut topics = Vec::with_capacity(asked.topics.len());
-    for topic in asked.topics {
+    let mut times: BTreeMap<(&str, i32), usize> = BTreeMap::new();
+    for topic in &asked.topics {
+        for partition in &topic.partitions {
+            *times.entry((topic.name.as_str(), partition.partition_index)).or_default() += 1;
+        }
+    }
+    let mut topics: Vec<ListOffsetsTopicResponse> = Vec::with_capacity(asked.topics.len());
+    for topic in &asked.topics {
         let mut partitions = Vec::with_capacity(topic.partitions.len());
         for asked in &topic.partitions {
-            partitions.push(partition(desk, &topic.name, asked, asker, request.version).await);
+            // One that is named several times is refused, once.
+            match times.remove(&(topic.name.as_str(), asked.partition_index)) {
+                Some(1) => partitions.push(partition(desk, &topic.name, asked, asker, request.version).await),
+                Some(_) => partitions.push(refused(asked, ErrorCode::InvalidRequest)),
+                None => {}
+            }
         }
-        topics.push(ListOffsetsTopicResponse::default().with_name(topic.name).with_partitions(partitions));
+        match topics.iter_mut().find(|answered| answered.name == topic.name) {
+            Some(answered) => answered.partitions.extend(partitions),
+            None => {
+                let answered = ListOffsetsTopicResponse::default().with_name(topic.name.clone());
+                topics.push(answered.with_partitions(partitions));
+            }
+        }
     }
     encode(request, &ListOffsetsResponse::default().with_topics(topics))
+}
+
+fn refused(asked: &ListOffsetsPartition, error: ErrorCode) -> ListOffsetsPartitionResponse {
+    let response = ListOffsetsPartitionResponse::default().with_partition_index(asked.partition_index);
+    response.with_error_code(code(error))
 }
 
 async fn partition(
@@ -45,27 +68,25 @@ async fn partition(
     version: i16,
 ) -> ListOffsetsPartitionResponse {
     let result = ListOffsetsPartitionResponse::default().with_partition_index(asked.partition_index);
-    let looked_up = desk.partitions.leading(&desk.metadata.borrow(), topic, asked.partition_index);
-    let replica = match looked_up {
-        Ok(hosted) => hosted.replica,
-        Err(code) => return result.with_error_code(code),
-    };
     let spec = match asked.timestamp {
-        LATEST => OffsetSpec::Latest,
-        EARLIEST => OffsetSpec::Earliest,
-        MAX_TIMESTAMP if version >= 7 => OffsetSpec::MaxTimestamp,
-        EARLIEST_LOCAL if version >= 8 => OffsetSpec::Earliest,
-        LATEST_TIERED if version >= 9 => return result,
-        timestamp if timestamp >= 0 => OffsetSpec::Time(timestamp),
-        _ => return result.with_error_code(code(ErrorCode::UnsupportedVersion)),
+        LATEST => Some(OffsetSpec::Latest),
+        EARLIEST => Some(OffsetSpec::Earliest),
+        MAX_TIMESTAMP if version >= 7 => Some(OffsetSpec::MaxTimestamp),
+        EARLIEST_LOCAL if version >= 8 => Some(OffsetSpec::Earliest),
+        LATEST_TIERED if version >= 9 => None,
+        timestamp if timestamp >= 0 => Some(OffsetSpec::Time(timestamp)),
+        _ => return refused(asked, ErrorCode::UnsupportedVersion),
     };
-    // The epoch of the end is this leadership's; of other offsets it is not looked up, which clients take for "not known".
-    let epoch = if spec == OffsetSpec::Latest { replica.leader_epoch() } else { None };
-    let epoch = epoch.unwrap_or(LeaderEpoch::NONE).0;
+    let looked_up = desk.partitions.leading(&desk.metadata.borrow(), topic, asked.partition_index);
+    let (replica, spec) = match (looked_up, spec) {
+        (Ok(hosted), Some(spec)) => (hosted.replica, spec),
+        (Ok(_), None) => return result,
+        (Err(code), _) => return result.with_error_code(code),
+    };
     match find(replica, spec, asker, named_epoch(asked.current_leader_epoch)).await {
         Ok(Some(found)) => {
-            let found = result.with_timestamp(found.timestamp).with_offset(found.offset.0);
-            if version >= 4 { found.with_leader_epoch(epoch) } else { found }
+            let result = result.with_timestamp(found.timestamp).with_offset(found.offset.0);
+            if version >= 4 { result.with_leader_epoch(found.epoch.0) } else { result }
         }
         Ok(None) => result,
         Err(error) => result.with_error_code(error.code()),

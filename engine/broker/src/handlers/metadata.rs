@@ -63,9 +63,10 @@ fn with_operations(topics: Vec<MetadataResponseTopic>, asked: &MetadataRequest) 
     if !asked.include_topic_authorized_operations {
         return topics;
     }
-    let told = |topic: MetadataResponseTopic| match topic.error_code {
-        0 => topic.with_topic_authorized_operations(TOPIC_OPERATIONS),
-        _ => topic,
+    // Kafka says that even of topics that there are not.
+    let told = |topic: MetadataResponseTopic| match topic.name {
+        Some(_) => topic.with_topic_authorized_operations(TOPIC_OPERATIONS),
+        None => topic,
     };
     topics.into_iter().map(told).collect()
 }

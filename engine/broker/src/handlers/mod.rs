@@ -179,9 +179,9 @@ fn encode(request: &Request, body: &impl Encodable) -> Result<Answer, Unanswerab
     Ok(Answer::Frame(response::encode(request.api, request.version, request.correlation_id, body)?))
 }
 
-/// The leader epoch that a request names; -1 names none.
+/// The leader epoch that a request names; -1 names none, and what is below is as an old one.
 fn named_epoch(epoch: i32) -> Option<LeaderEpoch> {
-    (epoch >= 0).then_some(LeaderEpoch(epoch))
+    (epoch != -1).then_some(LeaderEpoch(epoch))
 }
 
 fn code(error: ErrorCode) -> i16 {

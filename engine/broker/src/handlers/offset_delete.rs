@@ -7,13 +7,14 @@ use logdyno_wire::messages::{OffsetDeleteRequest, OffsetDeleteResponse};
 use logdyno_wire::request::Request;
 
 use super::{Answer, Desk, Unanswerable, code, encode};
+use crate::partitions::state;
 
 pub(super) async fn answer(desk: &Desk, request: &Request) -> Result<Answer, Unanswerable> {
     let asked: OffsetDeleteRequest = request.decode()?;
     let image = desk.image();
     let named = asked.topics.iter().flat_map(|topic| topic.partitions.iter().map(move |part| (topic, part)));
-    let is_known = |topic: &str| image.topic(topic).is_some();
-    let known = named.filter(|(topic, _)| is_known(&topic.name));
+    let exists = |topic: &str, partition: i32| state(&image, topic, partition).is_some();
+    let known = named.filter(|(topic, part)| exists(&topic.name, part.partition_index));
     let known: Vec<_> = known.map(|(topic, part)| (topic.name.to_string(), part.partition_index)).collect();
     let deleted = match desk.groups.of(&image, &asked.group_id) {
         Ok(shard) => shard.delete_offsets(&asked.group_id, &known).await,
@@ -25,7 +26,7 @@ pub(super) async fn answer(desk: &Desk, request: &Request) -> Result<Answer, Una
     };
     let topics = asked.topics.iter().map(|topic| {
         let partitions = topic.partitions.iter().map(|partition| {
-            let error = match is_known(&topic.name) {
+            let error = match exists(&topic.name, partition.partition_index) {
                 true => deleted.next().unwrap_or(Ok(())).map_or_else(GroupError::code, |()| 0),
                 false => code(ErrorCode::UnknownTopicOrPartition),
             };

@@ -4,10 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
-use logdyno_record::validate::only_batch;
-use logdyno_record::{Batch, Nanos, ProduceRules, patch, validate_for_produce};
-use logdyno_replication::{Acks, AppendDone, ReplicaError};
+use logdyno_record::validate::{check_beginning, only_batch};
+use logdyno_record::{Batch, Nanos, Offset, ProduceRules, Refusal, patch, validate_for_produce};
+use logdyno_replication::{Acks, AppendDone, Replica, ReplicaError};
 use logdyno_segment_log::Appended;
 use logdyno_wire::messages::produce_request::{PartitionProduceData, ProduceRequest, TopicProduceData};
 use logdyno_wire::messages::produce_response::{
@@ -20,7 +19,7 @@ use tokio::sync::oneshot;
 
 use super::metadata::is_internal;
 use super::{Answer, Desk, Pending, Unanswerable, code, encode};
-use crate::partitions::{Hosted, room};
+use crate::partitions::{Hosted, room, state};
 
 const NO_TRANSACTIONS: &str = "transactional producers are not served by this broker yet: leave transactional.id out";
 /// Who may append to internal topics: Kafka's `AdminUtils.ADMIN_CLIENT_ID`.
@@ -37,14 +36,17 @@ enum Outcome {
     /// Refused: nothing was appended.
     Refused(Refused),
     /// Appended, or refused by the replica; told by and by.
-    Waiting(oneshot::Receiver<Result<Appended, ReplicaError>>),
+    Waiting { told: oneshot::Receiver<Result<Appended, ReplicaError>>, replica: Arc<Replica> },
 }
 
 #[derive(Default)]
 struct Refused {
     code: i16,
     message: Option<String>,
-    record: Option<u32>,
+    /// Records to blame, and why.
+    blamed: Vec<(u32, String)>,
+    /// Where the log starts; told only of what the log itself refuses.
+    log_start: Option<Offset>,
 }
 
 struct Partition {
@@ -59,11 +61,14 @@ pub(super) async fn take(desk: &Arc<Desk>, request: Request) -> Result<Pending, 
     let timeout = Duration::from_millis(u64::try_from(asked.timeout_ms).unwrap_or(0));
     let deadline = desk.clock.now().after(timeout);
     let is_admin = request.client_id.as_deref() == Some(ADMIN_CLIENT);
-    let producing = Producing { desk, version: request.version, acks, deadline, is_admin };
-    let all_or_nothing = producing.refusal(&asked);
+    let is_transactional = asked.transactional_id.is_some();
+    let all = asked.topic_data.iter().flat_map(|topic| &topic.partition_data);
+    let unreadable = all.filter_map(|data| check_beginning(data.records.as_deref()?).err()).next();
+    let producing =
+        Producing { desk, version: request.version, acks, deadline, is_admin, is_transactional, unreadable };
     let mut topics = Vec::with_capacity(asked.topic_data.len());
     for topic in asked.topic_data {
-        topics.push(producing.topic(topic, all_or_nothing.as_ref()).await);
+        topics.push(producing.topic(topic).await);
     }
     let desk = Arc::clone(desk);
     Ok(Box::pin(async move {
@@ -88,7 +93,7 @@ fn unacknowledged(topics: Vec<(TopicName, Vec<Partition>)>) -> Result<Answer, Un
         let code = match partition.outcome {
             Outcome::Refused(refused) => refused.code,
             // What the replica refuses, it refuses at once.
-            Outcome::Waiting(mut told) => match told.try_recv() {
+            Outcome::Waiting { mut told, .. } => match told.try_recv() {
                 Ok(Err(error)) => error.code(),
                 _ => continue,
             },
@@ -104,22 +109,13 @@ struct Producing<'a> {
     acks: i16,
     deadline: Nanos,
     is_admin: bool,
+    is_transactional: bool,
+    /// What is wrong with some partition's bytes that none is taken.
+    unreadable: Option<Refusal>,
 }
 
 impl Producing<'_> {
-    /// What is wrong with the request as a whole.
-    fn refusal(&self, asked: &ProduceRequest) -> Option<Refused> {
-        if !(-1..=1).contains(&asked.acks) {
-            return Some(refused(
-                ErrorCode::InvalidRequiredAcks,
-                format!("acks is 0, 1 or -1 (all), not {}", asked.acks),
-            ));
-        }
-        let transactional = asked.transactional_id.is_some();
-        transactional.then(|| refused(ErrorCode::UnsupportedForMessageFormat, NO_TRANSACTIONS.to_owned()))
-    }
-
-    async fn topic(&self, topic: TopicProduceData, refusal: Option<&Refused>) -> (TopicName, Vec<Partition>) {
+    async fn topic(&self, topic: TopicProduceData) -> (TopicName, Vec<Partition>) {
         let mut seen = BTreeMap::new();
         for data in &topic.partition_data {
             *seen.entry(data.index).or_insert(0) += 1;
@@ -127,15 +123,12 @@ impl Producing<'_> {
         let mut partitions = Vec::with_capacity(topic.partition_data.len());
         for data in topic.partition_data {
             let index = data.index;
-            let outcome = match refusal {
-                Some(Refused { code, message, .. }) => {
-                    Outcome::Refused(Refused { code: *code, message: message.clone(), record: None })
-                }
-                None if seen.get(&index) > Some(&1) => Outcome::Refused(refused(
+            let outcome = match seen.get(&index) > Some(&1) {
+                true => Outcome::Refused(refused(
                     ErrorCode::InvalidRequest,
                     format!("the request names partition {index} more than once"),
                 )),
-                None => self.append(&topic.name, data).await.unwrap_or_else(Outcome::Refused),
+                false => self.append(&topic.name, data).await.unwrap_or_else(Outcome::Refused),
             };
             partitions.push(Partition { index, outcome });
         }
@@ -143,13 +136,26 @@ impl Producing<'_> {
     }
 
     async fn append(&self, topic: &str, data: PartitionProduceData) -> Result<Outcome, Refused> {
+        if let Some(refusal) = &self.unreadable {
+            return Err(by_format(refusal.clone()));
+        }
+        // In Kafka's order: the partition, the batch's form, acks, the leadership, the log.
+        let only = |code| Refused { code, ..Refused::default() };
+        if state(&self.desk.metadata.borrow(), topic, data.index).is_none() {
+            return Err(only(code(ErrorCode::UnknownTopicOrPartition)));
+        }
+        let batch = only_batch(data.records.unwrap_or_default(), self.version >= ZSTD).map_err(by_format)?;
+        if !(-1..=1).contains(&self.acks) {
+            let message = format!("acks is 0, 1 or -1 (all), not {}", self.acks);
+            return Err(refused(ErrorCode::InvalidRequiredAcks, message));
+        }
         if is_internal(topic) && !self.is_admin {
             let message = format!("{topic} is the brokers' own topic: clients do not append to it");
             return Err(refused(ErrorCode::InvalidTopicException, message));
         }
         let led = self.desk.partitions.leading(&self.desk.metadata.borrow(), topic, data.index);
-        let hosted = led.map_err(|code| Refused { code, ..Refused::default() })?;
-        let batch = self.checked(&hosted, data.records.unwrap_or_default())?;
+        let hosted = led.map_err(only)?;
+        let batch = self.checked(&hosted, batch).map_err(|refused| refused.by(&hosted.replica))?;
         let acks = if self.acks == -1 { Acks::All } else { Acks::Leader };
         let (done, told) = oneshot::channel();
         self.desk.counters.produced_bytes.add(batch.bytes().len() as u64);
@@ -164,23 +170,17 @@ impl Producing<'_> {
                 return Err(refused(ErrorCode::RequestTimedOut, message));
             }
         }
-        Ok(Outcome::Waiting(told))
+        Ok(Outcome::Waiting { told, replica: Arc::clone(&hosted.replica) })
     }
 
     /// The batch, if it is one that the log may take (Kafka's `LogValidator`).
-    fn checked(&self, hosted: &Hosted, records: Bytes) -> Result<Batch, Refused> {
-        let limit = hosted.settings.log.max_message_bytes;
-        if records.len() > limit {
-            let message = format!("the batch has {} bytes, max.message.bytes is {limit}", records.len());
+    fn checked(&self, hosted: &Hosted, batch: Batch) -> Result<Batch, Refused> {
+        let (size, limit) = (batch.size(), hosted.settings.log.max_message_bytes);
+        if size > limit {
+            let message = format!("the batch has {size} bytes, max.message.bytes is {limit}");
             return Err(refused(ErrorCode::MessageTooLarge, message));
         }
-        let by_format = |refusal: logdyno_record::Refusal| Refused {
-            code: refusal.code(),
-            message: Some(refusal.to_string()),
-            record: refusal.record_index(),
-        };
-        let batch = only_batch(records).map_err(by_format)?;
-        if batch.header().is_transactional() {
+        if self.is_transactional || batch.header().is_transactional() {
             return Err(refused(ErrorCode::UnsupportedForMessageFormat, NO_TRANSACTIONS.to_owned()));
         }
         let (timestamp_min, timestamp_max) = hosted.settings.timestamps.around(self.desk.clock.wall_ms());
@@ -189,7 +189,6 @@ impl Producing<'_> {
             timestamp_min,
             timestamp_max,
             key_required: hosted.settings.log.cleanup_policy.compact,
-            zstd_allowed: self.version >= ZSTD,
             ..ProduceRules::default()
         };
         let validated = validate_for_produce(&batch, &rules).map_err(by_format)?;
@@ -202,17 +201,46 @@ impl Producing<'_> {
     }
 }
 
+impl Refused {
+    /// Told by the log, not before it: Kafka then says where the log starts, but for these errors.
+    fn by(self, replica: &Replica) -> Refused {
+        use ErrorCode::{
+            CorruptMessage, KafkaStorageError, MessageTooLarge, NotLeaderOrFollower, RecordListTooLarge,
+            UnknownTopicOrPartition, UnsupportedCompressionType,
+        };
+        let silent = [
+            CorruptMessage,
+            KafkaStorageError,
+            MessageTooLarge,
+            NotLeaderOrFollower,
+            RecordListTooLarge,
+            UnknownTopicOrPartition,
+            UnsupportedCompressionType,
+        ];
+        let starts = !silent.map(code).contains(&self.code);
+        Refused { log_start: starts.then(|| replica.log().start_offset()), ..self }
+    }
+}
+
 fn refused(error: ErrorCode, message: String) -> Refused {
-    Refused { code: code(error), message: Some(message), record: None }
+    Refused { code: code(error), message: Some(message), ..Refused::default() }
+}
+
+fn by_format(refusal: Refusal) -> Refused {
+    let (code, blamed) = (refusal.code(), refusal.blamed());
+    Refused { code, message: Some(refusal.to_string()), blamed, log_start: None }
 }
 
 async fn response(desk: &Desk, version: i16, topic: &TopicName, partition: Partition) -> PartitionProduceResponse {
     let response = PartitionProduceResponse::default().with_index(partition.index);
     let refused = match partition.outcome {
         Outcome::Refused(refused) => refused,
-        Outcome::Waiting(told) => match told.await {
+        Outcome::Waiting { told, replica } => match told.await {
             Ok(Ok(appended)) => return success(response, version, &appended),
-            Ok(Err(error)) => Refused { code: error.code(), message: Some(error.to_string()), record: None },
+            Ok(Err(error)) => {
+                let (code, message) = (error.code(), Some(error.to_string()));
+                Refused { code, message, ..Refused::default() }.by(&replica)
+            }
             // The replica went away without a word: the broker stops.
             Err(_) => Refused { code: code(ErrorCode::NotLeaderOrFollower), ..Refused::default() },
         },
@@ -234,16 +262,20 @@ fn failure(
 ) -> PartitionProduceResponse {
     let index = response.index;
     let response = response.with_error_code(refused.code).with_base_offset(-1);
+    let response = match refused.log_start {
+        Some(Offset(start)) if version >= 5 => response.with_log_start_offset(start),
+        _ => response,
+    };
     let message = refused.message.map(StrBytes::from_string);
     let response = if version < MESSAGES {
         response
     } else {
-        let blamed = refused.record.map(|record| {
+        let blamed = refused.blamed.into_iter().map(|(record, why)| {
             BatchIndexAndErrorMessage::default()
                 .with_batch_index(i32::try_from(record).unwrap_or(i32::MAX))
-                .with_batch_index_error_message(message.clone())
+                .with_batch_index_error_message(Some(StrBytes::from_string(why)))
         });
-        response.with_record_errors(blamed.into_iter().collect()).with_error_message(message)
+        response.with_record_errors(blamed.collect()).with_error_message(message)
     };
     let moved = refused.code == code(ErrorCode::NotLeaderOrFollower);
     match desk.partitions.current_leader(&desk.metadata.borrow(), topic, index) {

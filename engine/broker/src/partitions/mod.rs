@@ -243,6 +243,6 @@ pub(crate) async fn room(hosted: &Hosted, patience: Duration) -> bool {
     tokio::time::timeout(patience, room).await.is_ok()
 }
 
-fn state<'a>(image: &'a MetadataImage, topic: &str, partition: i32) -> Option<&'a PartitionState> {
+pub(crate) fn state<'a>(image: &'a MetadataImage, topic: &str, partition: i32) -> Option<&'a PartitionState> {
     image.topic(topic)?.partitions.get(usize::try_from(partition).ok()?)
 }

@@ -36,39 +36,53 @@ pub fn alter_configs(
     topic: &str,
     alteration: &Alteration,
 ) -> Result<Vec<MetadataRecord>, Refusal> {
-    topic_name::check_form(topic)?;
-    let topic = image.topic(topic).ok_or_else(|| Refusal::UnknownTopic { name: topic.to_owned() })?;
+    let known = image.topic(topic);
+    let none = BTreeMap::new();
+    let configs = known.map_or(&none, |topic| &topic.configs);
+    // In Kafka's order: what is asked for, of which topic, whether its settings allow it, whether there is such a topic.
     let wanted = match alteration {
-        Alteration::Some(changes) => changed(topic, changes)?,
+        Alteration::Some(changes) => changed(configs, changes)?,
         Alteration::All(configs) => replaced(configs)?,
     };
-    Ok(records(topic, &wanted))
+    if topic.is_empty() {
+        let reason = "topics have no defaults of their own that could be altered: name a topic".to_owned();
+        return Err(Refusal::InvalidRequest { reason });
+    }
+    topic_name::check_form(topic)?;
+    let wanted = check_all(wanted.iter().map(|(name, value)| (name.as_str(), Some(value.as_str()))))?;
+    let known = known.ok_or_else(|| Refusal::UnknownTopic { name: topic.to_owned() })?;
+    Ok(records(known, &wanted))
 }
 
-fn changed(topic: &Topic, changes: &[(String, Change)]) -> Result<BTreeMap<String, String>, Refusal> {
+fn changed(
+    configs: &BTreeMap<String, String>,
+    changes: &[(String, Change)],
+) -> Result<BTreeMap<String, String>, Refusal> {
     each_once(changes.iter().map(|(name, _)| name))?;
-    let mut wanted = topic.configs.clone();
+    for (name, change) in changes {
+        if let Change::Set(value) | Change::Append(value) | Change::Subtract(value) = change {
+            needed(name, value)?;
+        }
+    }
+    let mut wanted = configs.clone();
     for (name, change) in changes {
         let value = match change {
             Change::Delete => None,
             Change::Set(value) => Some(needed(name, value)?.to_owned()),
-            Change::Append(value) => Some(with(present(topic, name)?, needed(name, value)?)),
-            Change::Subtract(value) => Some(without(present(topic, name)?, needed(name, value)?)),
+            Change::Append(value) => Some(with(present(configs, name)?, needed(name, value)?)),
+            Change::Subtract(value) => Some(without(present(configs, name)?, needed(name, value)?)),
         };
         match value {
             Some(value) => drop(wanted.insert(name.clone(), value)),
             None => drop(wanted.remove(name)),
         }
     }
-    check_all(wanted.iter().map(|(name, value)| (name.as_str(), Some(value.as_str()))))
+    Ok(wanted)
 }
 
 fn replaced(configs: &[(String, Option<String>)]) -> Result<BTreeMap<String, String>, Refusal> {
     each_once(configs.iter().map(|(name, _)| name))?;
-    for (name, value) in configs {
-        needed(name, value)?;
-    }
-    check_all(configs.iter().map(|(name, value)| (name.as_str(), value.as_deref())))
+    configs.iter().map(|(name, value)| Ok((name.clone(), needed(name, value)?.to_owned()))).collect()
 }
 
 fn each_once<'a>(names: impl Iterator<Item = &'a String>) -> Result<(), Refusal> {
@@ -85,10 +99,10 @@ fn needed<'a>(name: &str, value: &'a Option<String>) -> Result<&'a str, Refusal>
 }
 
 /// A list as it is now: items are added to and taken from it.
-fn present<'a>(topic: &'a Topic, name: &str) -> Result<&'a str, Refusal> {
+fn present<'a>(configs: &'a BTreeMap<String, String>, name: &str) -> Result<&'a str, Refusal> {
     match find(name) {
         Some(setting) if setting.rule.value_type() == ValueType::List => {
-            Ok(topic.configs.get(name).map_or(setting.default, String::as_str))
+            Ok(configs.get(name).map_or(setting.default, String::as_str))
         }
         Some(_) => {
             let reason = format!("'{name}' is not a list: nothing can be appended to it or subtracted from it");

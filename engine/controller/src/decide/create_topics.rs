@@ -90,24 +90,20 @@ fn placed(
     topic: &NewTopic,
     seed: u64,
 ) -> Result<Vec<Vec<BrokerId>>, Refusal> {
+    let replication_factor =
+        if topic.replication_factor == -1 { defaults.replication_factor } else { topic.replication_factor };
+    let (live, fenced) = live_and_fenced(image);
+    let brokers = live.len() + fenced.len();
+    let unfit = || Refusal::InvalidReplicationFactor { replication_factor, brokers, in_service: live.len() };
+    let factor = usize::try_from(replication_factor).ok().filter(|factor| *factor > 0).ok_or_else(unfit)?;
     let partitions = if topic.partitions == -1 { defaults.partitions } else { topic.partitions };
     if !(1..=PARTITIONS_MAX).contains(&partitions) {
         return Err(Refusal::InvalidPartitions { partitions });
     }
-    let replication_factor =
-        if topic.replication_factor == -1 { defaults.replication_factor } else { topic.replication_factor };
-    let (live, fenced) = live_and_fenced(image);
-    let possible = 1..=live.len() + fenced.len();
-    match usize::try_from(replication_factor) {
-        Ok(factor) if possible.contains(&factor) && !live.is_empty() => {
-            Ok(place(&live, &fenced, usize::try_from(partitions).unwrap_or(0), factor, seed))
-        }
-        _ => Err(Refusal::InvalidReplicationFactor {
-            replication_factor,
-            brokers: live.len() + fenced.len(),
-            in_service: live.len(),
-        }),
+    if factor > brokers || live.is_empty() {
+        return Err(unfit());
     }
+    Ok(place(&live, &fenced, usize::try_from(partitions).unwrap_or(0), factor, seed))
 }
 
 fn assigned(image: &MetadataImage, topic: &NewTopic) -> Result<Vec<Vec<BrokerId>>, Refusal> {

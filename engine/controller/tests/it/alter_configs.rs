@@ -123,7 +123,7 @@ fn all_settings_are_replaced() {
 fn a_topic_must_exist_to_be_altered() {
     let cluster = Cluster::of(1);
     let nothing = Alteration::All(Vec::new());
-    for (name, code) in [("t", 3), ("a b", 17), ("", 17), (&"x".repeat(250), 17)] {
+    for (name, code) in [("t", 3), ("a b", 17), ("", 42), (&"x".repeat(250), 17)] {
         assert_eq!(alter_configs(&cluster.image, name, &nothing).expect_err("refused").code(), code, "{name}");
     }
 }

@@ -1,6 +1,6 @@
 //! What administrators are told of a group.
 
-use bytes::{Buf, Bytes};
+use bytes::Bytes;
 
 use super::{Group, State};
 
@@ -66,31 +66,4 @@ impl Group {
             protocol: chosen,
         }
     }
-
-    /// Whether a member subscribes to the topic. One that cannot be understood counts as if it did.
-    pub fn subscribes_to(&self, topic: &str) -> bool {
-        if self.members.is_empty() || self.protocol_type.as_deref() != Some("consumer") {
-            return !self.members.is_empty();
-        }
-        let said = self.members.values().flat_map(|member| member.protocols.iter());
-        said.map(|(_, metadata)| topics(metadata)).any(|topics| match topics {
-            Some(topics) => topics.iter().any(|subscribed| subscribed == topic),
-            None => true,
-        })
-    }
-}
-
-/// The topics of a `ConsumerProtocolSubscription`, of any version.
-fn topics(metadata: &[u8]) -> Option<Vec<String>> {
-    let mut from = metadata;
-    from.try_get_i16().ok()?;
-    let count = from.try_get_i32().ok()?;
-    let mut topics = Vec::new();
-    for _ in 0..count {
-        let len = usize::try_from(from.try_get_i16().ok()?).ok()?;
-        let (name, rest) = from.split_at_checked(len)?;
-        topics.push(String::from_utf8(name.to_vec()).ok()?);
-        from = rest;
-    }
-    Some(topics)
 }

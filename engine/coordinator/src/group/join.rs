@@ -81,10 +81,7 @@ impl Group {
         now_ms: i64,
         effects: &mut Vec<Effect>,
     ) -> Result<(), GroupError> {
-        let sessions = self.limits.session_timeout_min..=self.limits.session_timeout_max;
-        if !sessions.contains(&joining.session_timeout) {
-            return Err(GroupError::InvalidSessionTimeout);
-        }
+        self.limits.check_session(joining.session_timeout)?;
         if self.is_full_for(joining) {
             return Err(GroupError::GroupMaxSizeReached);
         }

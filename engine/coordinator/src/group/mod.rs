@@ -12,9 +12,10 @@ mod join;
 mod member;
 mod membership;
 mod rebalance;
+mod subscription;
 mod sync;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -90,12 +91,22 @@ pub struct Group {
     initial: Option<Initial>,
     /// The leader's assignment is being written down.
     storing: bool,
+    /// Topics of the last generation's members; `None` where that is not known.
+    subscribed: Option<BTreeSet<String>>,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Initial {
     left: Duration,
     has_new: bool,
+}
+
+impl GroupLimits {
+    /// Whether a member may be silent for so long; if not, nothing else about it is looked at.
+    pub fn check_session(&self, timeout: Duration) -> Result<(), GroupError> {
+        let allowed = (self.session_timeout_min..=self.session_timeout_max).contains(&timeout);
+        if allowed { Ok(()) } else { Err(GroupError::InvalidSessionTimeout) }
+    }
 }
 
 impl Group {
@@ -115,6 +126,7 @@ impl Group {
             deadline: None,
             initial: None,
             storing: false,
+            subscribed: None,
         }
     }
 
@@ -135,6 +147,7 @@ impl Group {
         if !group.members.is_empty() {
             group.state = State::Stable;
         }
+        group.note_subscriptions();
         group
     }
 
@@ -168,16 +181,6 @@ impl Group {
     /// Counts rebalances.
     pub fn generation(&self) -> i32 {
         self.generation
-    }
-
-    /// Whether nobody is in it, nor on the way.
-    pub fn is_empty(&self) -> bool {
-        self.members.is_empty() && self.pending.is_empty()
-    }
-
-    /// Whether it has had members, so that it has been written down.
-    pub fn was_stored(&self) -> bool {
-        self.protocol_type.is_some()
     }
 
     /// Since when it has had no members; `None` while it has some, or if it never had.

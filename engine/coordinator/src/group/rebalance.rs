@@ -88,6 +88,7 @@ impl Group {
             self.leader = self.members.iter().find(|(_, member)| member.joins()).map(|(id, _)| id.clone());
         }
         self.protocol = self.vote();
+        self.note_subscriptions();
         self.enter(State::CompletingRebalance, now_ms);
         self.deadline = Some(now.after(self.rebalance_timeout()));
         let ids: Vec<String> = self.members.keys().cloned().collect();
@@ -103,6 +104,7 @@ impl Group {
 
     pub(super) fn become_empty(&mut self, now_ms: i64) {
         self.protocol = None;
+        self.note_subscriptions();
         self.leader = None;
         self.deadline = None;
         self.initial = None;
@@ -139,23 +141,27 @@ impl Group {
             self.members.iter().filter(|(_, member)| silent(member)).map(|(id, _)| id.clone()).collect();
         over.iter().for_each(|id| self.remove(id, GroupError::UnknownMember, now, now_ms, &mut effects));
         self.complete_if_all_joined(now, now_ms, &mut effects);
-        if self.deadline.is_some_and(|deadline| deadline <= now) {
+        // What is being written down is waited for.
+        if self.deadline.is_some_and(|deadline| deadline <= now) && !self.storing {
             self.deadline = None;
             match self.state {
                 State::PreparingRebalance => self.join_time_over(now, now_ms, &mut effects),
-                State::CompletingRebalance if !self.storing => self.remove_who_owes_syncs(now, now_ms, &mut effects),
-                _ => {}
+                State::CompletingRebalance | State::Stable => self.remove_who_owes_syncs(now, now_ms, &mut effects),
+                State::Empty => {}
             }
         }
         effects
     }
 
-    /// Who has joined and does not sync within the rebalance timeout is gone (KAFKA-10847).
+    /// Who does not sync within the rebalance timeout is gone, also where the others have their parts: so is a static member that
+    /// was kept its place and did not come back for it (KAFKA-10847).
     fn remove_who_owes_syncs(&mut self, now: Nanos, now_ms: i64, effects: &mut Vec<Effect>) {
         let owes: Vec<String> =
             self.members.iter().filter(|(_, member)| member.owes_sync).map(|(id, _)| id.clone()).collect();
-        owes.iter().for_each(|id| drop(self.take(id)));
-        self.prepare_rebalance(now, now_ms, effects);
+        if !owes.is_empty() {
+            owes.iter().for_each(|id| drop(self.take(id)));
+            self.prepare_rebalance(now, now_ms, effects);
+        }
     }
 
     /// Takes a member out of all lists.

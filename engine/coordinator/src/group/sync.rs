@@ -76,6 +76,7 @@ impl Group {
             State::PreparingRebalance => Err(GroupError::RebalanceInProgress),
             State::Stable => {
                 member.is_alive(now);
+                member.owes_sync = false;
                 effects.push(self.synced(&id, ticket));
                 Ok(())
             }
@@ -109,8 +110,8 @@ impl Group {
             self.prepare_rebalance(now, now_ms, &mut effects);
             return effects;
         }
+        // The others still owe their syncs by the same deadline.
         self.enter(State::Stable, now_ms);
-        self.deadline = None;
         let ids: Vec<String> = self.members.keys().cloned().collect();
         for id in ids {
             let Some(member) = self.members.get_mut(&id) else { continue };

@@ -188,3 +188,41 @@ fn a_stored_group_is_restored_with_its_members() {
     world.pass(10_000);
     assert_eq!(world.group.state(), State::Empty, "sessions run from the restart on");
 }
+
+/// KAFKA-10847: members that have their parts do not shield one that never asks for its own.
+#[test]
+fn who_does_not_sync_is_removed_though_the_group_is_stable() {
+    let mut world = World::new();
+    let ids = world.stable(2);
+    let again: Vec<_> = ids.iter().map(|id| world.join(joining(id, None, "1"))).collect();
+    let leader = world.joined(again[0]).expect("both are here").leader;
+    let synced = world.sync(&leader, 2, &[]);
+    assert_eq!(world.synced(synced).and_then(|answer| answer.error), None);
+    assert_eq!(world.group.state(), State::Stable);
+    // Both are alive; the rebalance timeout is 60 s.
+    for _ in 0..6 {
+        world.pass(9_900);
+        ids.iter().for_each(|id| assert_eq!(world.heartbeat(id, 2), Ok(())));
+    }
+    world.pass(1_000);
+    let owes = ids.iter().find(|id| **id != leader).expect("two members");
+    assert_eq!(world.heartbeat(&leader, 2), Err(GroupError::RebalanceInProgress));
+    assert_eq!(world.heartbeat(owes, 2), Err(GroupError::UnknownMember));
+}
+
+/// Rows 78, 93: what a group subscribes to is kept; of what cannot be read, everything may be.
+#[test]
+fn topics_that_are_subscribed_to_are_told_from_others() {
+    let subscribed = "\0\u{1}\0\0\0\u{1}\0\u{5}alpha\0\0\0\0";
+    for (says, alpha, beta) in [(subscribed, true, false), ("cut", true, true)] {
+        let mut world = World::new();
+        let (id, ticket) = world.enter(says);
+        world.pass(3_000);
+        assert_eq!(world.joined(ticket).expect("alone").generation, 1);
+        assert_eq!((world.group.subscribes_to("alpha"), world.group.subscribes_to("beta")), (alpha, beta), "{says:?}");
+        assert!(!world.group.has_left("beta"), "not before the group is stable");
+        let synced = world.sync(&id, 1, &[]);
+        assert_eq!(world.synced(synced).and_then(|answer| answer.error), None);
+        assert_eq!((world.group.has_left("alpha"), world.group.has_left("beta")), (false, !beta), "{says:?}");
+    }
+}

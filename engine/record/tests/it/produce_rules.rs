@@ -3,15 +3,18 @@
 use bytes::Bytes;
 use logdyno_record::validate::{Validated, only_batch};
 use logdyno_record::{
-    Batch, BatchBuilder, BatchOptions, Codec, Compression, ProduceRules, Refusal, TimestampType, patch,
+    Batch, BatchBuilder, BatchOptions, Codec, Compression, Offset, ProduceRules, Refusal, TimestampType, patch,
     validate_for_produce,
 };
 
 use crate::golden::golden;
 use crate::shapes::{TIME, filled_with, shapes};
 
+/// What becomes of a batch as its producer sent it: without the offset that a leader gave it.
 fn verdict(bytes: impl Into<Bytes>, rules: &ProduceRules) -> Result<Validated, Refusal> {
-    validate_for_produce(&only_batch(bytes.into())?, rules)
+    let mut bytes = bytes.into().to_vec();
+    bytes.iter_mut().take(8).for_each(|byte| *byte = 0);
+    validate_for_produce(&only_batch(bytes.into(), true)?, rules)
 }
 
 fn code(bytes: impl Into<Bytes>, rules: &ProduceRules) -> i16 {
@@ -37,9 +40,9 @@ fn a_request_carries_exactly_one_whole_batch() {
     let batch = golden("none");
     assert_eq!(code(Bytes::new(), &OPEN()), 87);
     assert_eq!(code([&batch[..], &batch].concat(), &OPEN()), 87);
-    assert_eq!(code([&batch[..], &[0]].concat(), &OPEN()), 87);
-    assert_eq!(code(batch.slice(..batch.len() - 1), &OPEN()), 2);
-    assert_eq!(code(batch.slice(..5), &OPEN()), 2);
+    assert_eq!(code(batch.slice(..batch.len() - 1), &OPEN()), 87);
+    assert_eq!(code(batch.slice(..5), &OPEN()), 87);
+    assert!(verdict([&batch[..], &[0]].concat(), &OPEN()).is_ok(), "the beginning of another is dropped");
 }
 
 #[test]
@@ -74,7 +77,7 @@ fn offsets_must_be_dense_inside_too() {
         bytes[..61].copy_from_slice(&header.encode());
         patch::max_timestamp(&mut bytes, TIME);
         let refusal = verdict(bytes, &OPEN()).expect_err("a hole");
-        assert_eq!((refusal.code(), refusal.record_index()), (87, Some(1)), "{compression}: {refusal}");
+        assert_eq!((refusal.code(), blamed(&refusal)), (87, vec![1]), "{compression}: {refusal}");
     }
 }
 
@@ -92,19 +95,34 @@ fn producers_with_an_id_count() {
     assert_eq!(verdict(built(&nameless), &OPEN()), Err(Refusal::TransactionWithoutProducer));
 }
 
+fn blamed(refusal: &Refusal) -> Vec<u32> {
+    refusal.blamed().into_iter().map(|(index, _)| index).collect()
+}
+
+/// Where a batch stands is for the leader to say.
+#[test]
+fn producers_say_no_offset() {
+    let mut batch = golden("none").to_vec();
+    batch[7] = 5;
+    let batch = only_batch(batch.into(), true).expect("only the offset is another");
+    let refusal = validate_for_produce(&batch, &OPEN()).expect_err("5");
+    assert_eq!((refusal.code(), refusal), (87, Refusal::BaseOffset { base_offset: Offset(5) }));
+}
+
 /// KIP-110.
 #[test]
 fn zstd_needs_a_version_that_has_it() {
-    let old = ProduceRules { zstd_allowed: false, ..OPEN() };
-    assert_eq!(code(golden("zstd"), &old), 76);
-    assert!(verdict(golden("lz4"), &old).is_ok());
+    assert_eq!(only_batch(golden("zstd"), false), Err(Refusal::ZstdTooNew));
+    assert_eq!(Refusal::ZstdTooNew.code(), 76);
+    assert!(only_batch(golden("lz4"), false).is_ok());
 }
 
 #[test]
 fn compacted_topics_need_keys() {
     let rules = ProduceRules { key_required: true, ..OPEN() };
     for codec in ["none", "snappy"] {
-        assert_eq!(verdict(golden(codec), &rules), Err(Refusal::KeyMissing { index: 1 }));
+        let refusal = verdict(golden(codec), &rules).expect_err("records without keys");
+        assert_eq!((refusal.code(), blamed(&refusal)[0]), (87, 1), "{refusal}");
     }
 }
 
@@ -113,9 +131,9 @@ fn compacted_topics_need_keys() {
 fn times_outside_the_topics_bounds_are_refused() {
     let rules = ProduceRules { timestamp_min: TIME - 5, timestamp_max: TIME + 2, ..OPEN() };
     let refusal = verdict(golden("none"), &rules).expect_err("a record of a month later");
-    assert_eq!((refusal.code(), refusal.record_index()), (32, Some(3)));
+    assert_eq!((refusal.code(), blamed(&refusal)), (32, vec![3]));
     let early = ProduceRules { timestamp_min: TIME - 4, ..OPEN() };
-    assert_eq!(verdict(golden("none"), &early).expect_err("5 ms early").record_index(), Some(1));
+    assert_eq!(blamed(&verdict(golden("none"), &early).expect_err("5 ms early")), [1]);
     let ours = ProduceRules { timestamp_type: TimestampType::LogAppendTime, ..rules };
     assert!(verdict(golden("none"), &ours).is_ok());
     assert_eq!(code(golden("log-append-time"), &OPEN()), 32);

@@ -39,22 +39,24 @@ impl Replica {
         asker: Asker,
         current_epoch: Option<LeaderEpoch>,
     ) -> Result<Option<TimestampOffset>, ReplicaError> {
-        let (high_watermark, known) = {
+        let (high_watermark, current, known) = {
             let state = self.state();
             let leader = self.leader_in(&state.role, current_epoch)?;
             let known = leader.high_watermark() >= leader.epoch_start();
             let not_known =
                 || ReplicaError::OffsetNotAvailable { partition: self.partition.clone(), epoch: leader.epoch() };
-            (leader.high_watermark(), if known { Ok(()) } else { Err(not_known()) })
+            (leader.high_watermark(), leader.epoch(), if known { Ok(()) } else { Err(not_known()) })
         };
         let (end, known) = match asker {
             Asker::Consumer(isolation) => (self.visible_end(high_watermark, isolation), known),
             Asker::Replica => (self.log.end_offset(), Ok(())),
         };
-        let position = |offset| Some(TimestampOffset { timestamp: -1, offset });
+        let position = |offset, epoch: Option<LeaderEpoch>| {
+            Some(TimestampOffset { timestamp: -1, offset, epoch: epoch.unwrap_or(LeaderEpoch::NONE) })
+        };
         match spec {
-            OffsetSpec::Earliest => Ok(position(self.log.start_offset())),
-            OffsetSpec::Latest => known.map(|()| position(end)),
+            OffsetSpec::Earliest => Ok(position(self.log.start_offset(), self.log.epoch_of_start())),
+            OffsetSpec::Latest => known.map(|()| position(end, Some(current))),
             OffsetSpec::MaxTimestamp => known.and_then(|()| Ok(self.log.offset_of_max_timestamp(end)?)),
             // What is found below the high watermark is certain, whether or not more is committed.
             OffsetSpec::Time(timestamp) => match self.log.offset_for_time(timestamp, end)? {

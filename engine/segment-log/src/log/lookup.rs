@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use logdyno_record::Offset;
 use logdyno_record::batch::{Batch, TimestampType};
+use logdyno_record::{LeaderEpoch, Offset};
 
 use super::walk::{Walk, WalkError};
 use super::{Log, Result};
@@ -17,6 +17,8 @@ pub struct TimestampOffset {
     pub timestamp: i64,
     /// Its offset.
     pub offset: Offset,
+    /// The epoch of the leader that wrote it, [`LeaderEpoch::NONE`] where that is not known.
+    pub epoch: LeaderEpoch,
 }
 
 impl Log {
@@ -118,17 +120,17 @@ impl Log {
         from: Offset,
         wanted: &mut impl FnMut(i64) -> bool,
     ) -> Result<Option<TimestampOffset>> {
-        let header = batch.header();
+        let (header, epoch) = (batch.header(), batch.header().leader_epoch);
         if header.timestamp_type() == TimestampType::LogAppendTime {
             let (timestamp, offset) = (header.max_timestamp, header.base_offset.max(from));
-            return Ok(wanted(timestamp).then_some(TimestampOffset { timestamp, offset }));
+            return Ok(wanted(timestamp).then_some(TimestampOffset { timestamp, offset, epoch }));
         }
         let bad = |source| LogError::Batch { partition: self.partition.clone(), source };
         let records = batch.records().map_err(bad)?;
         for record in &records {
             let record = record.map_err(bad)?;
             if record.offset >= from && wanted(record.timestamp) {
-                return Ok(Some(TimestampOffset { timestamp: record.timestamp, offset: record.offset }));
+                return Ok(Some(TimestampOffset { timestamp: record.timestamp, offset: record.offset, epoch }));
             }
         }
         Ok(None)

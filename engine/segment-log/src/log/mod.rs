@@ -202,6 +202,12 @@ impl Log {
         epochs.end_of(epoch, self.end_offset())
     }
 
+    /// The epoch that the log starts with, where that is known (Kafka's ListOffsets of the earliest).
+    pub fn epoch_of_start(&self) -> Option<LeaderEpoch> {
+        let start = self.start_offset();
+        self.epochs().entries().first().filter(|(_, from)| *from <= start).map(|(epoch, _)| *epoch)
+    }
+
     /// Notes, durably, that `epoch` writes from the log's end on: the first act of a leader.
     pub fn start_epoch(&self, epoch: LeaderEpoch) -> Result<()> {
         let _writing = self.writing();

@@ -9,7 +9,7 @@ use logdyno_wire::messages::{
     DescribeTopicPartitionsRequest, FindCoordinatorRequest, InitProducerIdRequest, MetadataRequest, RequestKind,
 };
 
-use super::{Maker, name, text};
+use super::{Maker, STAYING, name, text};
 
 pub fn request(api: ApiKey, maker: &mut Maker) -> RequestKind {
     match api {
@@ -50,7 +50,7 @@ fn metadata(maker: &mut Maker) -> MetadataRequest {
         return request.with_topics(None);
     }
     // Older versions create what they ask for.
-    let topic = if maker.version < 4 { maker.random.pick(super::STAYING) } else { maker.topic() };
+    let topic = if maker.version < 4 { maker.random.pick(STAYING) } else { maker.topic() };
     let by_id = maker.version >= 12 && maker.random.percent(40);
     let topic = if by_id {
         MetadataRequestTopic::default().with_name(None).with_topic_id(maker.topic_id())
@@ -79,8 +79,12 @@ fn find_coordinator(maker: &mut Maker) -> FindCoordinatorRequest {
 }
 
 fn topic_partitions(maker: &mut Maker) -> DescribeTopicPartitionsRequest {
-    let topics =
-        (0..1 + maker.random.below(2)).map(|_| TopicRequest::default().with_name(name(maker.topic()))).collect();
+    let topics = (0..1 + maker.random.below(2)).map(|_| match maker.topic() {
+        // Kafka fails inside at an empty name.
+        "" => STAYING[0],
+        topic => topic,
+    });
+    let topics = topics.map(|topic| TopicRequest::default().with_name(name(topic))).collect();
     let request = DescribeTopicPartitionsRequest::default().with_topics(topics);
     let request = request.with_response_partition_limit(maker.random.pick(&[1, 2, 100, 2000]));
     if maker.random.percent(80) {

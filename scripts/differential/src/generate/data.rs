@@ -12,7 +12,7 @@ use logdyno_wire::messages::{
 use uuid::Uuid;
 
 use super::records::records;
-use super::{Maker, name};
+use super::{Maker, STAYING, name};
 
 pub fn request(api: ApiKey, maker: &mut Maker) -> RequestKind {
     match api {
@@ -74,7 +74,12 @@ fn fetch(maker: &mut Maker) -> FetchRequest {
 }
 
 fn topic(maker: &mut Maker) -> (TopicName, Uuid) {
-    if maker.version >= 13 { (TopicName::default(), maker.topic_id()) } else { (name(maker.topic()), Uuid::nil()) }
+    if maker.version < 13 {
+        return (name(maker.topic()), Uuid::nil());
+    }
+    // Kafka fails inside at the id of nothing.
+    let id = maker.topic_id();
+    (TopicName::default(), if id.is_nil() { maker.side.topics[STAYING[0]] } else { id })
 }
 
 /// A new session, or the latest one with an epoch that may be right.

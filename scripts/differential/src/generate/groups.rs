@@ -14,10 +14,14 @@ use logdyno_wire::messages::{
     ListGroupsRequest, OffsetCommitRequest, OffsetDeleteRequest, OffsetFetchRequest, RequestKind, SyncGroupRequest,
 };
 
+use logdyno_wire::StrBytes;
+
 use super::{Maker, name, text};
 
 /// Nobody's session ends while this runs.
 const SESSION_MS: i32 = 1_800_000;
+/// How long members that do not come back are waited for: much longer than a request takes, much shorter than our patience.
+const REBALANCE_MS: i32 = 500;
 
 pub fn request(api: ApiKey, maker: &mut Maker) -> RequestKind {
     match api {
@@ -53,8 +57,16 @@ fn join(maker: &mut Maker) -> JoinGroupRequest {
         2..5 => vec!["roundrobin", "range"],
         _ => vec!["range"],
     };
+    // Version 1, topics, no user data; the last one is cut.
+    let subscriptions: [&[u8]; 4] = [
+        b"\0\x01\0\0\0\x01\0\x05alpha\xff\xff\xff\xff\0\0\0\0",
+        b"\0\x01\0\0\0\x02\0\x05gamma\0\x05alpha\xff\xff\xff\xff\0\0\0\0",
+        b"\0\0\0\0\0\0\xff\xff\xff\xff",
+        b"\0\x01\0\0\0\0",
+    ];
+    let subscription = subscriptions[if maker.random.percent(5) { 3 } else { maker.random.below(3) }];
     let protocol = |name| {
-        JoinGroupRequestProtocol::default().with_name(text(name)).with_metadata(Bytes::from_static(b"\0\x01\0\0\0\0"))
+        JoinGroupRequestProtocol::default().with_name(text(name)).with_metadata(Bytes::from_static(subscription))
     };
     let kind =
         maker.random.pick(&["consumer", "consumer", "consumer", "consumer", "consumer", "consumer", "connect", ""]);
@@ -68,12 +80,20 @@ fn join(maker: &mut Maker) -> JoinGroupRequest {
     request = request.with_session_timeout_ms(session).with_protocol_type(text(kind));
     request = request.with_protocols(protocols.into_iter().map(protocol).collect());
     if maker.version >= 1 {
-        request = request.with_rebalance_timeout_ms(maker.random.pick(&[50, 100]));
+        request = request.with_rebalance_timeout_ms(REBALANCE_MS);
     }
     if maker.version >= 5 && maker.random.percent(15) {
         request = request.with_group_instance_id(Some(text(maker.random.pick(&["instance-1", "instance-2"]))));
     }
     request
+}
+
+/// What a member asks for that has just joined.
+pub fn sync_after(group: &GroupId, member: &StrBytes, generation: i32) -> RequestKind {
+    let assignment = SyncGroupRequestAssignment::default().with_member_id(member.clone());
+    let assignment = assignment.with_assignment(Bytes::from_static(b"all of it"));
+    let request = SyncGroupRequest::default().with_group_id(group.clone()).with_member_id(member.clone());
+    RequestKind::SyncGroup(request.with_generation_id(generation).with_assignments(vec![assignment]))
 }
 
 fn sync(maker: &mut Maker) -> SyncGroupRequest {

@@ -12,6 +12,8 @@ use logdyno_wire::messages::{ApiKey, BrokerId, GroupId, RequestKind, TopicName};
 use uuid::Uuid;
 
 use crate::random::Random;
+pub use groups::sync_after;
+
 use crate::side::Side;
 
 /// Topics that stay, and ones that come and go. What is behind them can have no topic.

@@ -22,14 +22,15 @@ pub fn records(maker: &mut Maker) -> Option<Bytes> {
     }
     let bytes = batch(maker);
     Some(match maker.random.below(100) {
-        0..88 => bytes.into(),
+        0..87 => bytes.into(),
+        87 => damaged(bytes, maker, 5..8),
         88..90 => damaged(bytes, maker, 17..21),
-        90..91 => magic(bytes, maker),
+        90 => magic(bytes, maker),
         91..93 => [&bytes[..], &bytes[..]].concat().into(),
         93..95 => bytes[..bytes.len() - 1 - maker.random.below(20)].to_vec().into(),
         95..97 => damaged(bytes, maker, 57..61),
-        97..98 => Bytes::new(),
-        98..99 => damaged(bytes, maker, 8..12),
+        97 => Bytes::new(),
+        98 => damaged(bytes, maker, 8..12),
         _ => damaged(bytes, maker, 61..62),
     })
 }

@@ -195,10 +195,10 @@ pub const SETTINGS: &[Setting] = &[
     setting("remote.storage.enable", OnlyDefault(Boolean), "false", "", NOT_TIERED),
     setting(
         "retention.bytes",
-        Long(-1, i64::MAX),
+        Long(i64::MIN, i64::MAX),
         "-1",
         "log.retention.bytes",
-        "The oldest segments are deleted as long as this much is left; -1 for no limit.",
+        "The oldest segments are deleted as long as this much is left; below 0 there is no limit.",
     ),
     setting(
         "retention.ms",

@@ -49,7 +49,7 @@ impl Rule {
         }
     }
 
-    /// The value as it is stored, in its shortest form, or the rest of the sentence "it cannot be that: …".
+    /// The value as it is stored, in one form of several, or the rest of the sentence "it cannot be that: …".
     pub(super) fn check(self, value: &str, default: &str) -> Result<String, String> {
         let value = value.trim();
         match self {
@@ -58,7 +58,7 @@ impl Rule {
                 _ => Err(format!("it is a whole number from {least} to {most}")),
             },
             Rule::Double(least, most) => match value.parse::<f64>() {
-                Ok(number) if (least..=most).contains(&number) => Ok(number.to_string()),
+                Ok(number) if (least..=most).contains(&number) => Ok(as_java_prints(number)),
                 _ => Err(format!("it is a number from {least} to {most}")),
             },
             Rule::OneOf(words) if words.contains(&value) => Ok(value.to_owned()),
@@ -72,6 +72,18 @@ impl Rule {
                 Err(format!("this version obeys only Kafka's default, '{default}', and stores nothing it would ignore"))
             }
         }
+    }
+}
+
+/// As Java's `Double.toString` has it, which clients compare with: `0.0`, `0.5`, `1.0E-4`.
+fn as_java_prints(number: f64) -> String {
+    if number == 0.0 || number >= 1e-3 {
+        return format!("{number:?}");
+    }
+    let text = format!("{number:E}");
+    match text.split_once('E') {
+        Some((digits, exponent)) if !digits.contains('.') => format!("{digits}.0E{exponent}"),
+        _ => text,
     }
 }
 
