@@ -20,7 +20,7 @@ pub fn compare(
     let [Outcome::Answer(kafka), Outcome::Answer(ours)] = outcomes else {
         let same = outcomes[0] == outcomes[1];
         if outcomes[0] == Outcome::Silent && !same {
-            tally.unanswered += 1;
+            *tally.unanswered.entry(api as i16).or_default() += 1;
             return Ok((None, None));
         }
         let differs = || format!("Kafka: {}, LogDyno: {}", kind(&outcomes[0]), kind(&outcomes[1]));

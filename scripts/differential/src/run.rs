@@ -12,7 +12,7 @@ use logdyno_wire::messages::{ApiKey, GroupId, RequestKind, ResponseKind};
 
 use crate::compare::{compare, shortened};
 use crate::exchange::{ask, frame};
-use crate::generate::{Maker, request, sync_after};
+use crate::generate::{Maker, REBALANCE, request, sync_after};
 use crate::random::Random;
 use crate::settle;
 use crate::side::{Outcome, Side};
@@ -50,7 +50,7 @@ const WEIGHTS: &[(ApiKey, u64)] = &[
     (ApiKey::ListOffsets, 7),
     (ApiKey::OffsetCommit, 7),
     (ApiKey::OffsetFetch, 6),
-    (ApiKey::JoinGroup, 6),
+    (ApiKey::JoinGroup, 4),
     (ApiKey::SyncGroup, 6),
     (ApiKey::Heartbeat, 5),
     (ApiKey::DescribeGroups, 4),
@@ -139,10 +139,15 @@ fn one(
     if changes_topics(api) {
         settle::topics(sides).with_context(context)?;
     }
+    let others = answers.as_ref().is_some_and(joined_others);
     let found = match (found, answers) {
         (None, Some(answers)) if !random.percent(5) => follow(sides, &requests, &answers, tally)?,
         (found, _) => found,
     };
+    if others {
+        // They do not ask for their parts, and are removed for that.
+        std::thread::sleep(REBALANCE + REBALANCE / 2);
+    }
     if let Some(group) = group_changed(&requests[0]) {
         settle::group(sides, group)?;
     }
@@ -172,8 +177,11 @@ fn exchange(
     }
     let exchanged = compare(sides, &outcomes, api, version, tally)?;
     if let Some(log) = &mut tally.log {
-        let (kafka, ours) = exchanged.0.as_ref().map(|[kafka, ours]| (kafka, ours)).unzip();
-        writeln!(log, "{api:?} {version} {requests:?}\n  Kafka {kafka:?}\n  LogDyno {ours:?}")?;
+        writeln!(log, "{api:?} {version} {requests:?}")?;
+        match &exchanged.0 {
+            Some([kafka, ours]) => writeln!(log, "  Kafka {kafka:?}\n  LogDyno {ours:?}")?,
+            None => writeln!(log, "  Kafka {:?}\n  LogDyno {:?}", outcomes[0], outcomes[1])?,
+        }
     }
     if exchanged.1.is_some() {
         tally.differs(api);
@@ -202,6 +210,14 @@ fn follow(
     };
     let (_, found) = exchange(sides, (ApiKey::SyncGroup, VERSION), &syncs, &[kafka, ours], tally)?;
     Ok(found.map(|found| format!("SyncGroup {VERSION} after {:?}: {found}", requests[0])))
+}
+
+/// Whether a group has members besides the one that has joined.
+fn joined_others(answers: &[ResponseKind; 2]) -> bool {
+    answers.iter().any(|answer| {
+        matches!(answer, ResponseKind::JoinGroup(joined)
+            if joined.error_code == 0 && (joined.leader != joined.member_id || joined.members.len() > 1))
+    })
 }
 
 fn group_changed(request: &RequestKind) -> Option<&GroupId> {

@@ -113,21 +113,23 @@ pub fn topics(sides: &mut [Side; 2]) -> Result<()> {
     }
 }
 
-/// Waits until a group is amid no rebalance, on both sides: what happens by the clock happens now.
+/// Waits until a group is amid no rebalance and both sides tell the same of it: what happens by the clock happens now, and
+/// Kafka tells only what its log has taken.
 pub fn group(sides: &mut [Side; 2], group: &GroupId) -> Result<()> {
     let begun = Instant::now();
-    for side in sides {
-        let request = RequestKind::DescribeGroups(DescribeGroupsRequest::default().with_groups(vec![group.clone()]));
-        loop {
+    let request = RequestKind::DescribeGroups(DescribeGroupsRequest::default().with_groups(vec![group.clone()]));
+    loop {
+        let mut states = Vec::new();
+        for side in sides.iter_mut() {
             let ResponseKind::DescribeGroups(told) = call(side, &request, ApiKey::DescribeGroups, 3)? else {
                 bail!("no group")
             };
-            let rebalances = told.groups.iter().any(|group| group.group_state.ends_with("Rebalance"));
-            if !rebalances || begun.elapsed() > REBALANCE_MAX {
-                break;
-            }
-            std::thread::sleep(Duration::from_millis(10));
+            states.extend(told.groups.into_iter().map(|group| (group.group_state, group.members.len())));
         }
+        let rests = states.iter().all(|(state, _)| !state.ends_with("Rebalance"));
+        if rests && states[0] == states[1] || begun.elapsed() > REBALANCE_MAX {
+            return Ok(());
+        }
+        std::thread::sleep(Duration::from_millis(10));
     }
-    Ok(())
 }

@@ -14,8 +14,8 @@ pub struct Tally {
     asked: BTreeMap<i16, (BTreeMap<i16, u64>, u64)>,
     allowed: BTreeMap<usize, u64>,
     pub differing: u64,
-    /// Requests that Kafka has left without an answer, and LogDyno has not.
-    pub unanswered: u64,
+    /// Requests that Kafka has left without an answer, and LogDyno has not, by API.
+    pub unanswered: BTreeMap<i16, u64>,
     /// Where everything is written, if anywhere.
     pub log: Option<File>,
 }
@@ -51,8 +51,8 @@ impl Tally {
         for (rule, count) in &self.allowed {
             println!("allowed {count} times: {}", RULES[*rule].reason);
         }
-        if self.unanswered > 0 {
-            println!("{} requests got no answer from Kafka at all", self.unanswered);
+        for (api, count) in &self.unanswered {
+            println!("{count} requests of API {api} got no answer from Kafka at all");
         }
         complete
     }

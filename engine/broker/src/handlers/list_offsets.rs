@@ -20,7 +20,7 @@ const EARLIEST: i64 = -2;
 const MAX_TIMESTAMP: i64 = -3;
 /// Where the log starts on this broker's disk: without tiered storage that is where it starts at all.
 const EARLIEST_LOCAL: i64 = -4;
-/// What is in tiered storage: nothing, as there is none.
+/// The end of what is in tiered storage.
 const LATEST_TIERED: i64 = -5;
 
 pub(super) async fn answer(desk: &Desk, request: &Request) -> Result<Answer, Unanswerable> {
@@ -69,19 +69,18 @@ async fn partition(
 ) -> ListOffsetsPartitionResponse {
     let result = ListOffsetsPartitionResponse::default().with_partition_index(asked.partition_index);
     let spec = match asked.timestamp {
-        LATEST => Some(OffsetSpec::Latest),
-        EARLIEST => Some(OffsetSpec::Earliest),
-        MAX_TIMESTAMP if version >= 7 => Some(OffsetSpec::MaxTimestamp),
-        EARLIEST_LOCAL if version >= 8 => Some(OffsetSpec::Earliest),
-        LATEST_TIERED if version >= 9 => None,
-        timestamp if timestamp >= 0 => Some(OffsetSpec::Time(timestamp)),
+        LATEST => OffsetSpec::Latest,
+        EARLIEST => OffsetSpec::Earliest,
+        MAX_TIMESTAMP if version >= 7 => OffsetSpec::MaxTimestamp,
+        EARLIEST_LOCAL if version >= 8 => OffsetSpec::Earliest,
+        LATEST_TIERED if version >= 9 => OffsetSpec::LatestTiered,
+        timestamp if timestamp >= 0 => OffsetSpec::Time(timestamp),
         _ => return refused(asked, ErrorCode::UnsupportedVersion),
     };
     let looked_up = desk.partitions.leading(&desk.metadata.borrow(), topic, asked.partition_index);
-    let (replica, spec) = match (looked_up, spec) {
-        (Ok(hosted), Some(spec)) => (hosted.replica, spec),
-        (Ok(_), None) => return result,
-        (Err(code), _) => return result.with_error_code(code),
+    let replica = match looked_up {
+        Ok(hosted) => hosted.replica,
+        Err(code) => return result.with_error_code(code),
     };
     match find(replica, spec, asker, named_epoch(asked.current_leader_epoch)).await {
         Ok(Some(found)) => {
@@ -100,7 +99,7 @@ async fn find(
     asker: Asker,
     epoch: Option<LeaderEpoch>,
 ) -> Result<Option<TimestampOffset>, ReplicaError> {
-    if matches!(spec, OffsetSpec::Earliest | OffsetSpec::Latest) {
+    if matches!(spec, OffsetSpec::Earliest | OffsetSpec::Latest | OffsetSpec::LatestTiered) {
         return replica.list_offset(spec, asker, epoch);
     }
     match tokio::task::spawn_blocking(move || replica.list_offset(spec, asker, epoch)).await {

@@ -22,9 +22,11 @@ pub(super) async fn answer(desk: &Desk, request: &Request) -> Result<Answer, Una
         protocol: asked.protocol_name.map(|name| name.to_string()),
         assignments: asked.assignments.into_iter().map(|part| (part.member_id.to_string(), part.assignment)).collect(),
     };
-    let shard = desk.groups.of(&desk.metadata.borrow(), &group);
+    let shard = match request.version >= SAYS_PROTOCOL && !says {
+        true => Err(GroupError::InconsistentProtocol),
+        false => desk.groups.of(&desk.metadata.borrow(), &group),
+    };
     let synced = match shard {
-        Ok(_) if request.version >= SAYS_PROTOCOL && !says => SyncAnswer::refused(GroupError::InconsistentProtocol),
         Ok(shard) => shard.sync(&group, syncing).await,
         Err(error) => SyncAnswer::refused(error),
     };

@@ -30,7 +30,7 @@ pub struct MemberDescription {
     pub client_host: String,
     /// What it said to the assignor; empty unless the group is stable.
     pub metadata: Bytes,
-    /// Its part; empty unless the group is stable.
+    /// Its part, as of the last time that the group was stable.
     pub assignment: Bytes,
 }
 
@@ -57,7 +57,7 @@ impl Group {
             client_id: member.client_id.clone(),
             client_host: member.client_host.clone(),
             metadata: if stable { member.metadata(&chosen) } else { Bytes::new() },
-            assignment: if stable { member.assignment.clone() } else { Bytes::new() },
+            assignment: member.assignment.clone(),
         });
         Description {
             state: self.state.name(),

@@ -100,12 +100,13 @@ impl Group {
     }
 
     fn check_protocols(&self, joining: &Joining) -> Result<(), GroupError> {
-        let others = || self.members.iter().filter(|(id, _)| **id != joining.member).map(|(_, member)| member);
+        // As Kafka does it, with what the member itself has said before: it comes with other assignors as somebody else.
+        let known_to_all = |name: &str| self.members.values().all(|member| member.knows(name));
         let fits = if self.members.is_empty() {
             !joining.protocol_type.is_empty() && !joining.protocols.is_empty()
         } else {
             self.protocol_type.as_deref() == Some(&joining.protocol_type)
-                && joining.protocols.iter().any(|(name, _)| others().all(|member| member.knows(name)))
+                && joining.protocols.iter().any(|(name, _)| known_to_all(name))
         };
         if fits { Ok(()) } else { Err(GroupError::InconsistentProtocol) }
     }

@@ -57,7 +57,12 @@ impl Group {
             }
         };
         if self.pending.remove(&id).is_some() {
-            self.complete_if_all_joined(now, now_ms, effects);
+            // Kafka has the others join again, though nothing of theirs was this one's.
+            match self.state {
+                State::Empty => {}
+                State::PreparingRebalance => self.complete_if_all_joined(now, now_ms, effects),
+                State::CompletingRebalance | State::Stable => self.prepare_rebalance(now, now_ms, effects),
+            }
             return Ok(());
         }
         if !self.members.contains_key(&id) {

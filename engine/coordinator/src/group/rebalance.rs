@@ -23,6 +23,9 @@ impl Group {
                 self.enter(State::PreparingRebalance, now_ms);
             }
             State::CompletingRebalance | State::Stable => {
+                if self.state == State::CompletingRebalance {
+                    self.forget_assignments();
+                }
                 self.refuse_syncs(GroupError::RebalanceInProgress, effects);
                 self.storing = false;
                 self.deadline = Some(now.after(self.rebalance_timeout()));

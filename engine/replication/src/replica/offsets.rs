@@ -18,6 +18,8 @@ pub enum OffsetSpec {
     MaxTimestamp,
     /// Of the first record that is not older, in milliseconds.
     Time(i64),
+    /// The end of what is in tiered storage (-5): there is none.
+    LatestTiered,
 }
 
 /// Who asks: a consumer sees what is committed, a replica everything.
@@ -55,6 +57,7 @@ impl Replica {
             Some(TimestampOffset { timestamp: -1, offset, epoch: epoch.unwrap_or(LeaderEpoch::NONE) })
         };
         match spec {
+            OffsetSpec::LatestTiered => Ok(None),
             OffsetSpec::Earliest => Ok(position(self.log.start_offset(), self.log.epoch_of_start())),
             OffsetSpec::Latest => known.map(|()| position(end, Some(current))),
             OffsetSpec::MaxTimestamp => known.and_then(|()| Ok(self.log.offset_of_max_timestamp(end)?)),

@@ -9,6 +9,8 @@ use logdyno_wire::messages::{
     DescribeTopicPartitionsRequest, FindCoordinatorRequest, InitProducerIdRequest, MetadataRequest, RequestKind,
 };
 
+use uuid::Uuid;
+
 use super::{Maker, STAYING, name, text};
 
 pub fn request(api: ApiKey, maker: &mut Maker) -> RequestKind {
@@ -53,7 +55,10 @@ fn metadata(maker: &mut Maker) -> MetadataRequest {
     let topic = if maker.version < 4 { maker.random.pick(STAYING) } else { maker.topic() };
     let by_id = maker.version >= 12 && maker.random.percent(40);
     let topic = if by_id {
-        MetadataRequestTopic::default().with_name(None).with_topic_id(maker.topic_id())
+        // Kafka fails inside at the id of nothing.
+        let id = maker.topic_id();
+        let id = if id.is_nil() { Uuid::from_u128(0x1234_5678) } else { id };
+        MetadataRequestTopic::default().with_name(None).with_topic_id(id)
     } else {
         MetadataRequestTopic::default().with_name(Some(name(topic)))
     };

@@ -12,9 +12,9 @@ use logdyno_wire::messages::{ApiKey, BrokerId, GroupId, RequestKind, TopicName};
 use uuid::Uuid;
 
 use crate::random::Random;
-pub use groups::sync_after;
-
 use crate::side::Side;
+
+pub use groups::{REBALANCE, sync_after};
 
 /// Topics that stay, and ones that come and go. What is behind them can have no topic.
 pub const STAYING: &[&str] = &["alpha", "beta", "gamma", "compacted"];

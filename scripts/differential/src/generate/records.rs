@@ -17,7 +17,8 @@ const CODECS: &[Compression] = &[
 
 /// The bytes of one batch; `None` for no records at all.
 pub fn records(maker: &mut Maker) -> Option<Bytes> {
-    if maker.random.percent(2) {
+    // Rarely: Kafka fails inside and never answers.
+    if maker.random.below(2_000) == 0 {
         return None;
     }
     let bytes = batch(maker);
