@@ -7,6 +7,7 @@ use bytes::{Bytes, BytesMut};
 use logdyno_record::batch::batches;
 use logdyno_wire::StrBytes;
 use logdyno_wire::kafka_protocol::protocol::{Decodable, Encodable};
+use logdyno_wire::messages::fetch_response::FetchableTopicResponse;
 use logdyno_wire::messages::{ApiKey, FetchResponse, RequestHeader, RequestKind, ResponseHeader, ResponseKind};
 
 use crate::side::{Outcome, Side};
@@ -53,7 +54,7 @@ pub fn call(side: &mut Side, request: &RequestKind, api: ApiKey, version: i16) -
 /// An answer in names that both sides have in common.
 pub fn neutral(response: ResponseKind, side: &Side) -> Tree {
     let tree = match response {
-        ResponseKind::Fetch(answer) => Tree::of(&without_epochs(answer)),
+        ResponseKind::Fetch(answer) => Tree::of(&by_topic(without_epochs(answer))),
         // The variant's name and its parentheses go.
         other => Tree::of(&other),
     };
@@ -80,6 +81,18 @@ fn without_epochs(mut answer: FetchResponse) -> FetchResponse {
         partition.records = partition.records.take().map(whole_batches);
     }
     answer
+}
+
+/// Each topic once: one that is told in several places has its partitions in the order of a server's own sessions.
+fn by_topic(mut answer: FetchResponse) -> FetchResponse {
+    let mut topics: Vec<FetchableTopicResponse> = Vec::new();
+    for topic in std::mem::take(&mut answer.responses) {
+        match topics.iter_mut().find(|known| known.topic == topic.topic && known.topic_id == topic.topic_id) {
+            Some(known) => known.partitions.extend(topic.partitions),
+            None => topics.push(topic),
+        }
+    }
+    answer.with_responses(topics)
 }
 
 /// The batches that are whole, with the leader's epoch 0.

@@ -32,8 +32,12 @@ impl Shard {
         commits: Vec<(String, i32, Committed)>,
     ) -> Result<(), GroupError> {
         // Who names no generation manages itself; its group is made by its first commit.
-        if by.generation >= 0 && self.with_known(group, |_, _| ()).is_none() {
-            return Err(GroupError::GroupNotFound);
+        if self.with_known(group, |_, _| ()).is_none() {
+            match by.generation >= 0 {
+                true => return Err(GroupError::GroupNotFound),
+                false if commits.is_empty() => return Ok(()),
+                false => {}
+            }
         }
         let begun = self.with(group, |cell, state| {
             state.group.may_commit(by.member, by.instance, by.generation, self.now().0)?;

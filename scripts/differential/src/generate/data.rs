@@ -126,7 +126,7 @@ fn delete_records(maker: &mut Maker) -> DeleteRecordsRequest {
     let offset = if maker.random.percent(70) { maker.random.below(30) as i64 } else { maker.offset() };
     let partition = DeleteRecordsPartition::default().with_partition_index(maker.partition()).with_offset(offset);
     let topic = match maker.topic() {
-        "alpha" | "beta" => "gamma",
+        "alpha" | "beta" | "compacted" => "gamma",
         topic => topic,
     };
     let topic = DeleteRecordsTopic::default().with_name(name(topic)).with_partitions(vec![partition]);
