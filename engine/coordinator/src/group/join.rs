@@ -208,19 +208,19 @@ impl Group {
         effects.extend(old.refusal(before, GroupError::FencedInstance));
         let chosen = self.protocol.clone().unwrap_or_default();
         let mut member = Member::new(joining, now);
-        let same = old.metadata(&chosen) == member.metadata(&chosen) && member.knows(&chosen);
         member.assignment = old.assignment.clone();
         let led = self.leader.as_deref() == Some(before);
         if led {
             self.leader = Some(id.to_owned());
         }
         self.instances.extend(joining.instance.clone().map(|instance| (instance, id.to_owned())));
-        let keeps = self.state == State::Stable && same && self.common_protocol_with(&member) == Some(chosen.clone());
-        if !keeps {
-            member.waits = Some(Waits::Join(ticket));
-        }
         self.members.insert(id.to_owned(), member);
+        // Only another assignor makes the others join again: what this one subscribes to counts from the next generation on.
+        let keeps = self.state == State::Stable && self.vote().unwrap_or_default() == chosen;
         if !keeps {
+            if let Some(member) = self.members.get_mut(id) {
+                member.waits = Some(Waits::Join(ticket));
+            }
             return self.prepare_rebalance(now, now_ms, effects);
         }
         // Nothing has changed but its id: the generation goes on.

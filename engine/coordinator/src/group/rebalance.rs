@@ -115,7 +115,7 @@ impl Group {
     }
 
     /// The assignor that most members prefer of those that all know; of several, the first by name.
-    fn vote(&self) -> Option<String> {
+    pub(super) fn vote(&self) -> Option<String> {
         let mut votes: BTreeMap<&str, usize> = BTreeMap::new();
         for member in self.members.values() {
             let known_to_all = |name: &&str| self.members.values().all(|other| other.knows(name));
@@ -126,13 +126,6 @@ impl Group {
         }
         let most = votes.values().max().copied()?;
         votes.into_iter().find(|(_, count)| *count == most).map(|(name, _)| name.to_owned())
-    }
-
-    /// What the vote would be with this member instead of the one whose place it takes.
-    pub(super) fn common_protocol_with(&self, candidate: &Member) -> Option<String> {
-        let known = |name: &str| self.members.values().all(|member| member.knows(name));
-        let chosen = self.protocol.clone()?;
-        (known(&chosen) && candidate.knows(&chosen)).then_some(chosen)
     }
 
     /// Time has passed: sessions end, phases of a rebalance end.
