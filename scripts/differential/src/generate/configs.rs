@@ -34,13 +34,16 @@ pub fn setting(maker: &mut Maker) -> &'static str {
 /// A value that the setting may have, or none that it may.
 pub fn value(maker: &mut Maker, setting: &str) -> Option<StrBytes> {
     if maker.random.percent(15) {
-        let wrong = maker.random.pick(&["-7", "", "x", "1e99", "99999999999999999999", " 12"]);
+        let wrong = maker.random.pick(&["-7", "", "x", "1e99", "99999999999999999999", " 1200000000"]);
         return Some(text(wrong));
     }
     if maker.random.percent(4) {
         return None;
     }
     Some(text(match setting {
+        // By which clock a segment is rolled is a server's own, and a Fetch ends where its segment does.
+        "segment.ms" => maker.random.pick(&["1000000000", "2000000", "86400000"]),
+        "segment.jitter.ms" => maker.random.pick(&["0", "1000"]),
         "min.cleanable.dirty.ratio" => maker.random.pick(&["0.1", "1.0", "0", "1.5"]),
         _ => maker.random.pick(&["1000000000", "2000000", "86400000", "1000"]),
     }))

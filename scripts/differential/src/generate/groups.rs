@@ -147,7 +147,8 @@ fn commit(maker: &mut Maker) -> OffsetCommitRequest {
     let mut partition = partition.with_committed_offset(maker.random.pick(&[0, 5, 17, 1 << 40, -1]));
     let note = maker.random.pick(&[None, Some(""), Some("note"), Some("note")]);
     partition = partition.with_committed_metadata(note.map(text));
-    if maker.random.percent(3) {
+    let too_large = maker.random.percent(3);
+    if too_large {
         partition = partition.with_committed_metadata(Some(text(&"n".repeat(5_000))));
     }
     if maker.version >= 6 {
@@ -155,11 +156,13 @@ fn commit(maker: &mut Maker) -> OffsetCommitRequest {
     }
     let topic = OffsetCommitRequestTopic::default().with_name(name(maker.topic())).with_partitions(vec![partition]);
     let request = OffsetCommitRequest::default().with_group_id(maker.group()).with_topics(vec![topic]);
-    if maker.random.percent(50) {
+    if maker.random.percent(50) && !too_large {
         // As somebody who assigns partitions to itself.
         return request.with_generation_id_or_member_epoch(-1);
     }
-    request.with_generation_id_or_member_epoch(generation(maker)).with_member_id(maker.member())
+    // Of a group that a refused commit makes, Kafka tells some and not others.
+    let generation = generation(maker).max(if too_large { 0 } else { -1 });
+    request.with_generation_id_or_member_epoch(generation).with_member_id(maker.member())
 }
 
 fn fetch(maker: &mut Maker) -> OffsetFetchRequest {
