@@ -1,6 +1,6 @@
 """A group whose members join, leave and are killed at random (row 30).
 
-    scripts/long/groups [--actions 200] [--seed 1] [--target logdyno|kafka]
+    scripts/long/groups [--actions 200] [--seed 1] [--assignor range|cooperative-sticky] [--target logdyno|kafka]
 
 Members are Java's, librdkafka's and franz-go's. By each member's own clock and callbacks, no two own a partition at once, a killed one owning
 until its death; and every record that was produced is read by somebody.
@@ -43,6 +43,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--actions", type=int, default=200)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--assignor", choices=("range", "cooperative-sticky"), default="range")
     parser.add_argument("--target", choices=("logdyno", "kafka"), default="logdyno")
     options = parser.parse_args()
     clients, absent = fleet.drivers(list(fleet.MIXED))
@@ -58,7 +59,7 @@ def main():
             action = choose(chance, len(living))
             counts[action] += 1
             if action == "join":
-                member = chance.choice(clients).member(broker, TOPIC, GROUP, "cooperative-sticky" if options.seed % 2 else "range")
+                member = chance.choice(clients).member(broker, TOPIC, GROUP, options.assignor)
                 cleanup.callback(member.kill)
                 everyone.append(member)
                 living.append(member)
@@ -71,7 +72,7 @@ def main():
         feeder.stop()
         wanted = {(partition, offset) for partition in range(PARTITIONS) for offset in range(feeder.produced // PARTITIONS)}
         if not living:
-            living.append(clients[0].member(broker, TOPIC, GROUP, "cooperative-sticky" if options.seed % 2 else "range"))
+            living.append(clients[0].member(broker, TOPIC, GROUP, options.assignor))
             cleanup.callback(living[0].kill)
             everyone.append(living[0])
         wait_until(lambda: f"{len(read(everyone))} of {len(wanted)} records read", lambda: read(everyone) == wanted, 120)
@@ -80,7 +81,7 @@ def main():
             ends[member] = time.time_ns()
         overlaps = overlapping(everyone, ends)
     said = ", ".join(f"{count} {action}s" for action, count in counts.items())
-    print(f"{options.target}, seed {options.seed}: {said}; {len(wanted)} records, each read; {changes(everyone)} changes of ownership, "
+    print(f"{options.target}, {options.assignor}, seed {options.seed}: {said}; {len(wanted)} records, each read; {changes(everyone)} changes of ownership, "
           f"{len(overlaps)} overlaps; {time.monotonic() - began:.0f} s")
     for overlap in overlaps[:10]:
         print("RED ", overlap)
