@@ -114,7 +114,7 @@ pub fn topics(sides: &mut [Side; 2]) -> Result<()> {
 }
 
 /// Waits until a group is amid no rebalance and both sides tell the same of it: what happens by the clock happens now, and
-/// Kafka tells only what its log has taken.
+/// Kafka tells only what its log has taken. A rebalance that lasts as long as a session is waited for once.
 pub fn group(sides: &mut [Side; 2], group: &GroupId) -> Result<()> {
     let begun = Instant::now();
     let request = RequestKind::DescribeGroups(DescribeGroupsRequest::default().with_groups(vec![group.clone()]));
@@ -127,7 +127,11 @@ pub fn group(sides: &mut [Side; 2], group: &GroupId) -> Result<()> {
             states.extend(told.groups.into_iter().map(|group| (group.group_state, group.members.len())));
         }
         let rests = states.iter().all(|(state, _)| !state.ends_with("Rebalance"));
-        if rests && states[0] == states[1] || begun.elapsed() > REBALANCE_MAX {
+        let agreed = states[0] == states[1];
+        let waited_for = sides[0].unrestful.contains(group.as_str());
+        if agreed && (rests || waited_for) || begun.elapsed() > REBALANCE_MAX {
+            let unrestful = &mut sides[0].unrestful;
+            _ = if rests { unrestful.remove(group.as_str()) } else { unrestful.insert(group.to_string()) };
             return Ok(());
         }
         std::thread::sleep(Duration::from_millis(10));

@@ -1,6 +1,6 @@
 //! One of the two servers: its connection, and the names that it gave to what both have.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
@@ -33,6 +33,8 @@ pub struct Side {
     pub producers: Vec<(i64, i16)>,
     /// Ids of fetch sessions, in that order.
     pub sessions: Vec<i32>,
+    /// Groups whose rebalance lasts longer than anybody waits.
+    pub unrestful: BTreeSet<String>,
 }
 
 impl Side {
@@ -45,6 +47,7 @@ impl Side {
             members: Vec::new(),
             producers: Vec::new(),
             sessions: Vec::new(),
+            unrestful: BTreeSet::new(),
         }
     }
 

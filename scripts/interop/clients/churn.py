@@ -1,4 +1,4 @@
-"""A group whose members join, leave and are killed at random (row 30).
+"""A group whose members join, leave and are killed at random.
 
     scripts/long/groups [--actions 200] [--seed 1] [--assignor range|cooperative-sticky] [--target logdyno|kafka]
 
@@ -104,7 +104,7 @@ def changes(members):
 
 
 def overlapping(members, ends):
-    """Two members that own a partition at once: who, and for how long."""
+    """Row 30: two members that own a partition at once: who, and for how long."""
     intervals = {partition: [] for partition in range(PARTITIONS)}
     for number, member in enumerate(members):
         for index, (since, owned) in enumerate(member.owned):
