@@ -259,9 +259,17 @@ fn look(limits: &Limits, position: u64, size: u64, rope: &Rope) -> Look {
         let here = position + at as u64;
         let header = (here < size).then(|| header_at(rope, at)).flatten();
         let found_so_far = |to| found.map(|(first, from)| Look::Found { first, from, to });
+        // The bytes end here, not the batches: where the index was too sparse for what was read, it is read again from the first batch on.
+        let cut_short = || {
+            let from = found.map(|(_, from)| from).filter(|from| *from > 0)?;
+            let wanted = limits.max_bytes.min(usize::try_from(size - position - from as u64).unwrap_or(usize::MAX));
+            let further = Look::Further { position: position + from as u64, len: limits.max_bytes };
+            (rope.len() - from < wanted).then_some(further)
+        };
         let Some(header) = header else {
             let further = Look::Further { position: here, len: HEADER_LEN };
-            return found_so_far(at).unwrap_or(if here < size { further } else { Look::Nothing });
+            let ended = || found_so_far(at).unwrap_or(if here < size { further } else { Look::Nothing });
+            return cut_short().unwrap_or_else(ended);
         };
         if header.last_offset() < limits.from {
             at += header.size();
@@ -273,7 +281,8 @@ fn look(limits: &Limits, position: u64, size: u64, rope: &Rope) -> Look {
             return found_so_far(at).unwrap_or(Look::Found { first: limits.from, from: at, to: at });
         }
         if at + header.size() > rope.len() {
-            return found_so_far(at).unwrap_or(Look::Further { position: here, len: header.size() });
+            let further = Look::Further { position: here, len: header.size() };
+            return cut_short().unwrap_or_else(|| found_so_far(at).unwrap_or(further));
         }
         found.get_or_insert((header.base_offset, at));
         at += header.size();

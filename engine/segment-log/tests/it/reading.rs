@@ -2,9 +2,9 @@
 
 use logdyno_record::Offset;
 use logdyno_record::batch::batches;
-use logdyno_segment_log::{LogError, LogRead};
+use logdyno_segment_log::{LogConfig, LogError, LogRead};
 
-use crate::world::{append, batch, content, fill, on_every_backend, threes};
+use crate::world::{append, batch, content, fill, on_every_backend, open, threes, unclean, with_segments};
 
 #[test]
 fn what_is_appended_is_read_across_segments_from_any_offset() {
@@ -40,6 +40,23 @@ fn limits_are_obeyed() {
         assert_eq!(count(0, 8, 1 << 20, true), 2, "the batch 6..=8 reaches the end offset");
         assert_eq!(count(6, 8, 1 << 20, true), 0, "not even the first");
         assert_eq!(count(30, 99, 1 << 20, true), 0, "at the end is nothing");
+    });
+}
+
+/// As with Kafka: what the limit allows, however far the batch lies from the index entry before it.
+#[test]
+fn a_sparse_index_does_not_shorten_an_answer() {
+    on_every_backend(|world| {
+        let dense = with_segments(1 << 20);
+        let sparse = LogConfig { index_interval_bytes: 1 << 30, ..dense.clone() };
+        let (log, _) = open(world.storage(), &sparse, unclean(0)).expect("the log opens");
+        fill(&log, 300);
+        log.reconfigure(dense).expect("a new interval");
+        let size = batch(3, 20).size();
+        for from in [0, 30, 150, 240] {
+            let slice = log.read_blocking(Offset(from), Offset(300), size * 10, true).expect("a read");
+            assert_eq!((slice.first, slice.size()), (Offset(from), size * 10));
+        }
     });
 }
 
