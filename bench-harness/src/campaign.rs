@@ -269,6 +269,7 @@ impl<'a> Campaign<'a> {
             records_bytes: self.records.bytes(),
             load: load_in_words(plan),
             topic: format!("{}, {partitions}, replication factor {}", topic.name, topic.replication_factor),
+            partitions: topic.partitions,
             producer: without_servers(trial::producer_config(plan, "127.0.0.1:9092").effective()),
             consumer: consumer.map(|config| without_servers(config.effective())).unwrap_or_default(),
             topic_configs: topic.configs.pairs.clone(),

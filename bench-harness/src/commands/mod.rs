@@ -3,6 +3,7 @@
 mod capture;
 mod doctor;
 mod dump;
+mod export;
 mod init;
 mod limits;
 mod merge;

@@ -6,6 +6,7 @@ use anyhow::bail;
 use clap::Args;
 use clap::builder::PossibleValuesParser;
 
+use super::export::rendered;
 use crate::report;
 use crate::result::{self, RunResult};
 use crate::sweep::{self, Sweep};
@@ -20,7 +21,8 @@ pub(super) struct Report {
     #[arg(long)]
     json: bool,
     /// All of them as one document that another tool reads: the Go benchmark format, Bencher Metric Format, github-action-benchmark's
-    /// lists, JUnit XML.
+    /// lists, JUnit XML, Markdown tables, the line of Kafka's ProducerPerformance, HdrHistogram's percentile spectrum and interval log,
+    /// OpenMessaging Benchmark's JSON.
     #[arg(long, value_name = "FORMAT", conflicts_with = "json", value_parser = formats())]
     format: Option<String>,
     /// Also write all of them to one HTML page that needs nothing else; results and sweeps want a page each.
@@ -37,11 +39,7 @@ impl Report {
         }
         let results = self.results.iter().map(|path| result::read(path)).collect::<Result<Vec<_>, _>>()?;
         if let Some(name) = &self.format {
-            let reporters = report::reporters();
-            reporters
-                .iter()
-                .filter(|reporter| reporter.name() == name)
-                .for_each(|one| print!("{}", one.render(&results)));
+            print!("{}", rendered(name, &results));
             return self.html.iter().try_for_each(|file| write_html(file, &results));
         }
         for result in &results {

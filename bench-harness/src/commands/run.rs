@@ -7,6 +7,7 @@ use anyhow::Context;
 use clap::Args;
 use logdyno_engine::storage::Kind;
 
+use super::export::Export;
 use super::limits::SAVED;
 use super::report::write_html;
 use crate::campaign::{Campaign, Ended, Jobs};
@@ -60,6 +61,10 @@ pub(super) struct Run {
     /// Also write all results to one HTML page that needs nothing else.
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
+    /// Also write all results in a format of `logdyno report --format`, such as junit=results.xml; - is stdout, which then
+    /// has no tables; may be given several times.
+    #[arg(long, value_name = "FORMAT=FILE")]
+    export: Vec<Export>,
 }
 
 impl Run {
@@ -94,7 +99,9 @@ impl Run {
             let folder = out.join(&campaign.plan().name);
             let ended = campaign.run(&folder, &stop, &mut Watcher::new())?;
             exit = worse(exit, exit_of(&ended));
-            print(&ended, self.json)?;
+            if !self.export.iter().any(Export::is_to_stdout) {
+                print(&ended, self.json)?;
+            }
             eprintln!("saved {} trials in {}", ended.result.trials.len(), folder.join("result.json").display());
             results.push(ended.result);
             if ended.is_interrupted {
@@ -104,6 +111,7 @@ impl Run {
             }
         }
         self.html.iter().try_for_each(|file| write_html(file, &results))?;
+        self.export.iter().try_for_each(|export| export.write(&results))?;
         Ok(exit)
     }
 }

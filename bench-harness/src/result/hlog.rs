@@ -16,22 +16,35 @@ use crate::measure::Distribution;
 /// Tags are `backend/repetition/path/step`, with `total` for a whole path. Values are nanoseconds.
 pub fn write_hlog(folder: &Path, result: &RunResult) -> io::Result<()> {
     let mut file = BufWriter::new(File::create(folder.join("latency.hlog"))?);
+    let measured = result.trials.iter().filter_map(|trial| match &trial.outcome {
+        Outcome::Measured(measured) => {
+            Some((format!("{}/{}", result.name_of(trial), trial.repetition), measured.as_ref()))
+        }
+        Outcome::Refused { .. } | Outcome::Failed { .. } => None,
+    });
+    let comment = format!("{} of {}; values in nanoseconds", result.workload.name, result.environment.began);
+    write_log(&mut file, &comment, measured)?;
+    file.flush()
+}
+
+/// Writes an interval log of all distributions of runs, each with how its tags begin.
+pub(crate) fn write_log<'a>(
+    out: &mut impl Write,
+    comment: &str,
+    runs: impl Iterator<Item = (String, &'a Measured)>,
+) -> io::Result<()> {
     let mut serializer = V2DeflateSerializer::new();
-    let mut log = IntervalLogWriterBuilder::new()
-        .add_comment(&format!("{} of {}; values in nanoseconds", result.workload.name, result.environment.began))
-        .begin_log_with(&mut file, &mut serializer)?;
-    for trial in &result.trials {
-        let Outcome::Measured(measured) = &trial.outcome else { continue };
+    let mut log = IntervalLogWriterBuilder::new().add_comment(comment).begin_log_with(out, &mut serializer)?;
+    for (run, measured) in runs {
         // A tag ends at a comma or a space.
-        let backend = result.name_of(trial).replace([' ', ','], "_");
+        let run = run.replace([' ', ','], "_");
         for (name, distribution) in distributions(measured) {
-            let tag = format!("{backend}/{}/{name}", trial.repetition);
-            let length = Duration::from_nanos(measured.measured_ns);
+            let (tag, length) = (format!("{run}/{name}"), Duration::from_nanos(measured.measured_ns));
             log.write_histogram(distribution.histogram(), Duration::ZERO, length, Tag::new(&tag))
                 .map_err(|error| io::Error::other(format!("{error:?}")))?;
         }
     }
-    file.flush()
+    Ok(())
 }
 
 fn distributions(measured: &Measured) -> Vec<(String, &Distribution)> {

@@ -18,6 +18,7 @@ pub use environment::Environment;
 pub(crate) use environment::utc_now;
 pub use file::{FORMAT, ResultError, VERSION, read, write};
 pub use hlog::write_hlog;
+pub(crate) use hlog::write_log;
 pub use limit_use::LimitUse;
 pub use quantile::{Absent, QUANTILES, Quantile, QuantileResult};
 pub use steady::{Rest, SteadyMetric, SteadyState};
@@ -108,6 +109,9 @@ pub struct Workload {
     pub load: String,
     /// The topic, in words.
     pub topic: String,
+    /// The topic's partitions; 0 in results of before it was saved.
+    #[serde(default)]
+    pub partitions: i32,
     /// The producer's settings as they were obeyed, defaults included.
     pub producer: Vec<(String, String)>,
     /// The consumer's.

@@ -76,3 +76,73 @@ fn junit_fails_what_does_not_count() {
         "{text}"
     );
 }
+
+#[test]
+fn markdown_has_a_row_for_each_trial_and_says_what_does_not_count() {
+    let text = rendered("markdown");
+    let rows: Vec<&str> = text.lines().filter(|line| line.starts_with('|')).collect();
+    let columns = |line: &&str| line.matches('|').count();
+    assert!(rows.iter().take(4).all(|row| columns(row) == columns(&rows[0])), "{text}");
+    assert!(rows[1].chars().all(|sign| "|-: ".contains(sign)), "a line below the heads: {text}");
+    assert!(rows.iter().any(|row| row.contains("buffered") && row.contains("1,999")), "{text}");
+    assert!(
+        text.contains("- uring: **INVALID**: a <b> & \"c\"\n") && text.contains("- other: refused: no ring\n"),
+        "{text}"
+    );
+}
+
+#[test]
+fn perf_test_is_the_line_of_kafkas_producer_performance() {
+    let text = rendered("perf-test");
+    let lines: Vec<&str> = text.lines().filter(|line| !line.starts_with('#')).collect();
+    assert_eq!(lines.len(), 3, "{text}");
+    let whole = "3000 records sent, 1999.3 records/sec (0.17 MB/sec), 1.37 ms avg latency, 4.90 ms max latency, 1 ms 50th, 5 ms 95th, 5 ms 99th.";
+    assert_eq!(lines[0], whole, "1,000 batches do not tell the 99.9th");
+    assert_eq!(lines[2], "3000 records sent, 1999.3 records/sec (0.17 MB/sec).", "a backlog has no latency");
+}
+
+#[test]
+fn percentiles_grow_to_the_maximum() {
+    let text = rendered("percentiles");
+    let spectra: Vec<&str> = text.split("# ").skip(1).collect();
+    assert_eq!(spectra.len(), 4, "two runs, two paths: {text}");
+    let points = |spectrum: &str| -> Vec<Vec<f64>> {
+        let lines = spectrum.lines().skip(3).take_while(|line| !line.starts_with('#'));
+        lines.map(|line| line.split_whitespace().map(|field| field.parse().unwrap()).collect()).collect()
+    };
+    let spectrum = points(spectra[0]);
+    assert!(spectrum.is_sorted_by(|one, next| one[0] <= next[0] && one[1] < next[1] && one[2] <= next[2]), "{text}");
+    let last = spectrum.last().unwrap();
+    assert_eq!((last[1], last[2], last.len()), (1.0, 1000.0, 3), "{text}");
+    assert!((last[0] - 5_000.0).abs() < 1e-9, "microseconds: {text}");
+    assert!(spectrum.iter().rev().skip(1).all(|point| point[1] <= 0.99), "1,000 batches tell no p99.9: {text}");
+    assert!(spectra[0].contains("#[Max     =     5000.000, Total count    =         1000]"), "{text}");
+}
+
+#[test]
+fn hlog_has_a_tag_for_each_histogram_of_runs_that_count() {
+    let text = rendered("hlog");
+    assert!(text.contains("Tag=workload=flights/on=buffered/ack=written/replicas=3/1/ack/total,"), "{text}");
+    assert!(!text.contains("on=uring"), "{text}");
+}
+
+#[test]
+fn omb_has_the_fields_of_its_test_result() {
+    let document: Value = serde_json::from_str(&rendered("omb")).unwrap();
+    let runs = document.as_array().unwrap();
+    assert_eq!(runs.len(), 3, "{document}");
+    let run = &runs[0];
+    assert_eq!(
+        (&run["workload"], &run["driver"], &run["partitions"]),
+        (&"flights".into(), &"buffered".into(), &3.into())
+    );
+    assert_eq!(run["messageSize"], 91, "{run}");
+    assert_eq!(run["aggregatedPublishLatencyMax"], 4.9, "milliseconds: {run}");
+    assert_eq!(run["aggregatedPublishDelayLatencyMax"], 75, "microseconds: {run}");
+    assert!(run["aggregatedEndToEndLatency99pct"].as_f64().unwrap() > 5.0, "{run}");
+    assert!(run.get("aggregatedPublishLatency999pct").is_none(), "1,000 batches do not tell it: {run}");
+    assert!(runs[2].get("aggregatedPublishLatencyAvg").is_none(), "a backlog has no latency: {}", runs[2]);
+    let one = reporters().into_iter().find(|reporter| reporter.name() == "omb").unwrap();
+    let alone = one.render(&[result(vec![("buffered", Outcome::Measured(Box::new(measured(1000))))])]);
+    assert!(serde_json::from_str::<Value>(&alone).unwrap().is_object(), "one run is no list: {alone}");
+}

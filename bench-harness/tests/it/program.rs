@@ -85,6 +85,29 @@ fn json_is_the_saved_document() {
     assert_eq!(quantiles[2].absent.as_deref(), Some("900 independent samples (batches), and it takes 3688"));
 }
 
+#[test]
+fn a_run_is_exported_as_it_would_be_reported() {
+    let dir = scene();
+    let ran = logdyno(&dir, &["run", "small.toml", "--out", "out", "--export", "go=run.go", "--export", "junit=-"]);
+    assert_ran(&ran);
+    let go = std::fs::read_to_string(dir.path().join("run.go")).unwrap();
+    assert!(go.contains("BenchmarkLogdyno/workload=small/"), "{go}");
+    for (format, exported) in [("go", &go), ("junit", &ran.stdout)] {
+        let reported = logdyno(&dir, &["report", "out/small", "--format", format]);
+        assert_eq!((reported.code, &reported.stdout), (0, exported), "stdout holds the document and no table");
+    }
+    for (wrong, why) in [
+        ("go", "it takes FORMAT=FILE, such as junit=results.xml"),
+        ("xml=a", "there is no format `xml`: there are go, bencher, "),
+        ("go=", "go needs a file to go to, or - for stdout"),
+    ] {
+        let refused = logdyno(&dir, &["run", "small.toml", "--export", wrong]);
+        assert!(refused.code == 2 && refused.stderr.contains(why), "{refused:?}");
+    }
+    let unwritable = logdyno(&dir, &["run", "small.toml", "--out", "again", "--export", "go=no/such/folder"]);
+    assert!(unwritable.code != 0 && unwritable.stderr.contains("no/such/folder cannot be written"), "{unwritable:?}");
+}
+
 /// HdrHistogram's own reader finds every tag, with as many values as records were measured.
 #[test]
 fn the_interval_log_holds_every_histogram() {

@@ -120,6 +120,7 @@ pub(crate) fn result(outcomes: Vec<(&str, Outcome)>) -> RunResult {
             records_bytes: 91_000,
             load: "from flights.jsonl · open loop, 2000/s".to_owned(),
             topic: "flights, 3 partitions, replication factor 3".to_owned(),
+            partitions: 3,
             producer: vec![("acks".to_owned(), "all".to_owned())],
             consumer: Vec::new(),
             topic_configs: Vec::new(),

@@ -64,10 +64,12 @@ pub const RULES: &[Rule] = &[
         applies: |at| at.api == ApiKey::CreateTopics && at.path.ends_with("topic_id"),
     },
     Rule {
-        reason: "CreateTopics repeats a setting as it came; here it is told as it is stored, without blanks",
+        reason: "CreateTopics repeats a setting as it came; here it is told as it is stored, without blanks and as its type is written",
         applies: |at| {
-            let words = |text: &str| text.replace(['"', ' '], "");
-            at.api == ApiKey::CreateTopics && at.path.ends_with("value") && words(at.kafka) == words(at.ours)
+            let bare = |text: &str| text.replace(['"', ' '], "");
+            let number = |text: &str| bare(text).parse::<f64>().ok();
+            let same = bare(at.kafka) == bare(at.ours) || number(at.kafka).is_some_and(|kafka| number(at.ours) == Some(kafka));
+            at.api == ApiKey::CreateTopics && at.path.ends_with("value") && same
         },
     },
     Rule {

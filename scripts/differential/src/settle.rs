@@ -10,7 +10,7 @@ use logdyno_wire::messages::{
 };
 
 use crate::exchange::{call, neutral};
-use crate::generate::{GROUPS, STAYING, name, text};
+use crate::generate::{GROUPS, REBALANCE, STAYING, name, text};
 use crate::side::Side;
 use crate::tree::Tree;
 
@@ -114,7 +114,8 @@ pub fn topics(sides: &mut [Side; 2]) -> Result<()> {
 }
 
 /// Waits until a group is amid no rebalance and both sides tell the same of it: what happens by the clock happens now, and
-/// Kafka tells only what its log has taken. A rebalance that lasts as long as a session is waited for once.
+/// Kafka tells only what its log has taken. A rebalance that lasts as long as a session is
+/// waited for once; from then on, only as long as those that it might give way to.
 pub fn group(sides: &mut [Side; 2], group: &GroupId) -> Result<()> {
     let begun = Instant::now();
     let request = RequestKind::DescribeGroups(DescribeGroupsRequest::default().with_groups(vec![group.clone()]));
@@ -128,8 +129,8 @@ pub fn group(sides: &mut [Side; 2], group: &GroupId) -> Result<()> {
         }
         let rests = states.iter().all(|(state, _)| !state.ends_with("Rebalance"));
         let agreed = states[0] == states[1];
-        let waited_for = sides[0].unrestful.contains(group.as_str());
-        if agreed && (rests || waited_for) || begun.elapsed() > REBALANCE_MAX {
+        let patience = if sides[0].unrestful.contains(group.as_str()) { REBALANCE * 3 / 2 } else { REBALANCE_MAX };
+        if agreed && rests || begun.elapsed() > patience {
             let unrestful = &mut sides[0].unrestful;
             _ = if rests { unrestful.remove(group.as_str()) } else { unrestful.insert(group.to_string()) };
             return Ok(());

@@ -96,7 +96,8 @@ def choose(chance, living):
 
 
 def read(members):
-    return {place for member in members for place in list(member.read)}
+    """A commit may outlive the member that made it, so what counts is what came to a member and not what it told of its commits."""
+    return {place for member in members for place in member.polled.copy()}
 
 
 def changes(members):

@@ -74,6 +74,8 @@ class Member:
         self.driver = driver
         self.process = driver.start(arguments)
         self.owns, self.read, self.errors = set(), [], []
+        self.polled = set()
+        """What came to it, whether or not it lived to commit it."""
         self.owned = []
         """What it owned from when on, by its own clock: (nanoseconds, partitions)."""
         self.changed = threading.Condition()
@@ -89,6 +91,7 @@ class Member:
                 if "owns" in event:
                     self.owns = set(event["owns"])
                     self.owned.append((event["at_ns"], self.owns))
+                self.polled.update(tuple(place) for place in event.get("polled", []))
                 self.read += [tuple(place) for place in event.get("records", [])]
 
     def kill(self):

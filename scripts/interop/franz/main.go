@@ -133,6 +133,11 @@ func member(brokers, topic, group, assignor string, limit int) {
 		if len(records) == 0 {
 			continue
 		}
+		places := make([][2]int64, 0, len(records))
+		for _, found := range records {
+			places = append(places, [2]int64{int64(found.Partition), found.Offset})
+		}
+		tell(map[string]any{"polled": places})
 		if client.CommitRecords(context.Background(), records...) != nil {
 			// There is a rebalance: whoever has the partitions then, perhaps this member, reads these records again.
 			first := map[int32]kgo.EpochOffset{}
@@ -143,10 +148,6 @@ func member(brokers, topic, group, assignor string, limit int) {
 			}
 			client.SetOffsets(map[string]map[int32]kgo.EpochOffset{topic: first})
 		} else {
-			places := make([][2]int64, 0, len(records))
-			for _, found := range records {
-				places = append(places, [2]int64{int64(found.Partition), found.Offset})
-			}
 			left -= len(records)
 			tell(map[string]any{"records": places})
 		}

@@ -129,6 +129,9 @@ public final class Driver {
                     found.add(List.of(record.partition(), record.offset()));
                     first.putIfAbsent(new TopicPartition(topic, record.partition()), record.offset());
                 }
+                if (!found.isEmpty()) {
+                    tell(Map.of("polled", found));
+                }
                 if (!found.isEmpty() && commits(consumer)) {
                     left -= found.size();
                     tell(Map.of("records", found));

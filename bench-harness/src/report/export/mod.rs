@@ -3,8 +3,13 @@
 mod bencher;
 mod github;
 mod go;
+mod hlog;
 mod junit;
+mod markdown;
 mod numbers;
+mod omb;
+mod percentiles;
+mod perf_test;
 
 use crate::result::RunResult;
 
@@ -26,5 +31,10 @@ pub fn reporters() -> Vec<Box<dyn Reporter>> {
         Box::new(github::Github { better: numbers::Better::Higher }),
         Box::new(github::Github { better: numbers::Better::Lower }),
         Box::new(junit::JUnit),
+        Box::new(markdown::Markdown),
+        Box::new(perf_test::PerfTest),
+        Box::new(percentiles::Percentiles),
+        Box::new(hlog::Hlog),
+        Box::new(omb::Omb),
     ]
 }

@@ -18,17 +18,30 @@ pub(super) struct Number {
     pub(super) better: Better,
 }
 
-/// The runs that count, each with its name and its numbers. Repetitions share a name.
+/// A run that counts.
+pub(super) struct Run<'a> {
+    /// Repetitions share it.
+    pub(super) name: String,
+    pub(super) result: &'a RunResult,
+    pub(super) trial: &'a Trial,
+    pub(super) measured: &'a Measured,
+}
+
+/// The runs that count, each with its name and its numbers.
 pub(super) fn sound(results: &[RunResult]) -> Vec<(String, Vec<Number>)> {
+    sound_runs(results).into_iter().map(|run| (run.name, numbers(run.measured))).collect()
+}
+
+/// The runs that count.
+pub(super) fn sound_runs(results: &[RunResult]) -> Vec<Run<'_>> {
     let trials = results.iter().flat_map(|result| result.trials.iter().map(move |trial| (result, trial)));
-    trials
-        .filter_map(|(result, trial)| match &trial.outcome {
-            Outcome::Measured(measured) if is_sound(measured) => {
-                Some((name(result, trial, measured), numbers(measured)))
-            }
-            _ => None,
-        })
-        .collect()
+    let sound = trials.filter_map(|(result, trial)| match &trial.outcome {
+        Outcome::Measured(measured) if is_sound(measured) => {
+            Some(Run { name: name(result, trial, measured), result, trial, measured })
+        }
+        _ => None,
+    });
+    sound.collect()
 }
 
 /// A system that did not keep up still tells a throughput, and its latencies are left out.

@@ -75,6 +75,8 @@ def member(brokers, topic, group, assignor, ownership, quota):
     while not quota.is_used_up():
         messages = [message for message in consumer.consume(quota.left or 100, timeout=0.2) if not message.error()]
         if messages:
+            places = [[message.partition(), message.offset()] for message in messages]
+            verbs.tell({"polled": places})
             try:
                 consumer.commit(asynchronous=False)
             except ck.KafkaException:
@@ -85,7 +87,7 @@ def member(brokers, topic, group, assignor, ownership, quota):
                 for partition in first.keys() & set(mine):
                     consumer.seek(ck.TopicPartition(topic, partition, first[partition]))
                 continue
-            quota.take([[message.partition(), message.offset()] for message in messages])
+            quota.take(places)
     consumer.close()
 
 

@@ -4,7 +4,8 @@
     produce BROKERS TOPIC CODEC IDEMPOTENT            records on stdin; on stdout `[partition, offset]` for each, in order
     consume BROKERS TOPIC PARTITIONS START COUNT      by assign; START is `earliest`, `offset:N` or `time:MS`; records on stdout
     member  BROKERS TOPIC GROUP ASSIGNOR MAX          by group until MAX records (0: until SIGTERM), each commit told after it is made:
-                                                      {"owns": [partitions], "at_ns": when} and {"records": [[partition, offset]]}
+                                                      {"owns": [partitions], "at_ns": when} and {"records": [[partition, offset]]};
+                                                      the kinds that churn kills tell {"polled": …} too, before the commit
     admin   BROKERS                                   one call a line on stdin, one answer a line on stdout
 """
 import json
