@@ -180,8 +180,9 @@ impl Contents {
     pub(crate) fn is_full_for(&self, batch: &BatchHeader, last: Offset, config: &LogConfig, now_ms: i64) -> bool {
         let size_over = self.size + batch.size() as u64 > config.segment_bytes.min(self.capacity);
         let waited_ms = match self.first_timestamp {
-            Some(first) => batch.max_timestamp.saturating_sub(first),
-            None => now_ms - self.created_ms,
+            Some(first) if first >= 0 => batch.max_timestamp.saturating_sub(first),
+            // As for no batch: without a time of its records it is the segment's own age that counts.
+            _ => now_ms.saturating_sub(self.created_ms),
         };
         let aged = waited_ms > config.segment_ms_max().saturating_sub(self.jitter_ms).cast_signed();
         let index_full =
@@ -235,6 +236,9 @@ mod tests {
         let short = LogConfig { segment_ms: 10, ..config.clone() };
         assert!(!contents.is_full_for(&header(1, 1_010, 1), Offset(1), &short, 1 << 40), "the records' time counts");
         assert!(contents.is_full_for(&header(1, 1_011, 1), Offset(1), &short, 0), "age");
+        let timeless = noted(&[header(0, -1, 100)], 4096);
+        assert!(!timeless.is_full_for(&header(1, 1 << 40, 1), Offset(1), &short, 10), "records without a time");
+        assert!(timeless.is_full_for(&header(1, 1 << 40, 1), Offset(1), &short, 11), "the segment's age");
         let tiny = LogConfig { segment_index_bytes: 7, ..config.clone() };
         assert!(contents.is_full_for(&next, Offset(1), &tiny, 0), "index");
         assert!(contents.is_full_for(&next, Offset(1 << 31), &config, 0), "relative offset");
