@@ -22,6 +22,7 @@ mod random;
 pub mod records;
 pub mod report;
 pub mod result;
+pub mod settings;
 pub mod signal;
 pub mod statistics;
 pub mod sweep;

@@ -11,6 +11,7 @@ mod overhead;
 mod report;
 mod run;
 mod serve;
+mod settings;
 mod shell;
 mod sweep;
 
@@ -38,6 +39,7 @@ enum Verb {
     Report(report::Report),
     Merge(merge::Merge),
     Serve(serve::Serve),
+    Settings(settings::Settings),
     Doctor(doctor::Doctor),
     Dump(dump::Dump),
     Capture(capture::Capture),
@@ -57,6 +59,7 @@ impl Command {
             Verb::Report(report) => report.run()?,
             Verb::Merge(merge) => return merge.run(),
             Verb::Serve(serve) => serve.run(kinds)?,
+            Verb::Settings(settings) => settings.run()?,
             Verb::Doctor(doctor) => doctor.run(kinds)?,
             Verb::Dump(dump) => dump.run()?,
             Verb::Capture(capture) => capture.run()?,

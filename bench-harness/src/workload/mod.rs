@@ -3,6 +3,7 @@
 
 mod check;
 mod error;
+pub(crate) mod keys;
 mod paste;
 mod plan;
 mod raw;

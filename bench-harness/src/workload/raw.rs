@@ -6,6 +6,7 @@ use toml::Spanned;
 use toml::de::{DeString, DeTable, DeValue};
 
 use super::error::{Place, WorkloadError};
+use super::keys::OWN;
 use super::paste;
 use super::suggestion::nearest;
 
@@ -125,16 +126,17 @@ impl Raw {
         entries.map(|(table, entry)| (format!("{table}.{}", entry.key), entry.place.clone())).collect()
     }
 
-    /// Takes a table out whose keys are `known`: another one is an error.
-    pub(super) fn take(&mut self, name: &'static str, known: &[&'static str]) -> Result<Table, WorkloadError> {
+    /// Takes one of our own tables out: a key that it does not have is an error.
+    pub(super) fn take(&mut self, name: &'static str) -> Result<Table, WorkloadError> {
         let table = self.take_open(name);
-        match table.entries.iter().find(|entry| !known.contains(&entry.key.as_str())) {
+        let known = OWN.into_iter().find(|(own, _)| *own == name).map_or(&[][..], |(_, keys)| keys);
+        match table.entries.iter().find(|entry| known.iter().all(|key| key.name != entry.key)) {
             None => Ok(table),
             Some(entry) => Err(WorkloadError::Unknown {
                 place: entry.place.clone(),
                 what: "key",
                 key: format!("{name}.{}", entry.key),
-                suggestion: nearest(&entry.key, known.iter().copied()),
+                suggestion: nearest(&entry.key, known.iter().map(|key| key.name)),
             }),
         }
     }

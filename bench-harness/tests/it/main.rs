@@ -17,6 +17,7 @@ mod readme;
 mod report;
 mod scene;
 mod serve;
+mod settings;
 mod shards;
 mod steps;
 mod sweep;

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use super::values::{duration, ratio, refuse, text_of, whole};
-use super::{Checked, keys};
+use super::Checked;
+use super::values::{duration, ratio, refuse, whole, word};
 use crate::load::{LoadStep, Ramp, Ratio};
 use crate::workload::error::WorkloadError;
+use crate::workload::keys;
 use crate::workload::plan::Load;
 use crate::workload::raw::{Entry, Table, Value};
 use crate::workload::suggestion::nearest;
@@ -33,9 +34,7 @@ pub(super) fn load(mut table: Table, has_times: bool) -> Checked<Load> {
         (None, None, None, Some(scale), None) => {
             Err(refuse(&table, scale, "the records have no time of their own: say records.time.field"))
         }
-        (None, None, None, None, Some(in_flight)) => {
-            Ok(Load::Closed { in_flight: whole(&table, in_flight, 1, 1 << 24)? })
-        }
+        (None, None, None, None, Some(in_flight)) => Ok(Load::Closed { in_flight: whole(&table, in_flight)? }),
         _ => {
             let reason = "[load] needs exactly one of `rate` (records a second, open loop), `steps` (one rate after another, open loop), `ramp` (to a rate, open loop), `time.scale` (the records' own times × this, open loop) and `in.flight` (closed loop)";
             let given = [in_flight, scale, part_of_ramp.cloned(), steps, rate];
@@ -46,11 +45,7 @@ pub(super) fn load(mut table: Table, has_times: bool) -> Checked<Load> {
 }
 
 fn is_poisson(table: &Table, arrivals: &Entry) -> Checked<bool> {
-    match text_of(table, arrivals)?.as_str() {
-        "even" => Ok(false),
-        "poisson" => Ok(true),
-        _ => Err(refuse(table, arrivals, "it takes \"even\" or \"poisson\"")),
-    }
+    Ok(word(table, arrivals)? == "poisson")
 }
 
 fn steps_of(table: &Table, list: &Entry) -> Checked<Vec<LoadStep>> {
@@ -68,12 +63,12 @@ fn steps_of(table: &Table, list: &Entry) -> Checked<Vec<LoadStep>> {
 }
 
 fn step_of(list: &Entry, entries: &[Entry]) -> Checked<LoadStep> {
-    if let Some(entry) = entries.iter().find(|entry| !keys::STEP.contains(&entry.key.as_str())) {
+    if let Some(entry) = entries.iter().find(|entry| keys::STEP.iter().all(|key| key.name != entry.key)) {
         return Err(WorkloadError::Unknown {
             place: entry.place.clone(),
             what: "key",
             key: format!("load.steps.{}", entry.key),
-            suggestion: nearest(&entry.key, keys::STEP.iter().copied()),
+            suggestion: nearest(&entry.key, keys::STEP.iter().map(|key| key.name)),
         });
     }
     let step = Table::of("load.steps", list.place.clone(), entries.to_vec());

@@ -1,7 +1,6 @@
 //! From raw tables to a plan: every key is known, every value in its limits, every default filled in.
 
 mod kafka;
-mod keys;
 mod load;
 mod records;
 mod synthetic;
@@ -14,7 +13,7 @@ use logdyno_engine::client::{ConsumerConfig, ProducerConfig};
 use self::kafka::{client_settings, settings};
 use self::load::load;
 use self::records::records;
-use self::values::{Unit, one_extent, optional, refuse, text_of, texts};
+use self::values::{Unit, one_extent, optional, text_of, texts, whole, word};
 use super::Overrides;
 use super::error::{Place, WorkloadError};
 use super::plan::{Extent, Load, Plan, RecordSource, RunPlan, TopicPlan, Waiting};
@@ -26,16 +25,16 @@ type Checked<T> = Result<T, WorkloadError>;
 /// The plan that the tables describe.
 pub(super) fn plan(path: &Path, text: &str, mut raw: Raw, overrides: &Overrides) -> Checked<Plan> {
     let places = places(&raw, overrides);
-    let (name, question) = workload(path, raw.take("workload", keys::WORKLOAD)?)?;
-    let (records, extent) = records(path, raw.take("records", keys::RECORDS)?)?;
+    let (name, question) = workload(path, raw.take("workload")?)?;
+    let (records, extent) = records(path, raw.take("records")?)?;
     let producer = client_settings(raw.take_open("producer"), |pairs| ProducerConfig::from_pairs(pairs).map(drop))?;
     let consumer = client_settings(raw.take_open("consumer"), |pairs| ConsumerConfig::from_pairs(pairs).map(drop))?;
     let topic = topic(&name, raw.take_open("topic"))?;
     let broker = settings(raw.take_open("broker").take_rest());
     let kafka = settings(raw.take_open("kafka").take_rest());
     let has_times = records.time.is_some() || matches!(records.source, RecordSource::Trace { .. });
-    let load = load(raw.take("load", keys::LOAD)?, has_times)?;
-    let run = run(raw.take("run", keys::RUN)?, extent, &load, &topic, overrides)?;
+    let load = load(raw.take("load")?, has_times)?;
+    let run = run(raw.take("run")?, extent, &load, &topic, overrides)?;
     Ok(Plan {
         name,
         question,
@@ -82,8 +81,8 @@ fn workload(path: &Path, mut table: Table) -> Checked<(String, String)> {
 
 fn topic(workload: &str, mut table: Table) -> Checked<TopicPlan> {
     let name = table.take("name").map_or_else(|| Ok(workload.to_owned()), |entry| text_of(&table, &entry))?;
-    let partitions = optional(&mut table, "partitions", 1, 1, 10_000)? as i32;
-    let replication_factor = optional(&mut table, "replication.factor", 1, 1, 16)? as i16;
+    let partitions = optional(&mut table, "partitions")? as i32;
+    let replication_factor = optional(&mut table, "replication.factor")? as i16;
     Ok(TopicPlan { name, partitions, replication_factor, configs: settings(table.take_rest()) })
 }
 
@@ -111,7 +110,8 @@ fn run(
         }
         (records, duration) => records.or(duration).unwrap_or(Extent::Passes(1)),
     };
-    let brokers = optional(&mut table, "brokers", topic.replication_factor as u64, 1, 16)? as u32;
+    let brokers = table.take("brokers").map(|entry| whole(&table, &entry)).transpose()?;
+    let brokers = brokers.unwrap_or(topic.replication_factor as u64) as u32;
     if i64::from(brokers) < i64::from(topic.replication_factor) {
         let reason = format!(
             "a replication factor of {} needs as many brokers: run.brokers is {brokers}",
@@ -121,8 +121,8 @@ fn run(
     }
     let backends = table.take("backends");
     let backends = backends.map_or(Ok(Vec::new()), |entry| texts(&table, &entry))?;
-    let repetitions = optional(&mut table, "repetitions", 1, 1, 1000)? as u32;
-    let producers = optional(&mut table, "producers", 1, 1, 64)? as u32;
+    let repetitions = optional(&mut table, "repetitions")? as u32;
+    let producers = optional(&mut table, "producers")? as u32;
     let waiting = table.take("generator").map_or(Ok(Waiting::Sleep), |entry| waiting(&table, &entry))?;
     let targets = targets(&mut table, overrides)?;
     Ok(RunPlan {
@@ -141,11 +141,7 @@ fn run(
 }
 
 fn waiting(table: &Table, generator: &Entry) -> Checked<Waiting> {
-    match text_of(table, generator)?.as_str() {
-        "sleep" => Ok(Waiting::Sleep),
-        "spin" => Ok(Waiting::Spin),
-        _ => Err(refuse(table, generator, "it takes \"sleep\" or \"spin\"")),
-    }
+    Ok(if word(table, generator)? == "spin" { Waiting::Spin } else { Waiting::Sleep })
 }
 
 /// The targets, each once: an address may hold commas, so one text is one target.

@@ -2,10 +2,11 @@
 
 use std::path::Path;
 
+use super::Checked;
 use super::synthetic::{is_meant, synthetic};
 use super::values::{Unit, one_extent, optional, refuse, text_of};
-use super::{Checked, keys};
 use crate::workload::error::WorkloadError;
+use crate::workload::keys;
 use crate::workload::plan::{Extent, FileFormat, RecordPlan, RecordSource, TimeField, TimeFormat};
 use crate::workload::raw::{Entry, Table};
 
@@ -64,7 +65,7 @@ fn of_trace(path: &Path, table: &mut Table, trace: &Entry) -> Checked<(RecordPla
     }
     let source = RecordSource::Trace {
         path: path.parent().unwrap_or(Path::new("")).join(text_of(table, trace)?),
-        seed: optional(table, "seed", 1, 0, i64::MAX as u64)?,
+        seed: optional(table, "seed")?,
     };
     let extent = one_extent(table, &[("count", Unit::Records), ("passes", Unit::Passes)])?;
     Ok((RecordPlan { source, key: None, time: None }, extent))

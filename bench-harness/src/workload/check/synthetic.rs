@@ -2,20 +2,13 @@
 
 use std::path::Path;
 
+use super::Checked;
 use super::records::file_format;
-use super::values::{decimal, optional, refuse, text_of, whole};
-use super::{Checked, keys};
+use super::values::{decimal, optional, refuse, text_of, whole, whole_within};
 use crate::workload::error::{Place, WorkloadError};
+use crate::workload::keys::{self, RANKS_MAX};
 use crate::workload::plan::{DataFile, Keys, RecordSource, Sizes};
 use crate::workload::raw::{Entry, Table};
-
-/// Each value begins with its number in 8 bytes.
-const SIZE_MIN: u64 = 8;
-
-const SIZE_MAX: u64 = 64 << 20;
-
-/// A law over more is a table too large to hold, and no more than 10 million records are drawn from it.
-const RANKS_MAX: u64 = 1 << 24;
 
 /// Whether the table says how large made-up records are.
 pub(super) fn is_meant(table: &Table) -> bool {
@@ -37,10 +30,10 @@ pub(super) fn synthetic(path: &Path, table: &mut Table) -> Checked<RecordSource>
     };
     Ok(RecordSource::Synthetic {
         size,
-        entropy: decimal(table, &entropy, 0.0, 8.0, "bits of information per byte, 0 to 8")?,
+        entropy: decimal(table, &entropy, "bits of information per byte, 0 to 8")?,
         keys,
-        distinct: optional(table, "distinct", 10_000, 1, 10_000_000)? as u32,
-        seed: optional(table, "seed", 1, 0, i64::MAX as u64)?,
+        distinct: optional(table, "distinct")? as u32,
+        seed: optional(table, "seed")?,
     })
 }
 
@@ -49,10 +42,10 @@ fn sizes(path: &Path, table: &mut Table, format: Option<&Entry>) -> Checked<(Siz
     let ways = ["size", "size.min", "size.max", "size.skew", "size.from"].map(|key| table.take(key));
     let place = ways.iter().flatten().next().map_or_else(|| table.file.clone(), |entry| entry.place.clone());
     let sizes = match &ways {
-        [Some(size), None, None, None, None] => Sizes::Fixed(whole(table, size, SIZE_MIN, SIZE_MAX)? as usize),
+        [Some(size), None, None, None, None] => Sizes::Fixed(whole(table, size)? as usize),
         [None, Some(least), Some(most), skew, None] => {
-            let at_least = whole(table, least, SIZE_MIN, SIZE_MAX)?;
-            let at_most = whole(table, most, at_least, SIZE_MAX)?;
+            let at_least = whole(table, least)?;
+            let at_most = whole_within(table, most, at_least)?;
             let exponent = skew.as_ref().map_or(Ok(0.0), |entry| exponent(table, entry))?;
             if let Some(skew) = skew.as_ref().filter(|_| exponent > 0.0 && at_most - at_least >= RANKS_MAX) {
                 return Err(refuse(
@@ -76,7 +69,7 @@ fn keys_of(path: &Path, table: &mut Table, format: Option<&Entry>) -> Checked<Ke
     let [count, skew, from, field] = ["keys", "key.skew", "keys.from", "key"].map(|key| table.take(key));
     match (&count, &skew, &from, &field) {
         (_, _, None, None) => {
-            let keys = count.as_ref().map_or(Ok(0), |entry| whole(table, entry, 0, RANKS_MAX))?;
+            let keys = count.as_ref().map_or(Ok(0), |entry| whole(table, entry))?;
             let skew = skew.as_ref().map_or(Ok(0.0), |entry| exponent(table, entry))?;
             Ok(if keys == 0 { Keys::Null } else { Keys::Made { count: keys as u32, skew } })
         }
@@ -93,7 +86,7 @@ fn keys_of(path: &Path, table: &mut Table, format: Option<&Entry>) -> Checked<Ke
 }
 
 fn exponent(table: &Table, entry: &Entry) -> Checked<f64> {
-    decimal(table, entry, 0.0, 10.0, "the exponent of Zipf's law, 0 to 10")
+    decimal(table, entry, "the exponent of Zipf's law, 0 to 10")
 }
 
 fn data_file(path: &Path, table: &Table, file: &Entry, format: Option<&Entry>) -> Checked<DataFile> {

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::Checked;
 use crate::load::Ratio;
 use crate::workload::error::{Place, WorkloadError};
+use crate::workload::keys::{Takes, find};
 use crate::workload::plan::Extent;
 use crate::workload::raw::{Entry, Table, Value};
 
@@ -28,8 +29,8 @@ pub(super) fn one_extent(table: &mut Table, keys: &[(&'static str, Unit)]) -> Ch
         }
         let extent = match unit {
             Unit::Time => Extent::Time(duration(table, &entry)?),
-            Unit::Records => Extent::Records(whole(table, &entry, 0, 1 << 40)?),
-            Unit::Passes => Extent::Passes(whole(table, &entry, 0, 1 << 32)?),
+            Unit::Records => Extent::Records(whole(table, &entry)?),
+            Unit::Passes => Extent::Passes(whole(table, &entry)?),
         };
         found = Some((extent, entry.place));
     }
@@ -58,7 +59,17 @@ pub(super) fn texts(table: &Table, entry: &Entry) -> Checked<Vec<String>> {
     }
 }
 
-pub(super) fn whole(table: &Table, entry: &Entry, min: u64, max: u64) -> Checked<u64> {
+/// A whole number within the key's limits.
+pub(super) fn whole(table: &Table, entry: &Entry) -> Checked<u64> {
+    whole_within(table, entry, 0)
+}
+
+/// A whole number within the key's limits, and at least that.
+pub(super) fn whole_within(table: &Table, entry: &Entry, least: u64) -> Checked<u64> {
+    let (min, max) = match takes(table, &entry.key) {
+        Takes::Whole(min, max) => (min.max(least), max),
+        other => unreachable!("{}.{} takes {other}", table.name, entry.key),
+    };
     let why = || format!("it takes a whole number from {min} to {max}");
     match &entry.value {
         Value::Number(digits) => digits.parse().ok().filter(|number| (min..=max).contains(number)),
@@ -67,16 +78,38 @@ pub(super) fn whole(table: &Table, entry: &Entry, min: u64, max: u64) -> Checked
     .ok_or_else(|| refuse(table, entry, &why()))
 }
 
-pub(super) fn optional(table: &mut Table, key: &'static str, default: u64, min: u64, max: u64) -> Checked<u64> {
-    table.take(key).map_or(Ok(default), |entry| whole(table, &entry, min, max))
+/// A whole number within the key's limits, or its default.
+pub(super) fn optional(table: &mut Table, name: &'static str) -> Checked<u64> {
+    let default = || find(table.name, name).and_then(|key| key.default.parse().ok());
+    let default = default().unwrap_or_else(|| unreachable!("{}.{name} has a number as its default", table.name));
+    table.take(name).map_or(Ok(default), |entry| whole(table, &entry))
 }
 
-pub(super) fn decimal(table: &Table, entry: &Entry, min: f64, max: f64, why: &str) -> Checked<f64> {
+/// One of the key's words.
+pub(super) fn word(table: &Table, entry: &Entry) -> Checked<&'static str> {
+    let Takes::Word(words) = takes(table, &entry.key) else {
+        unreachable!("{}.{} takes a word", table.name, entry.key)
+    };
+    let text = text_of(table, entry)?;
+    let known = words.iter().find(|word| **word == text);
+    known.copied().ok_or_else(|| refuse(table, entry, &format!("it takes {}", Takes::Word(words))))
+}
+
+/// A decimal number within the key's limits.
+pub(super) fn decimal(table: &Table, entry: &Entry, why: &str) -> Checked<f64> {
+    let Takes::Decimal(min, max) = takes(table, &entry.key) else {
+        unreachable!("{}.{} takes a number", table.name, entry.key)
+    };
     match &entry.value {
         Value::Number(digits) => digits.parse().ok().filter(|number| (min..=max).contains(number)),
         _ => None,
     }
     .ok_or_else(|| refuse(table, entry, why))
+}
+
+/// What a key takes that the table has.
+fn takes(table: &Table, name: &str) -> Takes {
+    find(table.name, name).map_or_else(|| unreachable!("{}.{name} is a key", table.name), |key| key.takes)
 }
 
 pub(super) fn ratio(table: &Table, entry: &Entry) -> Checked<Ratio> {

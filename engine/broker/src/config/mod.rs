@@ -13,7 +13,7 @@ mod values;
 
 pub(crate) use entries::Entry;
 pub use properties::{ConfigError, NotObeyed};
-pub use settings::BrokerConfig;
 pub(crate) use settings::millis;
+pub use settings::{BrokerConfig, Described};
 pub use values::{AckLevel, CleanupSetting, Endpoints, ListenerAddress, Roles, TimestampSetting, Voters};
 pub(crate) use values::{cleanup_policy, parse_ack_level, parse_timestamp_type};

@@ -1,5 +1,6 @@
 //! The settings: name, type, default, limits, meaning.
 
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -13,12 +14,20 @@ use super::values::{
 };
 
 /// A setting as it is told.
-pub(crate) struct Described {
-    pub(crate) name: &'static str,
-    pub(crate) value: String,
-    pub(crate) default: String,
-    pub(crate) value_type: ValueType,
-    pub(crate) documentation: &'static str,
+#[derive(Clone, Debug)]
+pub struct Described {
+    /// As in `server.properties`.
+    pub name: &'static str,
+    /// What it is.
+    pub value: String,
+    /// What it would be without a word.
+    pub default: String,
+    /// What its value is.
+    pub value_type: ValueType,
+    /// The least and the greatest of a number.
+    pub limits: Option<(String, String)>,
+    /// What it does, without a capital at its begin.
+    pub documentation: &'static str,
 }
 
 macro_rules! settings {
@@ -53,13 +62,14 @@ macro_rules! settings {
             }
 
             /// All settings, for those who ask.
-            pub(crate) fn described(&self) -> Vec<Described> {
+            pub fn described(&self) -> Vec<Described> {
                 let default = BrokerConfig::default();
                 vec![$(Described {
                     name: $name,
                     value: self.$field.print(),
                     default: default.$field.print(),
                     value_type: <$kind as Value>::TYPE,
+                    limits: None$(.or(Some(limits::<$kind>(&$bounds))))?,
                     documentation: concat!($($doc),*),
                 }),+]
             }
@@ -229,6 +239,10 @@ settings! {
     /// bytes of records that all answers to fetches may hold until they are read. While there are as many, fetches are answered with 64 KiB,
     /// or with one batch if that is larger.
     "logdyno.fetch.bytes.in.flight.max" fetch_bytes_in_flight_max: i64 = 256 << 20, in 0..=i64::MAX;
+}
+
+fn limits<T: Value>(bounds: &RangeInclusive<T>) -> (String, String) {
+    (bounds.start().print(), bounds.end().print())
 }
 
 fn listener(name: &str, host: &str, port: u16) -> ListenerAddress {
