@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::contract::Backend;
 use crate::error::Refused;
 use crate::seam::Disk;
+use crate::seam::bounded::BoundedDisk;
 use crate::seam::real::RealDisk;
 
 /// A kind of backend. A third party registers its own by adding one to the list that it hands to the engine.
@@ -41,6 +42,14 @@ pub struct BackendOptions {
     pub settings: Settings,
 }
 
+impl BackendOptions {
+    /// The same, with a disk that obeys [`Settings::open_files_max`]: what a backend starts with.
+    pub(crate) fn bounded(self) -> BackendOptions {
+        let disk = Arc::new(BoundedDisk::new(self.disk, self.settings.open_files_max));
+        BackendOptions { disk, ..self }
+    }
+}
+
 /// How a backend works. Each setting is obeyed by the backends that its text names.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
@@ -52,6 +61,9 @@ pub struct Settings {
     pub write_back_bytes_max: u64,
     /// mmap: pages are made ready for stores this far ahead.
     pub populate_bytes: u64,
+    /// All: more open files than this are closed, those first that were used longest ago, and opened again when they are used. Files in
+    /// use, files with bytes that no sync has covered yet, and removed ones that somebody still reads, stay open.
+    pub open_files_max: usize,
     /// All: files get their blocks in steps that double from 1 MiB to this.
     pub allocation_step_max: u64,
     /// buffered, mmap: a cold sequential reader has this much read ahead of it.
@@ -79,6 +91,7 @@ impl Default for Settings {
             write_back_bytes: 1 << 20,
             write_back_bytes_max: 64 << 20,
             populate_bytes: 4 << 20,
+            open_files_max: default_open_files_max(),
             allocation_step_max: 64 << 20,
             read_ahead_bytes: 4 << 20,
             read_threads: 4,
@@ -91,3 +104,12 @@ impl Default for Settings {
         }
     }
 }
+
+/// Half of the descriptors that this process may have (`RLIMIT_NOFILE`, `ulimit -n`): the other half is for connections.
+pub fn default_open_files_max() -> usize {
+    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
+    limit.and_then(|limit| usize::try_from(limit / 2).ok()).unwrap_or(usize::MAX).max(OPEN_FILES_MIN)
+}
+
+/// Fewer would be opened and closed all the time.
+const OPEN_FILES_MIN: usize = 16;

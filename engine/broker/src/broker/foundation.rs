@@ -6,8 +6,9 @@ use std::sync::Arc;
 
 use logdyno_record::{Clock, Probe};
 use logdyno_segment_log::{LogDirectory, Meta};
-use logdyno_storage::Kind;
 use logdyno_storage::contract::Backend;
+use logdyno_storage::seam::real::RealDisk;
+use logdyno_storage::{BackendOptions, Kind, Settings};
 use logdyno_wire::transport::Listener;
 use tokio::runtime::Runtime;
 
@@ -103,7 +104,9 @@ fn start_backend(config: &BrokerConfig, kinds: &[Kind]) -> Result<Arc<dyn Backen
         let known = kinds.iter().map(|kind| kind.name).collect::<Vec<_>>().join(", ");
         return Err(StartError::UnknownBackend { name: config.backend.clone(), known });
     };
-    Ok(kind.start_on(&config.log_dirs)?)
+    let open_files_max = usize::try_from(config.open_files_max).unwrap_or(usize::MAX);
+    let settings = Settings { open_files_max, ..Settings::default() };
+    Ok((kind.start)(BackendOptions { disk: Arc::new(RealDisk), dir: config.log_dirs.clone(), settings })?)
 }
 
 fn check_owner(config: &BrokerConfig, directory: &LogDirectory) -> Result<(), StartError> {

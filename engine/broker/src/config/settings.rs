@@ -230,6 +230,9 @@ settings! {
     "num.io.threads" num_io_threads: i32 = 8, in 1..=1024;
     /// the storage backend: buffered, mmap, uring, or one that a program registered.
     "logdyno.backend" backend: String = "buffered".to_owned();
+    /// files of logs that may be open at a time; those used longest ago are closed, and opened again when they are used. By default half of
+    /// the descriptors that the process may have (ulimit -n). What is in use, or not durable yet, stays open beyond it.
+    "logdyno.open.files.max" open_files_max: i32 = open_files_max(), in 16..=i32::MAX;
     /// what an acknowledgement promises: visible, written or durable; a topic may override it.
     "logdyno.ack.level" ack_level: AckLevel = AckLevel(Level::Written);
     /// requests of one connection that may wait for their answers.
@@ -247,6 +250,10 @@ fn limits<T: Value>(bounds: &RangeInclusive<T>) -> (String, String) {
 
 fn listener(name: &str, host: &str, port: u16) -> ListenerAddress {
     ListenerAddress { name: name.to_owned(), host: host.to_owned(), port }
+}
+
+fn open_files_max() -> i32 {
+    i32::try_from(logdyno_storage::registry::default_open_files_max()).unwrap_or(i32::MAX)
 }
 
 /// Milliseconds as a duration; the settings' limits keep them from being negative.

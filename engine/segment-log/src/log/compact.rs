@@ -65,8 +65,10 @@ impl Log {
             Ok(mapped) => mapped,
             Err(unwritten) => return self.given_up(unwritten),
         };
-        let touched: Vec<_> = cleanable.into_iter().filter(|segment| segment.base < end).collect();
+        let mut touched: Vec<_> = cleanable.into_iter().filter(|segment| segment.base < end).collect();
         let facts = self.segment_facts(&segments[..(touched.len() + 1).min(segments.len())]);
+        // What a swap removes stays open as long as somebody holds it.
+        drop(segments);
         let config = self.config();
         let filter = Filter {
             latest: &latest,
@@ -78,9 +80,10 @@ impl Log {
         let begin = touched.first().map_or(plan.first_dirty, |first| first.base);
         let mut transactions = Transactions::new(self.aborted_transactions(begin, plan.first_uncleanable));
         let bytes = |segments: &[Arc<Segment>]| segments.iter().map(|segment| segment.contents().size).sum::<u64>();
-        let (bytes_before, mut bytes_after, mut segments_after) = (bytes(&touched), 0, 0);
+        let (segments_before, bytes_before, mut bytes_after, mut segments_after) =
+            (touched.len(), bytes(&touched), 0, 0);
         for group in group_segments(&facts[..touched.len()], &config) {
-            let group = &touched[group];
+            let group: &[_] = &touched.drain(..group.len()).collect::<Vec<_>>();
             let goes_on = || self.writing().writer.is_some();
             let contents =
                 match rewrite(&*self.storage, &config, group, &filter, &mut transactions, &mut throttle, &goes_on) {
@@ -94,7 +97,6 @@ impl Log {
             }
         }
         self.note_cleaned(end)?;
-        let segments_before = touched.len();
         Ok(Some(Compaction { cleaned_to: end, bytes_before, bytes_after, segments_before, segments_after }))
     }
 

@@ -59,15 +59,13 @@ impl Log {
     }
 
     fn cut(&self, writing: &mut Writing, offset: Offset) -> Result<()> {
-        let segments = self.segments();
+        let mut segments = self.segments();
         let at = segments.partition_point(|segment| segment.base < offset).saturating_sub(1);
         let kept = self.keep(&segments[at], offset)?;
         self.before_cut(kept.contents.next, kept.contents.next)?;
         self.end_writing(writing)?;
         self.set_segments(segments[..at].to_vec());
-        for dropped in segments[at + 1..].iter().rev() {
-            self.remove(dropped.base)?;
-        }
+        self.remove_last(&mut segments, at + 1)?;
         remove_indexes(&*self.storage, kept.base).map_err(|source| self.storage_error(source))?;
         drop(segments);
         let Kept { contents, base } = kept;
@@ -104,12 +102,9 @@ impl Log {
         // A crash may leave no segment at all: the log that starts then, at 0, must not look like one that has lost its end.
         self.before_cut(offset.min(self.start_offset()), Offset::ZERO)?;
         self.end_writing(writing)?;
-        let segments = self.segments();
+        let mut segments = self.segments();
         self.set_segments(Vec::new());
-        for dropped in segments.iter().rev() {
-            self.remove(dropped.base)?;
-        }
-        drop(segments);
+        self.remove_last(&mut segments, 0)?;
         loading::remove_all(&*self.storage).map_err(|source| self.storage_error(source))?;
         writing.producers.clear();
         self.reset_transactions(&mut writing.producers);
@@ -147,8 +142,15 @@ impl Log {
         if written { Ok(()) } else { Err(error(StorageError::Stopped)) }
     }
 
-    fn remove(&self, base: Offset) -> Result<()> {
-        remove_files(&*self.storage, base).map_err(|source| self.storage_error(source))
+    /// Removes the files of all segments but the first `kept`, the last one first. Each is let go of before: a removed file stays open
+    /// as long as somebody holds it.
+    fn remove_last(&self, segments: &mut Vec<Arc<Segment>>, kept: usize) -> Result<()> {
+        while segments.len() > kept
+            && let Some(base) = segments.pop().map(|segment| segment.base)
+        {
+            remove_files(&*self.storage, base).map_err(|source| self.storage_error(source))?;
+        }
+        Ok(())
     }
 
     /// Readers of old segments keep what they hold; for a moment there may be no segment.

@@ -34,6 +34,7 @@ struct Buffered {
 }
 
 fn start(options: BackendOptions) -> std::result::Result<Arc<dyn Backend>, Refused> {
+    let options = options.bounded();
     probe(KIND.name, &options, |_| Ok(()))?;
     Ok(Arc::new(Buffered { runtime: Runtime::start(KIND.name, options)?, buffers: Buffers::default() }))
 }

@@ -37,6 +37,7 @@ struct Mmap {
 }
 
 fn start(options: BackendOptions) -> std::result::Result<Arc<dyn Backend>, Refused> {
+    let options = options.bounded();
     probe(KIND.name, &options, try_out)?;
     Ok(Arc::new(Mmap { runtime: Runtime::start(KIND.name, options)? }))
 }

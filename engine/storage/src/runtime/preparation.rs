@@ -2,6 +2,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::runtime::workers::Workers;
 use crate::seam::DiskFile;
@@ -10,12 +11,17 @@ use crate::seam::DiskFile;
 /// space or the pages and asks for them itself.
 pub(crate) struct Preparation {
     workers: Workers,
+    /// Removed files that wait for the thread.
+    freeing: Arc<AtomicUsize>,
 }
+
+/// So many removed files may wait.
+const FREEING_MAX: usize = 16;
 
 impl Preparation {
     /// Starts the thread.
     pub(crate) fn start() -> io::Result<Preparation> {
-        Ok(Preparation { workers: Workers::start("storage-prepare", 1)? })
+        Ok(Preparation { workers: Workers::start("storage-prepare", 1)?, freeing: Arc::default() })
     }
 
     /// Runs `work` some time soon.
@@ -27,8 +33,17 @@ impl Preparation {
         });
     }
 
-    /// Closes a file that has been removed: its blocks are freed here and not on the remover's thread.
+    /// Closes a file that has been removed: its blocks are freed here and not on the remover's thread, unless that removes files faster
+    /// than they are freed. Each is a descriptor.
     pub(crate) fn free(&self, removed: Arc<dyn DiskFile>) {
-        self.workers.run(move || drop(removed));
+        if self.freeing.fetch_add(1, Ordering::Relaxed) >= FREEING_MAX {
+            self.freeing.fetch_sub(1, Ordering::Relaxed);
+            return drop(removed);
+        }
+        let freeing = Arc::clone(&self.freeing);
+        self.workers.run(move || {
+            drop(removed);
+            freeing.fetch_sub(1, Ordering::Relaxed);
+        });
     }
 }

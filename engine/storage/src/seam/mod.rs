@@ -7,8 +7,10 @@ pub mod real;
 pub mod real_ring;
 pub mod simulated;
 
+pub(crate) mod bounded;
 mod ring_setup;
 
+use std::any::Any;
 use std::io::{self, IoSlice};
 use std::ops::Range;
 use std::os::fd::RawFd;
@@ -51,8 +53,17 @@ pub trait Disk: Send + Sync {
     fn ring(&self, entries: u32) -> io::Result<Box<dyn Ring>>;
 }
 
+/// What a file is, whatever it is called: no other file has it, also none that comes to the same place when this one is gone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FileIdentity {
+    /// The file system's number for it, which the next file may be given.
+    pub number: u64,
+    /// When it was made, in ns since 1970, as far as the file system knows.
+    pub made_ns: i128,
+}
+
 /// An open file.
-pub trait DiskFile: Send + Sync {
+pub trait DiskFile: Any + Send + Sync {
     /// Its length in bytes.
     fn len(&self) -> io::Result<u64>;
 
@@ -97,6 +108,9 @@ pub trait DiskFile: Send + Sync {
 
     /// Alignment that direct I/O needs: memory and positions (STATX_DIOALIGN, else 4096).
     fn direct_alignment(&self) -> io::Result<u32>;
+
+    /// By which the same file is known when it is opened again.
+    fn identity(&self) -> io::Result<FileIdentity>;
 }
 
 /// A shared, writable mapping of a file.

@@ -13,7 +13,7 @@ use rustix::io::ReadWriteFlags;
 use rustix::mm::{Advice as MapAdvice, MapFlags, ProtFlags};
 
 use super::real_ring::RealRing;
-use super::{Disk, DiskFile, Mapping, Open, Ring};
+use super::{Disk, DiskFile, FileIdentity, Mapping, Open, Ring};
 
 /// `writev` takes at most this many slices (IOV_MAX); the caller writes the rest in a next call.
 const SLICES_MAX: usize = 1024;
@@ -167,6 +167,13 @@ impl DiskFile for RealFile {
 
     fn raw_fd(&self) -> Option<RawFd> {
         Some(self.file.as_raw_fd())
+    }
+
+    fn identity(&self) -> io::Result<FileIdentity> {
+        let answer = rustix::fs::statx(&self.file, "", AtFlags::EMPTY_PATH, StatxFlags::INO | StatxFlags::BTIME)?;
+        let made = answer.stx_btime;
+        let made_ns = i128::from(made.tv_sec) * 1_000_000_000 + i128::from(made.tv_nsec);
+        Ok(FileIdentity { number: answer.stx_ino, made_ns })
     }
 }
 

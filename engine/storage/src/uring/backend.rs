@@ -76,6 +76,7 @@ struct Uring {
 }
 
 fn start(options: BackendOptions) -> std::result::Result<Arc<dyn Backend>, Refused> {
+    let options = options.bounded();
     let dir = options.dir.clone();
     let refused = |reason| Refused { backend: KIND.name, dir, reason };
     let core = probe(&*options.disk, &options.dir)

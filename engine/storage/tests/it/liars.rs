@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use logdyno_storage::seam::simulated::Crash;
-use logdyno_storage::seam::{Disk, DiskFile, Mapping, Open, Ring};
+use logdyno_storage::seam::{Disk, DiskFile, FileIdentity, Mapping, Open, Ring};
 use logdyno_storage::suite::crash::crash_everywhere;
 use logdyno_storage::suite::{Subject, conformance, faults};
 use logdyno_storage::{Backend, BackendOptions, Kind, Refused};
@@ -171,5 +171,9 @@ impl DiskFile for LyingFile {
 
     fn raw_fd(&self) -> Option<RawFd> {
         self.file.raw_fd()
+    }
+
+    fn identity(&self) -> io::Result<FileIdentity> {
+        self.file.identity()
     }
 }

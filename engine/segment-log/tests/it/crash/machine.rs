@@ -98,6 +98,7 @@ fn small_settings() -> Settings {
         sync_threads: 1,
         chunk_bytes: 64 << 10,
         pool_bytes: 1 << 20,
+        open_files_max: 2,
         ..Settings::default()
     }
 }

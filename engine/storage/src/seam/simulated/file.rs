@@ -11,7 +11,7 @@ use super::image::blocks_of;
 use super::names::FileId;
 use super::region::{REGION_BYTES, Region};
 use super::world::{State, World, has_stopped};
-use crate::seam::{DiskFile, Mapping};
+use crate::seam::{DiskFile, FileIdentity, Mapping};
 
 /// What a device writes or reads whole: short direct I/O ends at such a bound.
 const SECTOR: usize = 512;
@@ -168,6 +168,11 @@ impl DiskFile for SimulatedFile {
 
     fn raw_fd(&self) -> Option<RawFd> {
         None
+    }
+
+    fn identity(&self) -> io::Result<FileIdentity> {
+        drop(self.alive()?);
+        Ok(FileIdentity { number: self.id, made_ns: 0 })
     }
 }
 
