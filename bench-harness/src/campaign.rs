@@ -38,7 +38,7 @@ pub trait Watch {
     fn begins(&mut self, name: &str, number: usize, count: usize);
 
     /// A trial is this far.
-    fn progress(&mut self, progress: Progress);
+    fn progress(&mut self, progress: &Progress);
 
     /// A trial has ended.
     fn ended(&mut self, name: &str, outcome: &Outcome);
@@ -234,7 +234,7 @@ impl<'a> Campaign<'a> {
             dir: trial::data_dir(folder, backend.map(|kind| kind.name), repetition),
             patience: self.patience,
         };
-        match trial.run(stop, &mut |progress| watch.progress(progress)) {
+        match trial.run(stop, &mut |progress| watch.progress(&progress)) {
             Ok(measured) => {
                 let steps = (0..).map(|at| step_of_load(&self.plan.load, at));
                 let outcomes = measured.into_iter().map(|measured| Outcome::Measured(Box::new(measured)));

@@ -54,7 +54,7 @@ impl Watch for Watcher {
         }
     }
 
-    fn progress(&mut self, progress: Progress) {
+    fn progress(&mut self, progress: &Progress) {
         let part = if progress.is_measuring { "measures" } else { "warms up" };
         let line = format!(
             "{part}, {:.0} s: {} sent, {} acknowledged, {} delivered",

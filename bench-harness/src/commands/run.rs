@@ -1,5 +1,6 @@
 //! `logdyno run`: runs workloads over backends, saves results, prints them.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -13,6 +14,7 @@ use super::report::write_html;
 use crate::campaign::{Campaign, Ended, Jobs};
 use crate::exit::Exit;
 use crate::limits::{self, Limits};
+use crate::live::{self, Both, Endpoint};
 use crate::load::Shard;
 use crate::parent::end_with_parent;
 use crate::progress::Watcher;
@@ -65,6 +67,10 @@ pub(super) struct Run {
     /// has no tables; may be given several times.
     #[arg(long, value_name = "FORMAT=FILE")]
     export: Vec<Export>,
+    /// While it runs, answer Prometheus and its like with OpenMetrics on this loopback address, such as 127.0.0.1:9464: records, bytes,
+    /// backlog, latency, steps; port 0 takes a free one.
+    #[arg(long, value_name = "ADDRESS", value_parser = live::loopback)]
+    metrics: Option<SocketAddr>,
 }
 
 impl Run {
@@ -92,12 +98,14 @@ impl Run {
             Some(limits) => Some(limits),
             None => saved_limits(&out)?,
         };
+        let metrics = self.metrics.map(Endpoint::open).transpose()?;
+        let mut published = metrics.as_ref().map(Endpoint::publisher);
         let mut exit = Exit::Pass;
         let mut results = Vec::new();
         for campaign in campaigns {
             let campaign = campaign.limits(limits.clone());
             let folder = out.join(&campaign.plan().name);
-            let ended = campaign.run(&folder, &stop, &mut Watcher::new())?;
+            let ended = campaign.run(&folder, &stop, &mut Both(&mut Watcher::new(), published.as_mut()))?;
             exit = worse(exit, exit_of(&ended));
             if !self.export.iter().any(Export::is_to_stdout) {
                 print(&ended, self.json)?;

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use logdyno_engine::record::{Clock, Nanos};
 
+use super::progress::{Progress, SoFar};
 use super::{Trial, TrialError};
 use crate::load::{Bounds, Generated, Generator, Schedule, Window};
 use crate::measure::{Delivery, Distribution, Inbox, Join, JoinSettings, Joined, Recorder, digest};
@@ -25,21 +26,6 @@ const POLL: Duration = Duration::from_millis(50);
 
 /// Records that may be acknowledged or delivered and not settled, before the run is given up: 200 MB of ours.
 const HELD_MAX: usize = 4_000_000;
-
-/// How far a trial is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Progress {
-    /// Since the start.
-    pub elapsed: Duration,
-    /// Records handed to `send`.
-    pub sent: u64,
-    /// Acknowledged.
-    pub acknowledged: u64,
-    /// Delivered.
-    pub delivered: u64,
-    /// Whether the warm-up is over.
-    pub is_measuring: bool,
-}
 
 /// What a drive needs.
 pub(super) struct Drive<'a> {
@@ -269,13 +255,16 @@ impl Drive<'_> {
     }
 
     fn progress(&self, shared: &Shared, join: &Join) -> Progress {
-        let (acknowledged, _, delivered) = join.progress();
+        let (acknowledged, failed, delivered) = join.progress();
         Progress {
             elapsed: self.clock.now().since(self.settings.start),
             sent: shared.window.sent(),
             acknowledged,
+            failed,
             delivered,
+            request_bytes: self.recorder.requests().1,
             is_measuring: shared.window.begin().is_some(),
+            so_far: SoFar::of(join.parts()),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 mod assemble;
 mod drive;
+mod progress;
 mod steady;
 mod verdict;
 
@@ -23,7 +24,7 @@ use crate::target::{Setup, Target, TargetError};
 use crate::usage::forget_peak;
 use crate::workload::{Extent, Load, Plan};
 
-pub use drive::Progress;
+pub use progress::{PathSoFar, Progress, SoFar};
 pub(crate) use steady::{CHANCE_MAX, steady_states, steady_verdict};
 pub(crate) use verdict::{Backlog, backlog_verdict, generator_verdict, inherited_verdict};
 

@@ -7,6 +7,7 @@ mod invalid;
 #[cfg(feature = "kafka")]
 mod kafka;
 mod limits;
+mod metrics;
 mod mistakes;
 mod overhead;
 mod page;

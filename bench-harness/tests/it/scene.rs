@@ -25,7 +25,7 @@ pub(crate) struct Silent;
 impl Watch for Silent {
     fn begins(&mut self, _: &str, _: usize, _: usize) {}
 
-    fn progress(&mut self, _: Progress) {}
+    fn progress(&mut self, _: &Progress) {}
 
     fn ended(&mut self, _: &str, _: &Outcome) {}
 }

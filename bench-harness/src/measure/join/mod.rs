@@ -137,6 +137,12 @@ impl Join {
         (self.joined.acknowledged_count, self.joined.failed.0, self.joined.delivered_count)
     }
 
+    /// What was measured so far, by part.
+    #[must_use]
+    pub fn parts(&self) -> &[JoinedPart] {
+        &self.joined.parts
+    }
+
     /// Takes in what was reported, and leaves `inbox` empty.
     pub(crate) fn take_in(&mut self, inbox: &mut Inbox) {
         inbox.passed.drain(..).for_each(|passed| self.take_stamp(passed));
