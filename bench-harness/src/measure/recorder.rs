@@ -38,8 +38,12 @@ struct UnderWay {
 
 impl UnderWay {
     fn one_fewer(&self) {
+        self.fewer_by(1);
+    }
+
+    fn fewer_by(&self, count: usize) {
         // In one order with the count that a waiter sees after it has said that it waits: one of the two sees the other.
-        self.count.fetch_sub(1, Ordering::SeqCst);
+        self.count.fetch_sub(count as i64, Ordering::SeqCst);
         if self.waiting.load(Ordering::SeqCst) > 0 {
             drop(self.lock.lock().unwrap_or_else(PoisonError::into_inner));
             self.fewer.notify_all();
@@ -167,6 +171,16 @@ impl Probe for Recorder {
 impl Receipts for Recorder {
     fn acknowledged(&self, ticket: Ticket, partition: i32, offset: Option<Offset>) {
         self.receipt(Receipt::Acknowledged { ticket, partition, offset });
+    }
+
+    fn acknowledged_together(&self, tickets: &[Ticket], partition: i32, base: Offset) {
+        let receipts = tickets.iter().zip(base.0..).map(|(ticket, offset)| Receipt::Acknowledged {
+            ticket: *ticket,
+            partition,
+            offset: Some(Offset(offset)),
+        });
+        self.receipts.lock().extend(receipts);
+        self.under_way.fewer_by(tickets.len());
     }
 
     fn failed(&self, ticket: Ticket, reason: &str) {

@@ -204,6 +204,13 @@ pub trait Receipts: Send + Sync + 'static {
     /// It was acknowledged; `offset` is `None` if nobody tells (`acks=0`). In the order of a partition's records.
     fn acknowledged(&self, ticket: Ticket, partition: i32, offset: Option<Offset>);
 
+    /// As [`Receipts::acknowledged`], for records that stand one after the other from `base` on.
+    fn acknowledged_together(&self, tickets: &[Ticket], partition: i32, base: Offset) {
+        for (ticket, offset) in tickets.iter().zip(base.0..) {
+            self.acknowledged(*ticket, partition, Some(Offset(offset)));
+        }
+    }
+
     /// It failed for good.
     fn failed(&self, ticket: Ticket, reason: &str);
 }

@@ -91,7 +91,7 @@ impl Drive<'_> {
         let plan = &self.trial.plan.run;
         let first = plan.shard.first_producer(plan.producers);
         let mut sinks = (0..plan.producers).map(|index| self.running.sink(index)).collect::<Result<Vec<_>, _>>()?;
-        let mut source = self.running.source()?;
+        let mut source = Some(self.running.source()?);
         let shared = Shared::default();
         let on_begin = |part: usize| {
             let counted = self.count();
@@ -128,7 +128,7 @@ impl Drive<'_> {
                 .collect::<Result<_, _>>()
                 .inspect_err(|_| shared.window.end())?;
             let consuming = named(scope, "checks".to_owned(), || {
-                self.consume(&mut *source, &shared);
+                self.consume(&mut source, &shared);
                 shared.leavers.leave();
             })
             .inspect_err(|_| shared.window.end())?;
@@ -185,10 +185,13 @@ impl Drive<'_> {
         Counted { target: self.running.observe(), requests: self.recorder.requests() }
     }
 
-    /// The consumer's thread.
-    fn consume(&self, source: &mut dyn Source, shared: &Shared) {
+    /// The consumer's thread. What is broken is dropped here, so that producers that wait for a consumer see that there is none; else the
+    /// source outlives the reading of the books, in which its threads stand.
+    fn consume(&self, kept: &mut Option<Box<dyn Source>>, shared: &Shared) {
         let mut deliveries = Vec::new();
-        while !shared.consumer_shall_end.load(Ordering::Relaxed) {
+        while let Some(source) = kept
+            && !shared.consumer_shall_end.load(Ordering::Relaxed)
+        {
             let polled = source.poll(POLL, &mut |record| {
                 let content = digest(record.key, record.value);
                 let digest = self.settings.digest_delivered(content, record.timestamp);
@@ -201,7 +204,7 @@ impl Drive<'_> {
             deliveries.clear();
             if let Err(error) = polled {
                 *lock(&shared.consumer_error) = Some(error);
-                return;
+                *kept = None;
             }
         }
     }

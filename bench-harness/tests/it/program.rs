@@ -69,16 +69,17 @@ fn the_saved_result_draws_the_same_report_again() {
 #[test]
 fn json_is_the_saved_document() {
     let dir = scene();
-    let ran = logdyno(&dir, &["run", "small.toml", "--out", "out", "--json", "--set", "load.rate=4000"]);
+    let settings = ["--set", "load.rate=4000", "--set", "producer.batch.size=0"];
+    let ran = logdyno(&dir, &[&["run", "small.toml", "--out", "out", "--json"][..], &settings].concat());
     let printed: result::RunResult = serde_json::from_str(&ran.stdout).unwrap();
     let saved = result::read(&dir.path().join("out/small")).unwrap();
     assert_eq!(printed, saved);
     assert_eq!(saved.workload.text, WORKLOAD);
-    assert_eq!(saved.workload.overrides, ["load.rate=4000"]);
+    assert_eq!(saved.workload.overrides, ["load.rate=4000", "producer.batch.size=0"]);
     let result::Outcome::Measured(measured) = &saved.trials[0].outcome else { panic!("{saved:?}") };
     assert_eq!(measured.offered_per_second, Some(4000.0));
     assert_eq!((measured.records.sent, measured.records.passes, measured.records.measured), (1000, 2, 900));
-    // The null target's batches are single records: 900 samples, for p50 and p99 and no more.
+    // Without room for two, each record is a batch: 900 samples, for p50 and p99 and no more.
     let quantiles = &measured.to_acknowledgement.quantiles;
     let told: Vec<_> = quantiles.iter().map(|one| (one.quantile.as_str(), one.ns.is_some())).collect();
     assert_eq!(told, [("p50", true), ("p99", true), ("p99.9", false), ("p99.99", false)]);
@@ -89,9 +90,11 @@ fn json_is_the_saved_document() {
 fn a_run_is_exported_as_it_would_be_reported() {
     let dir = scene();
     let ran = logdyno(&dir, &["run", "small.toml", "--out", "out", "--export", "go=run.go", "--export", "junit=-"]);
-    assert_ran(&ran);
     let go = std::fs::read_to_string(dir.path().join("run.go")).unwrap();
-    assert!(go.contains("BenchmarkLogdyno/workload=small/"), "{go}");
+    // A busy machine may make the generator late: that run has a failure in JUnit's document, and no line in Go's.
+    let counts = !ran.stdout.contains("GENERATOR-BOUND");
+    assert!(ran.code == if counts { 0 } else { 5 }, "{}: {}", ran.code, ran.stderr);
+    assert_eq!(go.contains("BenchmarkLogdyno/workload=small/"), counts, "{go}");
     for (format, exported) in [("go", &go), ("junit", &ran.stdout)] {
         let reported = logdyno(&dir, &["report", "out/small", "--format", format]);
         assert_eq!((reported.code, &reported.stdout), (0, exported), "stdout holds the document and no table");

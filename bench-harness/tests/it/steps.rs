@@ -18,6 +18,8 @@ entropy = 2
 distinct = 50
 [topic]
 partitions = 2
+[producer]
+batch.size=0
 [load]
 steps = [
   { rate = 1000, duration = \"150ms\" },
@@ -55,7 +57,7 @@ fn a_load_of_steps_has_figures_for_each_step_and_none_of_all() {
             assert_eq!(part.to_delivery.total.count(), part.records.measured);
             assert_eq!((part.records.sent, part.records.delivered), (652, 652), "of the whole run");
             assert_eq!(part.generator_lag.count(), part.records.measured);
-            assert_eq!(part.batches.batches, part.records.measured, "a record of the null target is a batch");
+            assert_eq!(part.batches.batches, part.records.measured, "each record is a batch");
             let steps: u64 = part.to_acknowledgement.steps.iter().map(|step| step.durations.sum_ns()).sum();
             assert_eq!(steps, part.to_acknowledgement.total.sum_ns());
         }
@@ -111,5 +113,5 @@ fn a_sweep_of_steps_is_refused_with_the_line() {
     std::fs::write(dir.path().join("steps.toml"), STEPS).unwrap();
     let ran = logdyno(&dir, &["sweep", "steps.toml", "--vary", "producer.linger.ms=0,5", "--out", "out"]);
     assert_eq!(ran.code, 1, "{}", ran.stderr);
-    assert!(ran.stderr.contains("steps.toml:9: a sweep compares one figure of each run"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("steps.toml:11: a sweep compares one figure of each run"), "{}", ran.stderr);
 }
