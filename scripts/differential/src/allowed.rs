@@ -68,7 +68,8 @@ pub const RULES: &[Rule] = &[
         applies: |at| {
             let bare = |text: &str| text.replace(['"', ' '], "");
             let number = |text: &str| bare(text).parse::<f64>().ok();
-            let same = bare(at.kafka) == bare(at.ours) || number(at.kafka).is_some_and(|kafka| number(at.ours) == Some(kafka));
+            let same =
+                bare(at.kafka) == bare(at.ours) || number(at.kafka).is_some_and(|kafka| number(at.ours) == Some(kafka));
             at.api == ApiKey::CreateTopics && at.path.ends_with("value") && same
         },
     },

@@ -138,6 +138,9 @@ fn one(
     let context = || format!("after {requests:?}: {}", found.as_deref().unwrap_or("the same answers"));
     if changes_topics(api) {
         settle::topics(sides).with_context(context)?;
+        if api == ApiKey::DeleteTopics {
+            settle::offsets(sides)?;
+        }
     }
     let others = answers.as_ref().is_some_and(joined_others);
     let found = match (found, answers) {

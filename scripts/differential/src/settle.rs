@@ -1,5 +1,6 @@
 //! Both sides at rest and of one mind, before a run and between requests.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
@@ -111,6 +112,29 @@ pub fn topics(sides: &mut [Side; 2]) -> Result<()> {
         }
         std::thread::sleep(Duration::from_millis(5));
     }
+}
+
+/// Waits until no group has offsets on one side only: those of a deleted topic are removed after it.
+pub fn offsets(sides: &mut [Side; 2]) -> Result<()> {
+    let begun = Instant::now();
+    for group in GROUPS {
+        let request = OffsetFetchRequest::default().with_group_id(GroupId(text(group))).with_topics(None);
+        let request = RequestKind::OffsetFetch(request);
+        loop {
+            let mut told = Vec::new();
+            for side in sides.iter_mut() {
+                let ResponseKind::OffsetFetch(answer) = call(side, &request, ApiKey::OffsetFetch, 7)? else {
+                    bail!("no offsets")
+                };
+                told.push(answer.topics.into_iter().map(|topic| topic.name.to_string()).collect::<BTreeSet<_>>());
+            }
+            if told[0] == told[1] || begun.elapsed() > REBALANCE_MAX {
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+    Ok(())
 }
 
 /// Waits until a group is amid no rebalance and both sides tell the same of it: what happens by the clock happens now, and
