@@ -46,7 +46,7 @@ use exit::Exit;
 /// [`logdyno_engine::storage::kinds`].
 pub fn main_with(kinds: &[Kind]) -> ExitCode {
     tracing_subscriber::fmt()
-        .with_writer(std::io::stderr)
+        .with_writer(|| live::screen::Above)
         .with_ansi(std::io::stderr().is_terminal())
         .with_max_level(tracing::Level::WARN)
         .with_target(false)

@@ -1,7 +1,9 @@
-//! A run while it runs: for others on the machine as [`openmetrics`] at an [`Endpoint`].
+//! A run while it runs: for who started it as a [`view`] on the terminal, for others on the machine as [`openmetrics`] at an [`Endpoint`].
 
 mod endpoint;
 pub mod openmetrics;
+pub(crate) mod screen;
+pub mod view;
 
 use crate::campaign::Watch;
 use crate::result::Outcome;

@@ -1,7 +1,7 @@
 //! Numbers as people read them.
 
 /// Three significant digits and a unit: `12.3 µs`, `4.56 ms`.
-pub(super) fn duration(ns: f64) -> String {
+pub(crate) fn duration(ns: f64) -> String {
     let (value, unit) = match ns {
         ns if ns < 1e3 => (ns, "ns"),
         ns if ns < 1e6 => (ns / 1e3, "µs"),
@@ -17,7 +17,7 @@ pub(super) fn duration(ns: f64) -> String {
 }
 
 /// Thousands apart: `1,234,567`.
-pub(super) fn whole(number: u64) -> String {
+pub(crate) fn whole(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);
     for (index, digit) in digits.chars().enumerate() {
@@ -30,7 +30,7 @@ pub(super) fn whole(number: u64) -> String {
 }
 
 /// A rate or a mean: whole from 100 on, else with three digits.
-pub(super) fn number(value: f64) -> String {
+pub(crate) fn number(value: f64) -> String {
     match value {
         value if value >= 100.0 => whole(value.round() as u64),
         value if value >= 10.0 => format!("{value:.1}"),
@@ -40,7 +40,7 @@ pub(super) fn number(value: f64) -> String {
 }
 
 /// Bytes with a decimal unit: `1.23 MB`.
-pub(super) fn bytes(value: f64) -> String {
+pub(crate) fn bytes(value: f64) -> String {
     let (value, unit) = match value {
         value if value < 1e3 => (value, "B"),
         value if value < 1e6 => (value / 1e3, "kB"),
@@ -51,7 +51,7 @@ pub(super) fn bytes(value: f64) -> String {
 }
 
 /// A share of one: `71 %`.
-pub(super) fn percent(share: f64) -> String {
+pub(crate) fn percent(share: f64) -> String {
     if share > 0.0 && share < 0.0095 { format!("{:.1} %", share * 100.0) } else { format!("{:.0} %", share * 100.0) }
 }
 

@@ -3,7 +3,7 @@
 mod cells;
 mod export;
 mod figures;
-mod format;
+pub(crate) mod format;
 mod heading;
 mod html;
 mod limits;
