@@ -9,7 +9,7 @@ use logdyno_engine::storage::Kind;
 
 use crate::campaign::{Campaign, Jobs};
 use crate::exit::Exit;
-use crate::overhead;
+use crate::overhead::{self, Side};
 use crate::report::render_overhead;
 use crate::signal::Stop;
 use crate::target::Target;
@@ -24,6 +24,9 @@ pub(super) struct OverheadCommand {
     /// How many pairs: an interval takes 6.
     #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u16).range(6..=200))]
     pairs: u16,
+    /// Run one side once instead, to be counted or profiled from outside, as `scripts/long/instructions` does.
+    #[arg(long, value_name = "SIDE", conflicts_with = "pairs", value_parser = ["watched", "bare"])]
+    only: Option<String>,
     /// Records of each run, of which the first tenth is warm-up.
     #[arg(long, value_name = "N", default_value_t = 200_000, value_parser = clap::value_parser!(u64).range(100..=1_000_000_000))]
     records: u64,
@@ -57,6 +60,13 @@ impl OverheadCommand {
         let campaign = Campaign::prepare(Arc::new(plan), &Jobs { kinds, targets })?;
         let Some(subject) = campaign.subject() else { bail!("the workload names no target") };
         let stop = Stop::on_signals()?;
+        if let Some(side) = self.only.as_deref().map(|name| if name == "bare" { Side::Bare } else { Side::Watched }) {
+            let Some(sample) = overhead::once(&subject, side, self.records, &self.dir, &stop)? else {
+                return Ok(Exit::Error);
+            };
+            println!("{}", serde_json::to_string(&sample)?);
+            return Ok(Exit::Pass);
+        }
         let size = (usize::from(self.pairs), self.records);
         let found = overhead::overhead(&subject, size, &self.dir, &stop, &mut |number, pair| {
             let cost = (pair.watched.cpu_ns_per_record - pair.bare.cpu_ns_per_record) / 1e3;

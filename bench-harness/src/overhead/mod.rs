@@ -86,6 +86,17 @@ pub struct Change {
     pub confidence: f64,
 }
 
+/// Runs one side once; `None` if it was interrupted.
+pub fn once(
+    subject: &Subject<'_>,
+    side: Side,
+    records: u64,
+    dir: &Path,
+    stop: &Stop,
+) -> anyhow::Result<Option<Sample>> {
+    run::run(subject, side, records, dir, stop)
+}
+
 /// Runs `pairs` pairs of `records` records each; `tell` hears of each pair. `None` if it was interrupted.
 pub fn overhead(
     subject: &Subject<'_>,
