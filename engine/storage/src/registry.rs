@@ -62,7 +62,8 @@ pub struct Settings {
     /// mmap: pages are made ready for stores this far ahead.
     pub populate_bytes: u64,
     /// All: more open files than this are closed, those first that were used longest ago, and opened again when they are used. Files in
-    /// use, files with bytes that no sync has covered yet, and removed ones that somebody still reads, stay open.
+    /// use, and removed ones that somebody still reads, stay open; so do those with bytes that no sync has covered, until they are half
+    /// as many more: then they are synced to be closed.
     pub open_files_max: usize,
     /// All: files get their blocks in steps that double from 1 MiB to this.
     pub allocation_step_max: u64,

@@ -231,7 +231,8 @@ settings! {
     /// the storage backend: buffered, mmap, uring, or one that a program registered.
     "logdyno.backend" backend: String = "buffered".to_owned();
     /// files of logs that may be open at a time; those used longest ago are closed, and opened again when they are used. By default half of
-    /// the descriptors that the process may have (ulimit -n). What is in use, or not durable yet, stays open beyond it.
+    /// the descriptors that the process may have (ulimit -n). Files with records that are not durable yet stay open beyond it; when they are
+    /// half as many more, they are synced to be closed.
     "logdyno.open.files.max" open_files_max: i32 = open_files_max(), in 16..=i32::MAX;
     /// what an acknowledgement promises: visible, written or durable; a topic may override it.
     "logdyno.ack.level" ack_level: AckLevel = AckLevel(Level::Written);

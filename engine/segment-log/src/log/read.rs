@@ -187,14 +187,21 @@ impl Log {
                 place.len = len.max(place.len);
                 Ok(None)
             }
-            Look::Nothing => match self.segment_after(&place.segment) {
-                Some(next) => {
-                    place.position = 0;
-                    place.segment = next;
-                    Ok(None)
+            Look::Nothing => {
+                let next = self.segment_after(&place.segment);
+                if place.segment.contents().size > size {
+                    // It has grown since it was looked at, perhaps by what is looked for, and been rolled.
+                    return Ok(None);
                 }
-                None => Ok(Some(Slice { first: limits.from, batches: Vec::new() })),
-            },
+                match next.filter(|_| !self.is_replaced(&place.segment)) {
+                    Some(next) => {
+                        place.position = 0;
+                        place.segment = next;
+                        Ok(None)
+                    }
+                    None => Ok(Some(Slice { first: limits.from, batches: Vec::new() })),
+                }
+            }
         }
     }
 

@@ -5,10 +5,11 @@ use std::ops::Range;
 use std::os::fd::RawFd;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, Weak};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, Weak};
 
 use super::open_files::{Descriptor, OpenFiles};
 use crate::seam::{DiskFile, FileIdentity, Mapping, Open};
+use crate::whole_io::uninterrupted;
 
 /// A file as those hold it who work with it.
 pub(super) struct BoundedFile {
@@ -22,6 +23,14 @@ pub(super) struct BoundedFile {
     /// So many of them are durable.
     durable: AtomicU64,
     last_used: AtomicU64,
+    failed: OnceLock<i32>,
+}
+
+/// What becomes of files that are not durable when others are closed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Unsynced {
+    Keep,
+    Sync,
 }
 
 struct Place {
@@ -53,6 +62,7 @@ impl BoundedFile {
             changes: AtomicU64::new(0),
             durable: AtomicU64::new(0),
             last_used: AtomicU64::new(files.now()),
+            failed: OnceLock::new(),
         });
         files.put_name(path, Arc::downgrade(&file));
         files.put_open(id, Arc::downgrade(&file));
@@ -123,17 +133,17 @@ impl BoundedFile {
         self.changes.load(Ordering::Acquire) == self.durable.load(Ordering::Acquire)
     }
 
-    /// Closes the file unless it is in use, has something to sync, or must stay open; true if it did.
+    /// Closes the file unless it is in use, must stay open, or has something to sync that `unsynced` leaves alone; true if it did.
     ///
     /// Does not wait for a file that is busy: its lock may be held by somebody who closes others.
-    pub(super) fn close_if_idle(&self) -> bool {
+    pub(super) fn close_if_idle(&self, unsynced: Unsynced) -> bool {
         let Ok(mut place) = self.place.try_write() else { return false };
         if place.held {
             return false;
         }
         // Nobody else has it, and nobody gets it while the lock is held: what others did is seen here.
         let Some(descriptor) = place.descriptor.as_mut().and_then(Arc::get_mut) else { return false };
-        if !self.is_durable() {
+        if !self.is_durable() && (unsynced == Unsynced::Keep || !self.sync_alone(&*descriptor.file)) {
             return false;
         }
         let Ok(identity) = descriptor.file.identity() else { return false };
@@ -142,6 +152,25 @@ impl BoundedFile {
         self.files.closed(self.id);
         drop(closed);
         true
+    }
+
+    /// Syncs the file while nobody else has it. The kernel tells of a failed writeback once: if it is now, those who sync the file
+    /// themselves are told from here on.
+    fn sync_alone(&self, file: &dyn DiskFile) -> bool {
+        if self.check().is_err() {
+            return false;
+        }
+        let changes = self.changes();
+        match uninterrupted(|| file.sync_data()) {
+            Ok(()) => self.has_synced(changes),
+            Err(error) => drop(self.failed.set(error.raw_os_error().unwrap_or(libc::EIO))),
+        }
+        self.is_durable()
+    }
+
+    /// The error of a sync that nobody was told of yet, for ever: a second attempt would prove nothing.
+    pub(super) fn check(&self) -> io::Result<()> {
+        self.failed.get().map_or(Ok(()), |errno| Err(io::Error::from_raw_os_error(*errno)))
     }
 
     /// How many changes a sync that begins now makes durable.
@@ -216,6 +245,7 @@ impl DiskFile for BoundedFile {
 
     fn sync_data(&self) -> io::Result<()> {
         self.with(|file| {
+            self.check()?;
             let changes = self.changes();
             file.sync_data()?;
             self.has_synced(changes);

@@ -6,7 +6,8 @@
 //!
 //! * **What is in use stays open**: each operation, also one in a ring, holds the descriptor that it works on until it is done.
 //! * **What is not durable stays open** from the first write to the sync behind the last one. The kernel tells of a failed
-//!   writeback once, to the descriptors that were open at the time.
+//!   writeback once, to the descriptors that were open at the time. Where so many files are written that the bound is passed by
+//!   half, the one that was used longest ago is synced and closed; if that fails, the next sync of it says so.
 //! * **Names change only through this disk**, and what is open below a changed name is known: a renamed file is opened by its
 //!   new name, one that is removed or replaced is opened before it loses its name, and stays open for those who hold it.
 //! * **A name that another process, or a caller past this disk, has given to another file** is an error, not that file's

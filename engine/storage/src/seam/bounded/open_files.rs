@@ -4,13 +4,17 @@ use std::collections::HashMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, Weak};
 
-use super::file::BoundedFile;
+use super::file::{BoundedFile, Unsynced};
 use crate::seam::{Disk, DiskFile, Open};
 
 /// When files are closed, more than needed are: this part of the bound, so that not every opening looks through all.
 const CLOSED_AT_ONCE: usize = 16;
+
+/// Files that are not durable stay open beyond the bound, half as many as it again but at least these. Beyond that they are synced, by
+/// whoever opens one more, and closed.
+const UNSYNCED_MIN: usize = 64;
 
 /// A file of the disk below, open as long as this lives.
 pub(super) struct Descriptor {
@@ -36,6 +40,7 @@ pub(super) struct OpenFiles {
     openings: AtomicU64,
     /// Openings before it is worth looking again for what can be closed, after nothing could.
     patience: AtomicUsize,
+    warned: Once,
     /// Held while a name becomes another file's; shared while a file is opened by its name.
     naming: RwLock<()>,
     known: Mutex<Known>,
@@ -56,6 +61,7 @@ impl OpenFiles {
             open: AtomicUsize::new(0),
             openings: AtomicU64::new(0),
             patience: AtomicUsize::new(0),
+            warned: Once::new(),
             naming: RwLock::default(),
             known: Mutex::default(),
         }
@@ -84,7 +90,9 @@ impl OpenFiles {
     pub(super) fn open(self: &Arc<OpenFiles>, path: &Path, how: Open) -> io::Result<Arc<Descriptor>> {
         let opened = match self.disk.open(path, how) {
             Err(error) if matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE)) => {
-                self.close_idle(self.at_once());
+                if self.close_idle(self.at_once(), Unsynced::Keep) == 0 {
+                    self.close_idle(self.at_once(), Unsynced::Sync);
+                }
                 self.disk.open(path, how)
             }
             opened => opened,
@@ -103,8 +111,19 @@ impl OpenFiles {
         }
         let hurry =
             self.patience.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_err();
-        if hurry && self.close_idle(open - self.open_max + self.at_once() - 1) == 0 {
+        if hurry && self.close_idle(open - self.open_max + self.at_once() - 1, Unsynced::Keep) == 0 {
             self.patience.store(self.at_once(), Ordering::Relaxed);
+        }
+        let beyond = self.open_max + (self.open_max / 2).max(UNSYNCED_MIN);
+        if self.open.load(Ordering::Relaxed) > beyond {
+            self.warned.call_once(|| {
+                tracing::warn!(
+                    "{} files may be open, and more are being written: they are synced so that they can be closed, which takes long; \
+                     allow more (logdyno.open.files.max, ulimit -n)",
+                    self.open_max
+                );
+            });
+            self.close_idle(self.at_once(), Unsynced::Sync);
         }
     }
 
@@ -113,12 +132,12 @@ impl OpenFiles {
     }
 
     /// Closes up to `count` files that nobody uses, those first that were used longest ago; returns how many.
-    fn close_idle(&self, count: usize) -> usize {
+    fn close_idle(&self, count: usize, unsynced: Unsynced) -> usize {
         let open: Vec<Arc<BoundedFile>> = self.known().open.values().filter_map(Weak::upgrade).collect();
-        let mut closable: Vec<_> =
-            open.into_iter().filter(|file| file.is_durable()).map(|file| (file.last_used(), file)).collect();
+        let wanted = |file: &Arc<BoundedFile>| unsynced == Unsynced::Sync || file.is_durable();
+        let mut closable: Vec<_> = open.into_iter().filter(wanted).map(|file| (file.last_used(), file)).collect();
         closable.sort_unstable_by_key(|(used, _)| *used);
-        closable.iter().filter(|(_, file)| file.close_if_idle()).take(count).count()
+        closable.iter().filter(|(_, file)| file.close_if_idle(unsynced)).take(count).count()
     }
 
     /// The files of this name that somebody holds.

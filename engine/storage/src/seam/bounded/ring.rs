@@ -47,6 +47,9 @@ impl Ring for BoundedRing {
         let bounded: Arc<dyn Any + Send + Sync> = Arc::<dyn DiskFile>::clone(file);
         if let Ok(bounded) = bounded.downcast::<BoundedFile>() {
             let descriptor = bounded.descriptor()?;
+            if kind == Kind::Sync {
+                bounded.check()?;
+            }
             *file = Arc::clone(&descriptor.file);
             let effect = kind.on(&bounded);
             self.in_flight.insert(token, InFlight { file: bounded, descriptor, effect });
@@ -78,7 +81,7 @@ impl Ring for BoundedRing {
     }
 }
 
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Read,
     Write,

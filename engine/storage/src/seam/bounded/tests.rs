@@ -100,6 +100,44 @@ fn what_is_not_durable_stays_open() {
     assert_eq!(content(&*dirty).unwrap(), "dirtymore");
 }
 
+/// As many partitions written as one likes: before the process has no descriptor left, their files are synced to be closed.
+#[test]
+fn more_files_than_the_bound_can_be_written() {
+    let world = world(4);
+    let dirty: Vec<_> = (0..300).map(|at| world.file(&at.to_string())).collect();
+    let write = |text: &str| {
+        for (at, file) in dirty.iter().enumerate() {
+            file.write_at(&[IoSlice::new(text.as_bytes())], at.to_string().len() as u64).unwrap();
+            assert!(world.open() <= 4 + 64 + 1, "{} are open", world.open());
+        }
+    };
+    write("+");
+    write("-");
+    assert!(world.open() > 60, "those few that fit are not synced: {} are open", world.open());
+    for (at, file) in dirty.iter().enumerate() {
+        assert_eq!(content(&**file).unwrap(), format!("{at}-"));
+    }
+}
+
+/// A sync that was made to close the file, and fails, is the only one that the kernel tells of it.
+#[test]
+fn a_failed_sync_that_nobody_waited_for_is_told_to_the_next_who_does() {
+    let world = world(4);
+    let oldest = world.file("oldest");
+    let dirty: Vec<_> = (0..80).map(|at| world.file(&at.to_string())).collect();
+    oldest.set_len(1).unwrap();
+    world.below.fail_next(crate::seam::simulated::Point::Sync, 1, libc::EIO);
+    dirty.iter().for_each(|file| file.set_len(1).unwrap());
+    let told = |file: &dyn DiskFile| file.sync_data().map_err(|error| error.raw_os_error());
+    assert_eq!(told(&*oldest), Err(Some(libc::EIO)));
+    assert_eq!(told(&*oldest), Err(Some(libc::EIO)), "for ever");
+    let mut ring = world.disk.ring(1).unwrap();
+    // SAFETY: a sync has no memory.
+    let submitted = unsafe { ring.submit(Operation::SyncData { file: oldest.clone() }, 1) };
+    assert_eq!(submitted.unwrap_err().raw_os_error(), Some(libc::EIO), "in a ring, too");
+    dirty.iter().for_each(|file| told(&**file).unwrap());
+}
+
 #[test]
 fn a_sync_covers_what_was_done_before_it() {
     let world = world(2);
