@@ -7,7 +7,7 @@ use std::time::Duration;
 use logdyno_engine::client::ConsumerConfig;
 use logdyno_engine::storage::Kind;
 
-use crate::limits::Limits;
+use crate::limits::{Limits, Share, Taken};
 use crate::load::Bounds;
 use crate::overhead::Subject;
 use crate::records::RecordSet;
@@ -234,7 +234,10 @@ impl<'a> Campaign<'a> {
             dir: trial::data_dir(folder, backend.map(|kind| kind.name), repetition),
             patience: self.patience,
         };
-        match trial.run(stop, &mut |progress| watch.progress(&progress)) {
+        match trial.run(stop, &mut |mut progress| {
+            progress.limit = self.limit_so_far(backend, &progress);
+            watch.progress(&progress);
+        }) {
             Ok(measured) => {
                 let steps = (0..).map(|at| step_of_load(&self.plan.load, at));
                 let outcomes = measured.into_iter().map(|measured| Outcome::Measured(Box::new(measured)));
@@ -244,6 +247,20 @@ impl<'a> Campaign<'a> {
             Err(TrialError::Refused(refused)) => Some(vec![(None, Outcome::Refused { reason: refused.reason })]),
             Err(error) => Some(vec![(None, Outcome::Failed { reason: error.to_string() })]),
         }
+    }
+
+    /// Of what bytes take: what the processors do is charged at the end of a trial.
+    fn limit_so_far(&self, backend: Option<Kind>, progress: &Progress) -> Option<Share> {
+        let acks = trial::producer_config(&self.plan, "127.0.0.1:9092").acks;
+        let taken = Taken {
+            seconds: progress.elapsed.as_secs_f64(),
+            bytes_sent: progress.request_bytes,
+            compressed: None,
+            replicas: trial::replicas(&self.plan, acks),
+            cpu_ns: None,
+        };
+        let limits = self.limits.as_ref().filter(|_| progress.request_bytes > 0)?;
+        taken.shares(limits, backend.map(|kind| kind.name)).into_iter().next()
     }
 
     fn describe(&self) -> Workload {

@@ -23,6 +23,7 @@ pub use device::{Bandwidth, Direction, Io, SyncLatency};
 pub use file::{LIMITS_FORMAT, LIMITS_VERSION, read, write};
 pub use fit::objections;
 pub use network::Loopback;
+pub(crate) use share::Taken;
 pub use share::{Share, shares};
 pub use timer::TimerError;
 pub(crate) use timer::errors as timer_errors;

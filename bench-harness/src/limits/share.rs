@@ -22,37 +22,65 @@ pub struct Share {
 /// compresses them once; each replica writes them. The processors are the exception: there it is what this process took.
 #[must_use]
 pub fn shares(limits: &Limits, workload: &Workload, backend: Option<&str>, measured: &Measured) -> Vec<Share> {
-    let seconds = measured.measured_ns as f64 / 1e9;
-    if seconds <= 0.0 {
-        return Vec::new();
-    }
     // Of a target that hides its batches nobody knows what moved.
     let Some(work) = &measured.batches.work else { return Vec::new() };
-    let replicas = f64::from(measured.durability.replicas.max(1));
-    let sent = work.bytes_sent as f64 / seconds;
-    let mut found = vec![
-        ("loopback TCP".to_owned(), sent * (replicas + 1.0), limits.loopback.bytes_per_second),
-        ("CRC-32C of one thread".to_owned(), sent * (replicas + 2.0), limits.crc32c_bytes_per_second),
-    ];
-    let direct = backend == Some("uring");
-    if backend.is_some() {
-        let io = if direct { Io::Direct } else { Io::Buffered };
-        let name = if direct { "direct writes" } else { "writes into the page cache" };
-        let best = limits.bandwidths.iter().filter(|one| one.io == io && one.direction == Direction::Write);
-        let best = best.map(|one| one.bytes_per_second).fold(0.0, f64::max);
-        found.push((name.to_owned(), sent * replicas, best));
-    }
     let codec = workload.producer.iter().find(|(name, _)| name == "compression.type").map(|(_, codec)| codec.as_str());
-    if let Some(rate) = limits.codecs.iter().find(|rate| Some(rate.codec.as_str()) == codec) {
-        let raw = work.bytes_uncompressed as f64 / seconds;
-        found.push((format!("{} of one thread", rate.codec), raw, rate.compress_bytes_per_second));
+    let taken = Taken {
+        seconds: measured.measured_ns as f64 / 1e9,
+        bytes_sent: work.bytes_sent,
+        compressed: codec.map(|codec| (codec, work.bytes_uncompressed)),
+        replicas: measured.durability.replicas,
+        cpu_ns: measured.usage.as_ref().map(|usage| usage.process.cpu_ns()),
+    };
+    taken.shares(limits, backend)
+}
+
+/// What a run took, or took so far.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Taken<'a> {
+    pub(crate) seconds: f64,
+    pub(crate) bytes_sent: u64,
+    /// By which codec, and how many bytes; if it is known.
+    pub(crate) compressed: Option<(&'a str, u64)>,
+    pub(crate) replicas: u32,
+    /// Of the processors, if it is known.
+    pub(crate) cpu_ns: Option<u64>,
+}
+
+impl Taken<'_> {
+    /// The shares, the largest first.
+    pub(crate) fn shares(&self, limits: &Limits, backend: Option<&str>) -> Vec<Share> {
+        let seconds = self.seconds;
+        if seconds <= 0.0 {
+            return Vec::new();
+        }
+        let replicas = f64::from(self.replicas.max(1));
+        let sent = self.bytes_sent as f64 / seconds;
+        let mut found = vec![
+            ("loopback TCP".to_owned(), sent * (replicas + 1.0), limits.loopback.bytes_per_second),
+            ("CRC-32C of one thread".to_owned(), sent * (replicas + 2.0), limits.crc32c_bytes_per_second),
+        ];
+        let direct = backend == Some("uring");
+        if backend.is_some() {
+            let io = if direct { Io::Direct } else { Io::Buffered };
+            let name = if direct { "direct writes" } else { "writes into the page cache" };
+            let best = limits.bandwidths.iter().filter(|one| one.io == io && one.direction == Direction::Write);
+            let best = best.map(|one| one.bytes_per_second).fold(0.0, f64::max);
+            found.push((name.to_owned(), sent * replicas, best));
+        }
+        if let Some((codec, bytes)) = self.compressed
+            && let Some(rate) = limits.codecs.iter().find(|rate| rate.codec == codec)
+        {
+            let raw = bytes as f64 / seconds;
+            found.push((format!("{} of one thread", rate.codec), raw, rate.compress_bytes_per_second));
+        }
+        if let Some(cpu_ns) = self.cpu_ns {
+            let name = format!("the {} processors", limits.environment.cores);
+            found.push((name, cpu_ns as f64 / 1e9 / seconds, limits.environment.cores as f64));
+        }
+        let share = |(limit, used, most): (String, f64, f64)| (most > 0.0).then(|| Share { limit, share: used / most });
+        let mut shares: Vec<Share> = found.into_iter().filter_map(share).collect();
+        shares.sort_by(|one, other| other.share.total_cmp(&one.share));
+        shares
     }
-    if let Some(usage) = &measured.usage {
-        let name = format!("the {} processors", limits.environment.cores);
-        found.push((name, usage.process.cpu_ns() as f64 / 1e9 / seconds, limits.environment.cores as f64));
-    }
-    let share = |(limit, used, most): (String, f64, f64)| (most > 0.0).then(|| Share { limit, share: used / most });
-    let mut shares: Vec<Share> = found.into_iter().filter_map(share).collect();
-    shares.sort_by(|one, other| other.share.total_cmp(&one.share));
-    shares
 }

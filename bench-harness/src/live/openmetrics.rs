@@ -109,6 +109,7 @@ mod tests {
             request_bytes: 12_345,
             is_measuring: true,
             so_far: Some(SoFar { part: 1, to_acknowledgement: path, to_delivery: PathSoFar::default() }),
+            limit: None,
         };
         Now { name: "a \"b\\\nc".to_owned(), number: 2, count: 3, progress }
     }

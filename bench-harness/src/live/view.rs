@@ -62,6 +62,7 @@ impl View {
         let mut lines = vec![self.title(), self.records(), self.backlog(), self.rate()];
         lines.extend(self.latency());
         lines.extend(self.steps());
+        lines.extend(self.limit());
         Paragraph::new(lines).render(area, frame);
         // Beside the rate in figures.
         let left = NAME + 14;
@@ -142,6 +143,13 @@ impl View {
         });
         std::iter::once(head).chain(told).collect()
     }
+
+    /// Of what its bytes take, the limit that is nearest.
+    fn limit(&self) -> Option<Line<'static>> {
+        let limit = self.now.progress.limit.as_ref()?;
+        let told = format!("its bytes take {} of {}", percent(limit.share), limit.limit);
+        Some(Line::from(vec![named("limit"), Span::raw(told)]))
+    }
 }
 
 fn named(name: &str) -> Span<'static> {
@@ -161,6 +169,7 @@ mod tests {
     use ratatui::backend::TestBackend;
 
     use super::*;
+    use crate::limits::Share;
     use crate::measure::Step;
     use crate::trial::SoFar;
 
@@ -183,6 +192,7 @@ mod tests {
                 request_bytes: 0,
                 is_measuring: true,
                 so_far: Some(SoFar { part: 1, to_acknowledgement: path.clone(), to_delivery: path }),
+                limit: Some(Share { limit: "loopback TCP".to_owned(), share: 0.12 }),
             });
         }
         view
@@ -207,7 +217,7 @@ mod tests {
         "time went to    share of all, and the mean                                      "
         "  batch         ██████████████████        75 %    3.75 ms                       "
         "  disk          ██████                    25 %    1.25 ms                       "
-        "                                                                                "
+        "limit           its bytes take 12 % of loopback TCP                             "
         "                                                                                "
         "                                                                                "
         "                                                                                "

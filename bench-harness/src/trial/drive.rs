@@ -268,6 +268,7 @@ impl Drive<'_> {
             request_bytes: self.recorder.requests().1,
             is_measuring: shared.window.begin().is_some(),
             so_far: SoFar::of(join.parts()),
+            limit: None,
         }
     }
 }

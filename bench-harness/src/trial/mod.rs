@@ -195,7 +195,7 @@ pub fn data_dir(folder: &Path, backend: Option<&str>, repetition: u32) -> PathBu
 }
 
 /// On how many replicas a record is when it is acknowledged.
-fn replicas(plan: &Plan, acks: Acks) -> u32 {
+pub(crate) fn replicas(plan: &Plan, acks: Acks) -> u32 {
     match acks {
         Acks::None => 0,
         Acks::Leader => 1,

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::limits::Share;
 use crate::measure::{JoinedPart, PathJoined, Step};
 use crate::result::{QUANTILES, Quantile};
 use crate::statistics::samples_needed;
@@ -25,6 +26,8 @@ pub struct Progress {
     pub is_measuring: bool,
     /// What was measured of the part under way, if anything was.
     pub so_far: Option<SoFar>,
+    /// The limit of which the bytes so far took most, where limits are known.
+    pub limit: Option<Share>,
 }
 
 impl Progress {
