@@ -8,6 +8,7 @@ mod heading;
 mod html;
 mod limits;
 mod overhead;
+mod promises;
 mod rest;
 mod steps;
 mod sweep;
@@ -23,6 +24,7 @@ pub use self::html::{render_html, render_sweeps_html};
 use self::limits::parts;
 pub use self::limits::render_limits;
 pub use self::overhead::render_overhead;
+use self::promises::by_promise;
 use self::rest::rest;
 use self::steps::{slowest, steps};
 pub use self::sweep::render_sweep;
@@ -47,8 +49,11 @@ pub fn render(result: &RunResult) -> String {
     heading(&mut text, result);
     let measured: Vec<(String, &Measured)> = measured_of(result);
     if !measured.is_empty() {
-        section(&mut text, "Throughput", &throughput(&measured));
-        section(&mut text, "Latency from the intended time", &latency(&measured));
+        let classes = by_promise(&measured);
+        for class in &classes {
+            section(&mut text, &class.title("Throughput", classes.len()), &throughput(&class.trials));
+            section(&mut text, &class.title("Latency from the intended time", classes.len()), &latency(&class.trials));
+        }
         absent(&measured).iter().for_each(|line| text.push_str(&format!("  {line}\n")));
         if let Some(table) = rest(&measured) {
             section(&mut text, REST_TITLE, &table);

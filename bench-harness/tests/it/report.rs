@@ -176,6 +176,31 @@ fn a_backlogged_run_prints_no_latency() {
     assert!(!latency.contains(" ms") && !latency.contains(" µs"), "{latency}");
 }
 
+/// An ack that promises more costs more: the two do not stand in one table.
+#[test]
+fn unequal_promises_are_in_tables_of_their_own() {
+    let mut durable = measured(1000);
+    durable.durability.level = "durable".to_owned();
+    let outcome = |measured| Outcome::Measured(Box::new(measured));
+    let outcomes =
+        vec![("buffered", outcome(measured(1000))), ("mmap", outcome(durable)), ("uring", outcome(measured(1000)))];
+    let text = render(&result(outcomes));
+    for (title, members) in [("durable", vec!["mmap"]), ("written", vec!["buffered", "uring"])] {
+        for table in ["Throughput", "Latency from the intended time"] {
+            let heading = format!("\n{table}: an ack promises {title} on 3 replicas\n");
+            let (_, after) = text.split_once(&heading).unwrap_or_else(|| panic!("{heading} in {text}"));
+            let rows = after.lines().skip(1).take_while(|line| !line.is_empty());
+            let labels: Vec<&str> = rows.filter_map(|row| row.split_whitespace().next()).collect();
+            let named = |name: &str| labels.contains(&name);
+            assert!(
+                ["buffered", "mmap", "uring"].into_iter().all(|name| named(name) == members.contains(&name)),
+                "{text}"
+            );
+        }
+    }
+    assert!(!render(&result(vec![("mmap", outcome(measured(1000)))])).contains(": an ack promises"));
+}
+
 /// What is at rest says from when on, and what could not be judged says why; both stand in the table and on the page.
 #[test]
 fn the_steady_state_is_told() {

@@ -5,6 +5,7 @@ use comfy_table::{Table, presets};
 use super::Reporter;
 use crate::report::figures::{absent, latency, throughput};
 use crate::report::measured_of;
+use crate::report::promises::by_promise;
 use crate::result::{Measured, Outcome, RunResult};
 
 pub(super) struct Markdown;
@@ -23,9 +24,14 @@ fn section(result: &RunResult) -> String {
     let (workload, environment) = (&result.workload, &result.environment);
     let mut text = format!("### {}\n\n{}\n", workload.name, workload.load);
     let measured: Vec<(String, &Measured)> = measured_of(result);
-    if !measured.is_empty() {
-        text.push_str(&format!("\n{}\n", drawn(throughput(&measured))));
-        text.push_str(&format!("\nLatency from the intended time:\n\n{}\n", drawn(latency(&measured))));
+    let classes = by_promise(&measured);
+    for class in &classes {
+        if classes.len() > 1 {
+            text.push_str(&format!("\n{}:\n", class.title("Throughput", classes.len())));
+        }
+        let title = class.title("Latency from the intended time", classes.len());
+        text.push_str(&format!("\n{}\n", drawn(throughput(&class.trials))));
+        text.push_str(&format!("\n{title}:\n\n{}\n", drawn(latency(&class.trials))));
     }
     let notes: Vec<String> = absent(&measured).into_iter().chain(outcomes(result)).collect();
     if !notes.is_empty() {

@@ -1,7 +1,8 @@
 //! Trials by what an acknowledgement promised, and whether they kept it.
 
-use super::super::figures::{absent, latency, promise, throughput};
+use super::super::figures::{absent, latency, throughput};
 use super::super::format::whole;
+use super::super::promises::{Promised, by_promise};
 use super::grid::Grid;
 use crate::result::Measured;
 
@@ -19,22 +20,15 @@ pub(super) struct Class {
 }
 
 pub(super) fn classes(trials: &[(String, &Measured)]) -> Vec<Class> {
-    let mut promises: Vec<String> = trials.iter().map(|(_, measured)| promise(&measured.durability)).collect();
-    promises.sort();
-    promises.dedup();
-    let class = |promised: String| {
-        let same = |(_, measured): &&(String, &Measured)| promise(&measured.durability) == promised;
-        let members: Vec<(String, &Measured)> = trials.iter().filter(same).cloned().collect();
-        Class {
-            meaning: members.first().map_or("", |(_, measured)| meaning(&measured.durability.level)),
-            lost: lost(&members),
-            throughput: throughput(&members).into(),
-            latency: latency(&members).into(),
-            absent: absent(&members),
-            promise: promised,
-        }
+    let class = |Promised { promise, trials: members }: Promised<'_>| Class {
+        meaning: members.first().map_or("", |(_, measured)| meaning(&measured.durability.level)),
+        lost: lost(&members),
+        throughput: throughput(&members).into(),
+        latency: latency(&members).into(),
+        absent: absent(&members),
+        promise,
     };
-    promises.into_iter().map(class).collect()
+    by_promise(trials).into_iter().map(class).collect()
 }
 
 /// What a level withstands on each of its replicas.
