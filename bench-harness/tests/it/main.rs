@@ -1,6 +1,7 @@
 //! The harness's library, from outside, and the program that it makes.
 
 mod attribution;
+mod batching;
 mod capture;
 mod export;
 mod invalid;
