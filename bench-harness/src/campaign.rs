@@ -146,11 +146,11 @@ impl<'a> Campaign<'a> {
         &self.plan
     }
 
-    /// What its first trial runs; `None` if there is none.
-    #[must_use]
-    pub fn subject(&self) -> Option<Subject<'_>> {
-        let (target, backend) = self.turns().next()?;
-        Some(Subject { plan: Arc::clone(&self.plan), records: &self.records, target, backend })
+    /// What its trials run: each system on each of its backends.
+    pub fn subjects(&self) -> impl Iterator<Item = Subject<'_>> {
+        let subject =
+            |(target, backend)| Subject { plan: Arc::clone(&self.plan), records: &self.records, target, backend };
+        self.turns().map(subject)
     }
 
     /// Runs all trials; their data and their result go to `folder`, the result again after each trial.
@@ -166,6 +166,7 @@ impl<'a> Campaign<'a> {
                 .map(|shard| ShardOfRun { number: shard.number(), of: shard.of() }),
             merged: Vec::new(),
             trials: Vec::new(),
+            crashed: Vec::new(),
         };
         let mut ended = Ended { result, is_interrupted: false, backends_named: self.plan.run.backends_named };
         let turns: Vec<_> = (1..=self.plan.run.repetitions)

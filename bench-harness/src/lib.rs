@@ -8,6 +8,7 @@
 pub mod campaign;
 pub mod capture;
 mod commands;
+pub mod crash;
 mod descriptors;
 pub mod exit;
 pub mod limits;

@@ -14,6 +14,7 @@ mod serve;
 mod settings;
 mod shell;
 mod sweep;
+mod victim;
 
 use clap::{Parser, Subcommand};
 use logdyno_engine::storage::Kind;
@@ -45,6 +46,7 @@ enum Verb {
     Capture(capture::Capture),
     Completions(shell::Completions),
     Man(shell::Man),
+    Victim(victim::Victim),
 }
 
 impl Command {
@@ -65,6 +67,7 @@ impl Command {
             Verb::Capture(capture) => capture.run()?,
             Verb::Completions(completions) => completions.run(),
             Verb::Man(man) => man.run()?,
+            Verb::Victim(victim) => return victim.run(kinds, &target::targets()),
         }
         Ok(Exit::Pass)
     }

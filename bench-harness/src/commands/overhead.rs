@@ -58,7 +58,7 @@ impl OverheadCommand {
         };
         let plan = workload::load(&self.workload, &overrides)?;
         let campaign = Campaign::prepare(Arc::new(plan), &Jobs { kinds, targets })?;
-        let Some(subject) = campaign.subject() else { bail!("the workload names no target") };
+        let Some(subject) = campaign.subjects().next() else { bail!("the workload names no target") };
         let stop = Stop::on_signals()?;
         if let Some(side) = self.only.as_deref().map(|name| if name == "bare" { Side::Bare } else { Side::Watched }) {
             let Some(sample) = overhead::once(&subject, side, self.records, &self.dir, &stop)? else {

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 use clap::Args;
 use logdyno_engine::storage::Kind;
 
@@ -12,6 +12,7 @@ use super::export::Export;
 use super::limits::SAVED;
 use super::report::write_html;
 use crate::campaign::{Campaign, Ended, Jobs};
+use crate::crash;
 use crate::exit::Exit;
 use crate::limits::{self, Limits};
 use crate::live::{self, Both, Endpoint};
@@ -19,7 +20,7 @@ use crate::load::Shard;
 use crate::parent::end_with_parent;
 use crate::progress::Watcher;
 use crate::report;
-use crate::result::{self, Environment};
+use crate::result::{self, Crashes, Environment, RunResult};
 use crate::signal::Stop;
 use crate::target::Target;
 use crate::workload::{self, Overrides};
@@ -67,6 +68,10 @@ pub(super) struct Run {
     /// has no tables; may be given several times.
     #[arg(long, value_name = "FORMAT=FILE")]
     export: Vec<Export>,
+    /// Then let each cell crash N times under its load by kill -9 of all its brokers, and N times by a loss of power of a simulated disk,
+    /// and say how much of what was acknowledged is lost; what an acknowledgement promised and is not there makes the run invalid.
+    #[arg(long, value_name = "N", num_args = 0..=1, default_missing_value = "3", conflicts_with = "shard", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    verify_crash: Option<u32>,
     /// While it runs, answer Prometheus and its like with OpenMetrics on this loopback address, such as 127.0.0.1:9464: records, bytes,
     /// backlog, latency, steps; port 0 takes a free one.
     #[arg(long, value_name = "ADDRESS", value_parser = live::loopback)]
@@ -92,6 +97,10 @@ impl Run {
         for path in &self.workloads {
             campaigns.push(Campaign::prepare(Arc::new(workload::load(path, &overrides)?), &jobs)?);
         }
+        if self.verify_crash.is_some() {
+            let checked = campaigns.iter().try_for_each(crash::check);
+            checked.map_err(|reason| anyhow!("--verify-crash cannot be done: {reason}"))?;
+        }
         let stop = Stop::on_signals()?;
         let out = self.out.unwrap_or_else(|| PathBuf::from("results/local").join(stamp()));
         let limits = match named {
@@ -105,7 +114,11 @@ impl Run {
         for campaign in campaigns {
             let campaign = campaign.limits(limits.clone());
             let folder = out.join(&campaign.plan().name);
-            let ended = campaign.run(&folder, &stop, &mut Both(&mut Watcher::new(), published.as_mut()))?;
+            let mut ended = campaign.run(&folder, &stop, &mut Both(&mut Watcher::new(), published.as_mut()))?;
+            if let Some(rounds) = self.verify_crash.filter(|_| !ended.is_interrupted) {
+                let settings = overrides.settings.clone();
+                ended.is_interrupted = !let_crash(&campaign, &mut ended.result, settings, rounds, &folder, &stop)?;
+            }
             exit = worse(exit, exit_of(&ended));
             if !self.export.iter().any(Export::is_to_stdout) {
                 print(&ended, self.json)?;
@@ -122,6 +135,30 @@ impl Run {
         self.export.iter().try_for_each(|export| export.write(&results))?;
         Ok(exit)
     }
+}
+
+/// Lets the campaign's cells crash, and saves its result with what became of it; `false` if the user ended it.
+fn let_crash(
+    campaign: &Campaign<'_>,
+    result: &mut RunResult,
+    settings: Vec<String>,
+    rounds: u32,
+    folder: &Path,
+    stop: &Stop,
+) -> anyhow::Result<bool> {
+    let job = crash::Job {
+        program: std::env::current_exe().context("this program's own file")?,
+        workload: campaign.plan().path.clone(),
+        settings,
+        rounds,
+        folder: folder.to_owned(),
+    };
+    let is_done = crash::verify(campaign, result, &job, stop, &mut |cell, crashes| {
+        let Crashes { kind, rounds, lost, acknowledged, .. } = crashes;
+        eprintln!("{cell}: {rounds} × {}: lost {lost} of {acknowledged} acknowledged", kind.name());
+    })?;
+    result::write(folder, result)?;
+    Ok(is_done)
 }
 
 /// The limits in their default place, if they are those of `out`; if not, says why.

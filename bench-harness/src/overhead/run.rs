@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use logdyno_engine::record::{Clock, Nanos, NoProbe, Probe, SystemClock};
+use logdyno_engine::storage::seam::real::RealDisk;
 
 use super::bare::Counting;
 use super::{Sample, Side, Subject};
@@ -61,6 +62,8 @@ pub(super) fn run(
         plan: Arc::clone(&subject.plan),
         backend: subject.backend,
         dir: dir.path().to_owned(),
+        finds_topic: false,
+        disk: Arc::new(RealDisk),
         clock: clock.clone(),
         probe,
         receipts,

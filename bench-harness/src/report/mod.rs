@@ -1,6 +1,7 @@
 //! A result as text for people. Drawn from the saved result alone: the same result gives the same text, whenever.
 
 mod cells;
+mod crashes;
 mod export;
 mod figures;
 pub(crate) mod format;
@@ -17,6 +18,7 @@ mod verdicts;
 mod work;
 
 use self::cells::section;
+use self::crashes::{CRASHES_TITLE, crashes};
 pub use self::export::{Reporter, reporters};
 use self::figures::{absent, latency, throughput};
 use self::heading::heading;
@@ -68,6 +70,9 @@ pub fn render(result: &RunResult) -> String {
         }
         if let Some(table) = taken(&measured) {
             section(&mut text, TAKEN_TITLE, &table);
+        }
+        if let Some(table) = crashes(result) {
+            section(&mut text, CRASHES_TITLE, &table);
         }
         proof(&mut text, &measured);
     }

@@ -2,6 +2,7 @@
 //! in it. `results/README.md` describes the file.
 
 mod band;
+mod crash;
 mod environment;
 mod file;
 mod hlog;
@@ -14,6 +15,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 pub use band::BandResult;
+pub use crash::{CrashKind, CrashedCell, Crashes};
 pub use environment::Environment;
 pub(crate) use environment::utc_now;
 pub use file::{FORMAT, ResultError, VERSION, read, write};
@@ -46,6 +48,9 @@ pub struct RunResult {
     pub merged: Vec<Environment>,
     /// Every trial, in the order in which they ran.
     pub trials: Vec<Trial>,
+    /// What became of acknowledged records when cells were made to crash; empty if none was.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub crashed: Vec<CrashedCell>,
 }
 
 /// A part of a load.
@@ -74,14 +79,20 @@ impl RunResult {
     /// step of its load, if that has steps.
     #[must_use]
     pub fn name_of(&self, trial: &Trial) -> String {
-        let name = match &trial.backend {
-            None => trial.target.clone(),
-            Some(backend) if self.targets().len() > 1 => format!("{} {backend}", trial.target),
-            Some(backend) => backend.clone(),
-        };
+        let name = self.name_of_cell(&trial.target, trial.backend.as_deref());
         match &trial.step {
             None => name,
             Some(step) => format!("{name} step {} at {}/s", step.number, step.rate),
+        }
+    }
+
+    /// As [`RunResult::name_of`], for all trials of a target on a backend.
+    #[must_use]
+    pub fn name_of_cell(&self, target: &str, backend: Option<&str>) -> String {
+        match backend {
+            None => target.to_owned(),
+            Some(backend) if self.targets().len() > 1 => format!("{target} {backend}"),
+            Some(backend) => backend.to_owned(),
         }
     }
 }

@@ -19,6 +19,7 @@ use bytes::Bytes;
 use logdyno_engine::record::{Clock, Nanos, Offset, Probe};
 use logdyno_engine::storage::Kind;
 use logdyno_engine::storage::counters::Counts;
+use logdyno_engine::storage::seam::Disk;
 
 pub use embedded::EmbeddedTarget;
 pub use log::LogTarget;
@@ -67,7 +68,7 @@ pub trait Target: Send + Sync {
     /// kept.
     fn ack_level(&self, plan: &Plan) -> Option<String>;
 
-    /// Starts it with the plan's topic, empty.
+    /// Starts it with the plan's topic, empty unless the setup says otherwise.
     fn start(&self, setup: Setup) -> Result<Box<dyn Running>, TargetError>;
 }
 
@@ -87,9 +88,13 @@ pub struct Setup {
     pub plan: Arc<Plan>,
     /// The storage backend; `None` for a target without storage.
     pub backend: Option<Kind>,
-    /// An empty directory of this trial's own. What is left in it is looked at by the proof of effect after
+    /// A directory of this trial's own, empty unless `finds_topic`. What is left in it is looked at by the proof of effect after
     /// [`Running::stop`], then removed.
     pub dir: PathBuf,
+    /// Whether `dir` is not empty, but holds what a run of the same plan has left, its topic included: then that is what it starts with.
+    pub finds_topic: bool,
+    /// Where files are, if there is storage: the real disk, or one that a crash test plays.
+    pub disk: Arc<dyn Disk>,
     /// Where time comes from.
     pub clock: Arc<dyn Clock>,
     /// Where batches are reported.

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use logdyno_engine::client::{Acks, ProducerConfig};
 use logdyno_engine::record::{Clock, Nanos, SystemClock};
+use logdyno_engine::storage::seam::real::RealDisk;
 use logdyno_engine::storage::{Kind, Refused};
 
 use crate::load::{Before, Bounds, Schedule, Stretches};
@@ -125,6 +126,8 @@ impl Trial<'_> {
             plan: Arc::clone(self.plan),
             backend: self.backend,
             dir: self.dir.clone(),
+            finds_topic: false,
+            disk: Arc::new(RealDisk),
             clock: Arc::clone(&clock),
             probe: recorder.clone(),
             receipts: recorder.clone(),

@@ -3,6 +3,7 @@
 mod attribution;
 mod batching;
 mod capture;
+mod crash;
 mod export;
 mod invalid;
 #[cfg(feature = "kafka")]

@@ -5,8 +5,8 @@ use std::process::Command;
 
 use logdyno::limits::Share;
 use logdyno::measure::{Interval, OverTime};
-use logdyno::report::render_html;
-use logdyno::result::{LimitUse, Outcome, RunResult, Verdict, VerdictKind};
+use logdyno::report::{render_html, reporters};
+use logdyno::result::{CrashKind, CrashedCell, Crashes, LimitUse, Outcome, RunResult, Verdict, VerdictKind};
 use tempfile::TempDir;
 
 use crate::report::{measured, result};
@@ -143,6 +143,34 @@ fn a_class_says_what_it_promises_and_what_was_lost() {
     assert!(class("durable on 3 replicas").contains(": mmap 3 of 4,000 acknowledged."));
     assert!(class("written on 3 replicas").contains("a killed process, not a loss of power"));
     assert!(class("written on 3 replicas").contains(": buffered 0 of 4,000 acknowledged."));
+}
+
+/// What cells lost when they were made to crash stands with their class and in a table, on the page as in text and Markdown.
+#[test]
+fn what_crashes_have_cost_is_told_everywhere() {
+    let mut result = two_backends();
+    let crashes = |kind, lost, promised| Crashes {
+        kind,
+        rounds: 3,
+        acknowledged: 1500,
+        lost,
+        invented: 0,
+        promised,
+        notes: Vec::new(),
+    };
+    result.crashed = vec![CrashedCell {
+        target: "embedded".to_owned(),
+        backend: Some("mmap".to_owned()),
+        crashes: vec![crashes(CrashKind::Kill, 0, true), crashes(CrashKind::PowerLoss, 1234, false)],
+    }];
+    let text = logdyno::report::render(&result);
+    let markdown = reporters().into_iter().find(|reporter| reporter.name() == "markdown").unwrap();
+    let page = render_html(std::slice::from_ref(&result)).unwrap();
+    for drawn in [&text, &markdown.render(std::slice::from_ref(&result)), &page] {
+        assert!(drawn.contains("when made to crash under load"), "{drawn}");
+        assert!(drawn.contains("power loss") && drawn.contains("1,234") && drawn.contains("no loss"), "{drawn}");
+    }
+    assert!(page.contains("when made to crash: mmap killed, 0 of 1,500; without power, 1,234 of 1,500."), "its class");
 }
 
 /// Text of a user or of the kernel is text, and a backlogged trial has no latency here either.

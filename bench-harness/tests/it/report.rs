@@ -140,6 +140,7 @@ pub(crate) fn result(outcomes: Vec<(&str, Outcome)>) -> RunResult {
             memory_mib: 4096,
             file_system: "ext4 on /dev/vda (rw)".to_owned(),
         },
+        crashed: Vec::new(),
         trials: outcomes.into_iter().map(trial).collect(),
     }
 }

@@ -11,6 +11,7 @@ use bytes::Bytes;
 use logdyno::target::{Observation, Outgoing, Receipts, Running, Setup, Source, Target, TargetError, Ticket, targets};
 use logdyno::workload::{Overrides, Plan, parse};
 use logdyno_engine::record::{Clock, Nanos, Offset, Probe, ProducedBatch, Stage, SystemClock, TopicPartition};
+use logdyno_engine::storage::seam::real::RealDisk;
 use logdyno_engine::storage::{Kind, kinds};
 use tempfile::TempDir;
 
@@ -88,6 +89,8 @@ pub(crate) fn start(
         plan: Arc::new(plan),
         backend: Some(*kind),
         dir: dir.path().to_owned(),
+        finds_topic: false,
+        disk: Arc::new(RealDisk),
         clock: Arc::new(SystemClock),
         probe: Arc::clone(heard) as Arc<dyn Probe>,
         receipts: Arc::clone(heard) as Arc<dyn Receipts>,

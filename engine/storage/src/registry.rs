@@ -22,7 +22,12 @@ pub struct Kind {
 impl Kind {
     /// Starts one on the real disk with default settings.
     pub fn start_on(&self, dir: &Path) -> Result<Arc<dyn Backend>, Refused> {
-        (self.start)(BackendOptions { disk: Arc::new(RealDisk), dir: dir.to_owned(), settings: Settings::default() })
+        self.start_over(Arc::new(RealDisk), dir)
+    }
+
+    /// Starts one with default settings over a disk that need not be the real one.
+    pub fn start_over(&self, disk: Arc<dyn Disk>, dir: &Path) -> Result<Arc<dyn Backend>, Refused> {
+        (self.start)(BackendOptions { disk, dir: dir.to_owned(), settings: Settings::default() })
     }
 }
 

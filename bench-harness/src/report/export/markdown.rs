@@ -3,6 +3,7 @@
 use comfy_table::{Table, presets};
 
 use super::Reporter;
+use crate::report::crashes::{CRASHES_TITLE, crashes};
 use crate::report::figures::{absent, latency, throughput};
 use crate::report::measured_of;
 use crate::report::promises::by_promise;
@@ -32,6 +33,9 @@ fn section(result: &RunResult) -> String {
         let title = class.title("Latency from the intended time", classes.len());
         text.push_str(&format!("\n{}\n", drawn(throughput(&class.trials))));
         text.push_str(&format!("\n{title}:\n\n{}\n", drawn(latency(&class.trials))));
+    }
+    if let Some(table) = crashes(result) {
+        text.push_str(&format!("\n{CRASHES_TITLE}:\n\n{}\n", drawn(table)));
     }
     let notes: Vec<String> = absent(&measured).into_iter().chain(outcomes(result)).collect();
     if !notes.is_empty() {

@@ -20,6 +20,7 @@ use self::classes::{Class, classes};
 use self::grid::Grid;
 pub use self::sweep::render_sweeps_html;
 use super::cells::NOTHING;
+use super::crashes::{CRASHES_TITLE, crashes};
 use super::heading::unseen;
 use super::limits::parts;
 use super::rest::rest;
@@ -101,10 +102,10 @@ fn section(result: &RunResult) -> Section {
         facts: facts(result),
         is_debug: result.environment.build == "debug",
         verdicts: result.trials.iter().map(|trial| card(result, trial)).collect(),
-        classes: classes(&measured),
+        classes: classes(result, &measured),
         plots: plots(&measured),
         has_limits: measured.is_empty() || measured.iter().any(|(_, measured)| measured.limits.is_some()),
-        tables: if measured.is_empty() { Vec::new() } else { tables(&measured) },
+        tables: if measured.is_empty() { Vec::new() } else { tables(result, &measured) },
         slowest: slowest_of(&measured),
         proof: proof(&measured),
         settings: vec![
@@ -177,7 +178,7 @@ fn plots(trials: &[(String, &Measured)]) -> Vec<Plot> {
     plots.into_iter().flatten().collect()
 }
 
-fn tables(trials: &[(String, &Measured)]) -> Vec<(&'static str, Grid)> {
+fn tables(result: &RunResult, trials: &[(String, &Measured)]) -> Vec<(&'static str, Grid)> {
     let rest = rest(trials).map(|table| (REST_TITLE, table.into()));
     let others = vec![
         ("Steps to the acknowledgement", steps(trials, |m| &m.to_acknowledgement).into()),
@@ -187,7 +188,8 @@ fn tables(trials: &[(String, &Measured)]) -> Vec<(&'static str, Grid)> {
     ];
     let taken = taken(trials).map(|table| (TAKEN_TITLE, table.into()));
     let parts = parts(trials).map(|table| (PARTS_TITLE, table.into()));
-    rest.into_iter().chain(others).chain(parts).chain(taken).collect()
+    let crashes = crashes(result).map(|table| (CRASHES_TITLE, table.into()));
+    crashes.into_iter().chain(rest).chain(others).chain(parts).chain(taken).collect()
 }
 
 fn proof(trials: &[(String, &Measured)]) -> Vec<Proof> {

@@ -72,7 +72,13 @@ impl Cluster {
 fn start_broker(setup: &Setup, kind: &Kind, id: u32, controller: Option<SocketAddr>) -> Result<Broker, TargetError> {
     let text = settings::properties(&setup.plan, &setup.dir.join(format!("broker-{id}")), kind.name, id, controller);
     let config = BrokerConfig::from_properties(&text).map_err(|error| TargetError::Failed(error.to_string()))?;
-    let started = Broker::start(config, std::slice::from_ref(kind), Arc::clone(&setup.clock), Arc::clone(&setup.probe));
+    let started = Broker::start_over(
+        Arc::clone(&setup.disk),
+        config,
+        std::slice::from_ref(kind),
+        Arc::clone(&setup.clock),
+        Arc::clone(&setup.probe),
+    );
     started.map_err(|error| match error {
         StartError::Backend(refused) => TargetError::Refused(refused),
         error => TargetError::Failed(format!("broker {id} does not start: {error}")),

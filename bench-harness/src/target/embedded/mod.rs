@@ -42,7 +42,7 @@ impl Target for EmbeddedTarget {
 
     fn start(&self, setup: Setup) -> Result<Box<dyn Running>, TargetError> {
         let cluster = Cluster::start(&setup)?;
-        topic::create(&setup.plan, &cluster.bootstrap_servers())?;
+        topic::prepare(&setup, &cluster.bootstrap_servers())?;
         Ok(Box::new(EmbeddedRunning { cluster, setup }))
     }
 }

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use logdyno_engine::client::{Admin, AdminConfig, ClientError, NewTopic, OffsetSpec, TopicDescription};
 use logdyno_engine::record::TopicPartition;
 
-use crate::target::TargetError;
-use crate::workload::{Plan, TopicPlan};
+use crate::target::{Setup, TargetError};
+use crate::workload::TopicPlan;
 
 /// How long the brokers may take until every replica of the topic is in sync.
 const READY_TIME: Duration = Duration::from_secs(60);
@@ -14,24 +14,29 @@ const READY_TIME: Duration = Duration::from_secs(60);
 /// Between two looks at the topic.
 const PAUSE: Duration = Duration::from_millis(5);
 
-/// Creates the plan's topic and waits until each partition has a leader that answers and all replicas are in sync.
-pub(super) fn create(plan: &Plan, servers: &str) -> Result<(), TargetError> {
+/// Creates the plan's topic, unless it is there, and waits until each partition has a leader that answers and all replicas are in sync.
+pub(super) fn prepare(setup: &Setup, servers: &str) -> Result<(), TargetError> {
     let config = AdminConfig::from_pairs([("bootstrap.servers", servers), ("client.id", "admin")]);
     let admin = Admin::new(config.map_err(|error| TargetError::Failed(error.to_string()))?).map_err(failed)?;
-    let topic = &plan.topic;
+    let topic = &setup.plan.topic;
+    if !setup.finds_topic {
+        create(&admin, topic)?;
+    }
+    wait_until_in_sync(&admin, topic)?;
+    let partitions = (0..topic.partitions).map(|partition| TopicPartition::new(topic.name.as_str(), partition));
+    admin.list_offsets(partitions.map(|partition| (partition, OffsetSpec::Latest))).map_err(failed)?;
+    Ok(())
+}
+
+fn create(admin: &Admin, topic: &TopicPlan) -> Result<(), TargetError> {
     let new = NewTopic {
         name: topic.name.clone(),
         partitions: topic.partitions,
         replication_factor: topic.replication_factor,
         configs: topic.configs.pairs.clone(),
     };
-    for (_, created) in admin.create_topics(&[new]).map_err(failed)? {
-        created.map_err(failed)?;
-    }
-    wait_until_in_sync(&admin, topic)?;
-    let partitions = (0..topic.partitions).map(|partition| TopicPartition::new(topic.name.as_str(), partition));
-    admin.list_offsets(partitions.map(|partition| (partition, OffsetSpec::Latest))).map_err(failed)?;
-    Ok(())
+    let created = admin.create_topics(&[new]).map_err(failed)?;
+    created.into_iter().try_for_each(|(_, created)| created.map(drop).map_err(failed))
 }
 
 fn wait_until_in_sync(admin: &Admin, topic: &TopicPlan) -> Result<(), TargetError> {

@@ -29,6 +29,9 @@ use crate::workload::Plan;
 /// The epoch of the one leader that these logs ever have.
 const EPOCH: LeaderEpoch = LeaderEpoch(0);
 
+/// The id of the one topic that they belong to: also when they are found again.
+const TOPIC: TopicId = TopicId::from_u128(0x10C);
+
 /// Segment logs without a network.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct LogTarget;
@@ -54,14 +57,14 @@ impl Target for LogTarget {
         let Some(kind) = &setup.backend else {
             return Err(TargetError::Failed("the log target was started without a storage backend".to_owned()));
         };
-        let backend = kind.start_on(&setup.dir)?;
+        let backend = kind.start_over(Arc::clone(&setup.disk), &setup.dir)?;
         let (clock, probe) = (Arc::clone(&setup.clock), Arc::clone(&setup.probe));
         let directory = LogDirectory::open(&setup.dir, Arc::clone(&backend), clock, probe).map_err(failed)?;
         let config = settings::log_config(&setup.plan).map_err(TargetError::Failed)?;
-        let (topic, id) = (Arc::<str>::from(setup.plan.topic.name.as_str()), TopicId::new_v4());
+        let topic = Arc::<str>::from(setup.plan.topic.name.as_str());
         let logs = (0..setup.plan.topic.partitions).map(|partition| {
             let partition = TopicPartition::new(Arc::clone(&topic), partition);
-            let (log, _) = directory.open_log(&partition, id, config.clone()).map_err(failed)?;
+            let (log, _) = directory.open_log(&partition, TOPIC, config.clone()).map_err(failed)?;
             log.start_epoch(EPOCH).map_err(failed)?;
             log.set_leading(true);
             Ok(log)

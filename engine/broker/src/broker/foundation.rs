@@ -7,7 +7,7 @@ use std::sync::Arc;
 use logdyno_record::{Clock, Probe};
 use logdyno_segment_log::{LogDirectory, Meta};
 use logdyno_storage::contract::Backend;
-use logdyno_storage::seam::real::RealDisk;
+use logdyno_storage::seam::Disk;
 use logdyno_storage::{BackendOptions, Kind, Settings};
 use logdyno_wire::transport::Listener;
 use tokio::runtime::Runtime;
@@ -33,11 +33,12 @@ impl Foundation {
     pub(super) fn new(
         config: BrokerConfig,
         kinds: &[Kind],
+        disk: Arc<dyn Disk>,
         clock: Arc<dyn Clock>,
         probe: Arc<dyn Probe>,
     ) -> Result<Foundation, StartError> {
         make_directory(&config.log_dirs)?;
-        let backend = start_backend(&config, kinds)?;
+        let backend = start_backend(&config, kinds, disk)?;
         let directory =
             LogDirectory::open(&config.log_dirs, Arc::clone(&backend), Arc::clone(&clock), Arc::clone(&probe))?;
         check_owner(&config, &directory)?;
@@ -99,14 +100,14 @@ fn make_directory(dir: &Path) -> Result<(), StartError> {
         .map_err(|error| StartError::Unmakeable { dir: dir.display().to_string(), reason: error.to_string() })
 }
 
-fn start_backend(config: &BrokerConfig, kinds: &[Kind]) -> Result<Arc<dyn Backend>, StartError> {
+fn start_backend(config: &BrokerConfig, kinds: &[Kind], disk: Arc<dyn Disk>) -> Result<Arc<dyn Backend>, StartError> {
     let Some(kind) = kinds.iter().find(|kind| kind.name == config.backend) else {
         let known = kinds.iter().map(|kind| kind.name).collect::<Vec<_>>().join(", ");
         return Err(StartError::UnknownBackend { name: config.backend.clone(), known });
     };
     let open_files_max = usize::try_from(config.open_files_max).unwrap_or(usize::MAX);
     let settings = Settings { open_files_max, ..Settings::default() };
-    Ok((kind.start)(BackendOptions { disk: Arc::new(RealDisk), dir: config.log_dirs.clone(), settings })?)
+    Ok((kind.start)(BackendOptions { disk, dir: config.log_dirs.clone(), settings })?)
 }
 
 fn check_owner(config: &BrokerConfig, directory: &LogDirectory) -> Result<(), StartError> {

@@ -13,6 +13,8 @@ use logdyno_controller::Controller;
 use logdyno_record::{Clock, Probe};
 use logdyno_storage::Kind;
 use logdyno_storage::contract::Backend;
+use logdyno_storage::seam::Disk;
+use logdyno_storage::seam::real::RealDisk;
 use tokio::runtime::Runtime;
 
 use crate::config::BrokerConfig;
@@ -43,7 +45,18 @@ impl Broker {
         clock: Arc<dyn Clock>,
         probe: Arc<dyn Probe>,
     ) -> Result<Broker, StartError> {
-        let foundation = Foundation::new(config, kinds, clock, probe)?;
+        Broker::start_over(Arc::new(RealDisk), config, kinds, clock, probe)
+    }
+
+    /// As [`Broker::start`], with its logs on a disk that need not be the real one: `seam::simulated` has one that loses power.
+    pub fn start_over(
+        disk: Arc<dyn Disk>,
+        config: BrokerConfig,
+        kinds: &[Kind],
+        clock: Arc<dyn Clock>,
+        probe: Arc<dyn Probe>,
+    ) -> Result<Broker, StartError> {
+        let foundation = Foundation::new(config, kinds, disk, clock, probe)?;
         let (backend, counters) = (Arc::clone(&foundation.backend), Arc::clone(&foundation.counters));
         let runtime = foundation.runtime()?;
         let (running, address) = runtime.block_on(foundation.start())?;

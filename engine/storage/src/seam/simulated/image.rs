@@ -1,8 +1,10 @@
 //! A file's content twice: as the page cache has it, and as the device has it for sure.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
 use std::io;
 use std::ops::Range;
+use std::os::unix::fs::FileExt as _;
 use std::sync::Arc;
 
 use super::power_loss::PowerLoss;
@@ -147,6 +149,19 @@ impl Image {
         self.blocks = blocks_of(self.len);
         (self.unsynced, self.forgotten) = Default::default();
         self.move_cache(|image, block| image.durable.get(&block).cloned().unwrap_or_else(|| Box::new([0; BLOCK])))
+    }
+
+    /// Writes the page cache's content to a real file, with holes where it is zero.
+    pub(super) fn write_out(&self, file: &File) -> io::Result<()> {
+        file.set_len(self.len)?;
+        for block in 0..blocks_of(self.len) {
+            let (content, start) = (self.cache.block(block), block * BLOCK as u64);
+            if content.iter().any(|byte| *byte != 0) {
+                let inside = (self.len - start).min(BLOCK as u64) as usize;
+                file.write_all_at(&content[..inside], start)?;
+            }
+        }
+        Ok(())
     }
 
     /// Notes that the bytes of `range` are about to change.

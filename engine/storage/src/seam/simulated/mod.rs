@@ -9,11 +9,11 @@
 //!
 //! What it does not play: bit rot, lost or misdirected writes of a device that lies about its flush.
 
+use std::fs::File;
 use std::io;
 use std::sync::Arc;
 
 use self::faults::Faults;
-use self::power_loss::PowerLoss;
 use self::world::World;
 
 pub use self::faults::Point;
@@ -122,26 +122,28 @@ impl SimulatedDisk {
     /// The host has no address space left.
     pub fn restart(&self, crash: Crash) -> io::Result<()> {
         let state = &mut *self.world.state();
-        let loss = match crash {
-            Crash::Process => None,
-            Crash::Power => Some(PowerLoss::by_chance(&mut state.random)),
-        };
-        if let Some(loss) = loss {
-            state.names.lose_power(loss, &mut state.random);
-        }
-        let named = state.names.files();
-        state.images.retain(|id, _| named.contains(id));
-        for (id, image) in &mut state.images {
-            image.linked = state.names.has(*id);
-            match loss {
-                None => image.lose_process()?,
-                Some(loss) => image.lose_power(loss, &mut state.random)?,
-            }
-        }
+        state.lose(crash)?;
         state.generation += 1;
         (state.stopped, state.device_held) = (false, false);
         self.world.device.notify_all();
         state.faults = Faults::default();
         Ok(())
+    }
+
+    /// Ends the machine for good and writes what `crash` has left to the real file system, under the same names: another process
+    /// finds it there as it would after a crash of its machine.
+    ///
+    /// # Errors
+    /// The host has no address space left, or the real file system refuses.
+    pub fn leave(&self, crash: Crash) -> io::Result<()> {
+        let state = &mut *self.world.state();
+        state.stopped = true;
+        self.world.device.notify_all();
+        state.lose(crash)?;
+        state.names.directories().try_for_each(std::fs::create_dir_all)?;
+        state.names.seen().try_for_each(|(path, id)| match state.images.get(&id) {
+            Some(image) => image.write_out(&File::create(path)?),
+            None => Ok(()),
+        })
     }
 }

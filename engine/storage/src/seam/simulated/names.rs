@@ -50,6 +50,16 @@ impl Names {
         inside.map(|(path, id)| (path.clone(), *id)).collect()
     }
 
+    /// Every directory.
+    pub(super) fn directories(&self) -> impl Iterator<Item = &Path> {
+        self.directories.iter().map(PathBuf::as_path)
+    }
+
+    /// Every name and its file.
+    pub(super) fn seen(&self) -> impl Iterator<Item = (&Path, FileId)> {
+        self.seen.iter().map(|(path, id)| (path.as_path(), *id))
+    }
+
     /// Every file that has a name, or may have one after power loss.
     pub(super) fn files(&self) -> BTreeSet<FileId> {
         let linked = self.unsynced.iter().filter_map(|change| match change {

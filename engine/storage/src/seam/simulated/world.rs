@@ -6,9 +6,11 @@ use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use super::BLOCK;
+use super::Crash;
 use super::faults::{Faults, Point, Verdict};
 use super::image::Image;
 use super::names::{Change, FileId, Names};
+use super::power_loss::PowerLoss;
 use super::random::Random;
 
 pub(super) struct World {
@@ -89,6 +91,27 @@ impl State {
             Verdict::Fail(error) => Err(error),
             _ => Ok(()),
         }
+    }
+
+    /// Leaves of everything what a crash leaves.
+    pub(super) fn lose(&mut self, crash: Crash) -> io::Result<()> {
+        let loss = match crash {
+            Crash::Process => None,
+            Crash::Power => Some(PowerLoss::by_chance(&mut self.random)),
+        };
+        if let Some(loss) = loss {
+            self.names.lose_power(loss, &mut self.random);
+        }
+        let named = self.names.files();
+        self.images.retain(|id, _| named.contains(id));
+        for (id, image) in &mut self.images {
+            image.linked = self.names.has(*id);
+            match loss {
+                None => image.lose_process()?,
+                Some(loss) => image.lose_power(loss, &mut self.random)?,
+            }
+        }
+        Ok(())
     }
 
     /// Blocks that files may still take.
