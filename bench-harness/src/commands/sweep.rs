@@ -13,7 +13,7 @@ use crate::report::render_sweep;
 use crate::result::{self, Environment};
 use crate::signal::Stop;
 use crate::sweep::{self, Cell, CellResult, Factor, Job, Limits, RunSummary, SWEEP_FORMAT, SWEEP_VERSION, Sweep, Told};
-use crate::workload::{self, Load, Overrides};
+use crate::workload::Load;
 
 /// Run a workload over a grid of settings: say which of them matter, and by how much.
 #[derive(Args, Debug)]
@@ -70,6 +70,8 @@ impl SweepCommand {
             target,
         };
         let limits = Limits { budget: self.budget };
+        let (cells, runs, least) = (sweep.cells.len(), sweep.runs_wanted() - sweep.runs(), sweep::least(&sweep)?);
+        eprintln!("{cells} cells, {runs} runs to come: their loads alone take {} or more", minutes(least));
         let ended = sweep::run(&mut sweep, &job, limits, &stop, &mut tell)?;
         sweep.analyse();
         if self.json {
@@ -179,17 +181,7 @@ fn check_conditions(factors: &[Factor]) -> anyhow::Result<()> {
 
 /// Whether the workload can be run with a cell's settings.
 fn check(path: &Path, settings: &[String], target: Option<&str>, cell: &Cell) -> anyhow::Result<()> {
-    let (backends, others): (Vec<_>, Vec<_>) = cell.settings.iter().partition(|(key, _)| key == "backend");
-    let mut all = settings.to_vec();
-    all.extend(others.iter().map(|(key, value)| format!("{key}={value}")));
-    let overrides = Overrides {
-        settings: all,
-        backends: backends.first().map(|(_, backend)| vec![backend.clone()]),
-        targets: target.map(|target| vec![target.to_owned()]),
-        repetitions: Some(1),
-        ..Overrides::default()
-    };
-    let plan = workload::load(path, &overrides)?;
+    let plan = sweep::plan(path, settings, target, cell)?;
     ensure!(
         !matches!(plan.load, Load::Steps(_)),
         "{}: a sweep compares one figure of each run, and a load of steps has several: say --set load.rate=1000, or --vary load.rate=1000,5000",

@@ -47,6 +47,18 @@ impl Bounds {
     }
 }
 
+impl Bounds {
+    /// From the first record to the last by the schedule alone; `None` where only the run itself decides when that is.
+    #[must_use]
+    pub fn length(&self, schedule: &Schedule) -> Option<Duration> {
+        match (self.begin, self.end) {
+            (_, Limit::Number(end)) => Some(Duration::from_nanos(schedule.intended_ns(end.checked_sub(1)?)?)),
+            (Limit::Elapsed(warm_up), Limit::Elapsed(measured)) => Some(warm_up + measured),
+            (Limit::Number(_), Limit::Elapsed(measured)) => Some(measured),
+        }
+    }
+}
+
 /// The end of a stretch that begins at `since_ns` of the schedule, if it is a time; numbers count from the start.
 fn limit(extent: Extent, schedule: &Schedule, records: u64, since_ns: u64) -> Limit {
     match extent {
@@ -121,8 +133,20 @@ mod tests {
         let closed = Schedule::Closed { in_flight: 4 };
         let second = Extent::Time(Duration::from_secs(1));
         let elapsed = Limit::Elapsed(Duration::from_secs(1));
-        assert_eq!(Bounds::of(&run(second, second), &closed, 9), Ok(Bounds { begin: elapsed, end: elapsed }));
-        let counted = Bounds::of(&run(Extent::Records(5), Extent::Passes(1)), &closed, 9);
-        assert_eq!(counted, Ok(Bounds { begin: Limit::Number(5), end: Limit::Number(9) }));
+        let timed = Bounds::of(&run(second, second), &closed, 9).unwrap();
+        assert_eq!(timed, Bounds { begin: elapsed, end: elapsed });
+        assert_eq!(timed.length(&closed), Some(Duration::from_secs(2)));
+        let counted = Bounds::of(&run(Extent::Records(5), Extent::Passes(1)), &closed, 9).unwrap();
+        assert_eq!(counted, Bounds { begin: Limit::Number(5), end: Limit::Number(9) });
+        assert_eq!(counted.length(&closed), None, "who knows how fast the system takes nine records");
+    }
+
+    #[test]
+    fn a_schedule_knows_its_length() {
+        let rate = Schedule::Rate("1000".parse().unwrap());
+        let second = Extent::Time(Duration::from_secs(1));
+        let length = |extent| Bounds::of(&run(second, extent), &rate, 300).unwrap().length(&rate);
+        assert_eq!(length(second), Some(Duration::from_millis(1_999)));
+        assert_eq!(length(Extent::Passes(10)), Some(Duration::from_millis(2_999)));
     }
 }

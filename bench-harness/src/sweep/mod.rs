@@ -7,6 +7,7 @@
 mod condition;
 mod document;
 pub mod effects;
+mod estimate;
 mod grid;
 mod observed;
 mod runner;
@@ -14,6 +15,7 @@ mod vary;
 
 pub use condition::Condition;
 pub use document::{CellResult, RunSummary, SWEEP_FORMAT, SWEEP_VERSION, Sweep, read, write};
+pub use estimate::{least, plan};
 pub use grid::{Cell, Turn, cells, order};
 pub use observed::{Metric, analyse, observations};
 pub use runner::{Job, Limits, Told, run};

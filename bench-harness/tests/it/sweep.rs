@@ -49,9 +49,16 @@ fn a_grid_is_run_and_gone_on_with() {
     // As if it had been interrupted: one run is missing, and half of another is there.
     let lost = saved.cells[2].runs.pop().unwrap();
     sweep::write(&folder, &saved).unwrap();
+    let here = sweep::Sweep { workload: dir.path().join("small.toml").display().to_string(), ..saved.clone() };
+    assert_eq!(sweep::least(&here).unwrap(), Duration::from_micros(39_900), "400 records at 10,000/s");
     let ran = logdyno(&dir, &["sweep", "--resume", "out"]);
     assert!([0, 5].contains(&ran.code), "{}", ran.stderr);
-    assert!(ran.stderr.contains("1 runs to come") && ran.stderr.contains("8 of 8"), "{}", ran.stderr);
+    assert!(
+        ran.stderr.contains("4 cells, 1 runs to come: their loads alone take 0 s or more")
+            && ran.stderr.contains("8 of 8"),
+        "{}",
+        ran.stderr
+    );
     assert!(ran.stdout.contains("8 of 8 runs") && ran.stdout.contains("What moves throughput"), "{}", ran.stdout);
     let again = sweep::read(&folder).unwrap();
     assert_eq!(again.cells[2].runs.last().unwrap().repetition, lost.repetition);
