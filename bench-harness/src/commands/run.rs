@@ -11,7 +11,7 @@ use logdyno_engine::storage::Kind;
 use super::export::Export;
 use super::limits::SAVED;
 use super::report::write_html;
-use crate::campaign::{Campaign, Ended, Jobs};
+use crate::campaign::{Campaign, Ended, Jobs, Watch};
 use crate::crash;
 use crate::exit::Exit;
 use crate::limits::{self, Limits};
@@ -20,7 +20,7 @@ use crate::load::Shard;
 use crate::parent::end_with_parent;
 use crate::progress::Watcher;
 use crate::report;
-use crate::result::{self, Crashes, Environment, RunResult};
+use crate::result::{self, Crashes, Environment};
 use crate::signal::Stop;
 use crate::target::Target;
 use crate::workload::{self, Overrides};
@@ -83,26 +83,10 @@ impl Run {
     pub(super) fn run(self, kinds: &[Kind], targets: &[Box<dyn Target>]) -> anyhow::Result<Exit> {
         // `logdyno sweep` runs its cells as processes of their own.
         end_with_parent();
-        let overrides = Overrides {
-            settings: self.settings,
-            backends: self.backend,
-            targets: Some(self.target).filter(|targets| !targets.is_empty()),
-            repetitions: self.repetitions,
-            shard: self.shard,
-            start_unix_ms: self.start_at.map(|seconds| seconds * 1_000),
-        };
         let named = self.limits.as_deref().map(limits::read).transpose()?;
-        let jobs = Jobs { kinds, targets };
-        let mut campaigns = Vec::new();
-        for path in &self.workloads {
-            campaigns.push(Campaign::prepare(Arc::new(workload::load(path, &overrides)?), &jobs)?);
-        }
-        if self.verify_crash.is_some() {
-            let checked = campaigns.iter().try_for_each(crash::check);
-            checked.map_err(|reason| anyhow!("--verify-crash cannot be done: {reason}"))?;
-        }
+        let campaigns = self.prepare(&Jobs { kinds, targets })?;
         let stop = Stop::on_signals()?;
-        let out = self.out.unwrap_or_else(|| PathBuf::from("results/local").join(stamp()));
+        let out = self.out.clone().unwrap_or_else(|| PathBuf::from("results/local").join(stamp()));
         let limits = match named {
             Some(limits) => Some(limits),
             None => saved_limits(&out)?,
@@ -113,20 +97,12 @@ impl Run {
         let mut results = Vec::new();
         for campaign in campaigns {
             let campaign = campaign.limits(limits.clone());
-            let folder = out.join(&campaign.plan().name);
-            let mut ended = campaign.run(&folder, &stop, &mut Both(&mut Watcher::new(), published.as_mut()))?;
-            if let Some(rounds) = self.verify_crash.filter(|_| !ended.is_interrupted) {
-                let settings = overrides.settings.clone();
-                ended.is_interrupted = !let_crash(&campaign, &mut ended.result, settings, rounds, &folder, &stop)?;
-            }
+            let watch = &mut Both(&mut Watcher::new(), published.as_mut());
+            let ended = self.run_one(&campaign, &out.join(&campaign.plan().name), &stop, watch)?;
             exit = worse(exit, exit_of(&ended));
-            if !self.export.iter().any(Export::is_to_stdout) {
-                print(&ended, self.json)?;
-            }
-            eprintln!("saved {} trials in {}", ended.result.trials.len(), folder.join("result.json").display());
             results.push(ended.result);
             if ended.is_interrupted {
-                eprintln!("interrupted: the trial under way was dropped, and so was what would have followed");
+                eprintln!("interrupted: what was under way was dropped, and so was what would have followed");
                 exit = Exit::Error;
                 break;
             }
@@ -135,30 +111,58 @@ impl Run {
         self.export.iter().try_for_each(|export| export.write(&results))?;
         Ok(exit)
     }
+
+    fn prepare<'a>(&self, jobs: &Jobs<'a>) -> anyhow::Result<Vec<Campaign<'a>>> {
+        let overrides = Overrides {
+            settings: self.settings.clone(),
+            backends: self.backend.clone(),
+            targets: Some(self.target.clone()).filter(|targets| !targets.is_empty()),
+            repetitions: self.repetitions,
+            shard: self.shard,
+            start_unix_ms: self.start_at.map(|seconds| seconds * 1_000),
+        };
+        let mut campaigns = Vec::new();
+        for path in &self.workloads {
+            let campaign = Campaign::prepare(Arc::new(workload::load(path, &overrides)?), jobs)?;
+            if self.verify_crash.is_some() {
+                crash::check(&campaign).map_err(|reason| anyhow!("--verify-crash cannot be done: {reason}"))?;
+            }
+            campaigns.push(campaign);
+        }
+        Ok(campaigns)
+    }
+
+    /// A workload's trials and crashes, printed and saved in its folder.
+    fn run_one(
+        &self,
+        campaign: &Campaign<'_>,
+        folder: &Path,
+        stop: &Stop,
+        watch: &mut dyn Watch,
+    ) -> anyhow::Result<Ended> {
+        let mut ended = campaign.run(folder, stop, watch)?;
+        if let Some(rounds) = self.verify_crash.filter(|_| !ended.is_interrupted) {
+            let job = crash::Job {
+                program: std::env::current_exe().context("this program's own file")?,
+                workload: campaign.plan().path.clone(),
+                settings: self.settings.clone(),
+                rounds,
+                folder: folder.to_owned(),
+            };
+            ended.is_interrupted = !crash::verify(campaign, &mut ended.result, &job, stop, &mut tell_crashes)?;
+            result::write(folder, &ended.result)?;
+        }
+        if !self.export.iter().any(Export::is_to_stdout) {
+            print(&ended, self.json)?;
+        }
+        eprintln!("saved {} trials in {}", ended.result.trials.len(), folder.join("result.json").display());
+        Ok(ended)
+    }
 }
 
-/// Lets the campaign's cells crash, and saves its result with what became of it; `false` if the user ended it.
-fn let_crash(
-    campaign: &Campaign<'_>,
-    result: &mut RunResult,
-    settings: Vec<String>,
-    rounds: u32,
-    folder: &Path,
-    stop: &Stop,
-) -> anyhow::Result<bool> {
-    let job = crash::Job {
-        program: std::env::current_exe().context("this program's own file")?,
-        workload: campaign.plan().path.clone(),
-        settings,
-        rounds,
-        folder: folder.to_owned(),
-    };
-    let is_done = crash::verify(campaign, result, &job, stop, &mut |cell, crashes| {
-        let Crashes { kind, rounds, lost, acknowledged, .. } = crashes;
-        eprintln!("{cell}: {rounds} × {}: lost {lost} of {acknowledged} acknowledged", kind.name());
-    })?;
-    result::write(folder, result)?;
-    Ok(is_done)
+fn tell_crashes(cell: &str, crashes: &Crashes) {
+    let Crashes { kind, rounds, lost, acknowledged, .. } = crashes;
+    eprintln!("{cell}: {rounds} × {}: lost {lost} of {acknowledged} acknowledged", kind.name());
 }
 
 /// The limits in their default place, if they are those of `out`; if not, says why.

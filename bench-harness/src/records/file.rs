@@ -122,7 +122,8 @@ fn csv_fields(line: &Line, header: &Header, key: Option<&str>, time: Option<&str
         fields.get(header.column(name)?).ok_or_else(|| format!("it has no column `{name}`"))
     };
     Ok(Fields {
-        key: key.map(field).transpose()?.map(Bytes::copy_from_slice),
+        // CSV has no null, and an empty key would send all such records to one partition.
+        key: key.map(field).transpose()?.filter(|key| !key.is_empty()).map(Bytes::copy_from_slice),
         time: time.map(field).transpose()?.map(|time| String::from_utf8_lossy(time).into_owned()),
     })
 }
@@ -174,6 +175,14 @@ mod tests {
         let (records, _) = read_text("r.csv", text, FileFormat::Csv, Some("id"), None).unwrap();
         let rows: Vec<_> = records.iter().map(|record| (record.key.as_deref(), &record.value[..])).collect();
         assert_eq!(rows, [(Some(&b"1"[..]), &b"1,\"two\nlines\""[..]), (Some(&b"2"[..]), &b"2,plain"[..])]);
+    }
+
+    #[test]
+    fn an_empty_cell_of_csv_is_no_key() {
+        let text = "id,note\n,first\n7,second\n\"\",third\n";
+        let (records, _) = read_text("r.csv", text, FileFormat::Csv, Some("id"), None).unwrap();
+        let keys: Vec<_> = records.iter().map(|record| record.key.as_deref()).collect();
+        assert_eq!(keys, [None, Some(&b"7"[..]), None]);
     }
 
     #[test]
