@@ -95,7 +95,8 @@ mod tests {
     use crate::workload::{Overrides, parse};
 
     fn records() -> RecordSet {
-        let text = "[workload]\nname = \"judged\"\n[records]\nsize = 16\nentropy = 8\ndistinct = 10\n[load]\nrate = 1\n";
+        let text =
+            "[workload]\nname = \"judged\"\n[records]\nsize = 16\nentropy = 8\ndistinct = 10\n[load]\nrate = 1\n";
         let plan = parse(Path::new("judged.toml"), text, &Overrides::default()).expect("a good workload");
         RecordSet::load(&plan).expect("records")
     }
