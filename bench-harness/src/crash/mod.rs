@@ -30,6 +30,7 @@ use crate::parent::bind;
 use crate::random::Random;
 use crate::result::{CrashKind, CrashedCell, Crashes, Outcome, RunResult, Verdict, VerdictKind};
 use crate::signal::Stop;
+use crate::target::settings::removes_records;
 use crate::trial::producer_config;
 use crate::workload::Plan;
 
@@ -74,11 +75,7 @@ fn check_cell(subject: &Subject<'_>) -> Result<(), String> {
     if acks(plan) == Acks::None {
         return Err("nothing is acknowledged with producer.acks=0, so nothing can be lost".to_owned());
     }
-    let removes = |(name, value): &(&str, &str)| {
-        let name = name.trim_start_matches("log.");
-        (name.starts_with("retention.") && *value != "-1") || (name == "cleanup.policy" && *value != "delete")
-    };
-    match plan.topic.configs.iter().chain(plan.broker.iter()).find(removes) {
+    match plan.topic.configs.iter().chain(plan.broker.iter()).find(removes_records) {
         Some((name, value)) => Err(format!(
             "with {name}={value} the log itself removes records, which cannot be told from a loss: leave it out"
         )),

@@ -18,6 +18,8 @@ pub struct Asked<'a> {
     pub codec: &'a str,
     /// Whether an acknowledgement promises durability.
     pub is_durable: bool,
+    /// The setting by which something must have been synced in the measured part, in words, if there is one.
+    pub flush: Option<&'a str>,
 }
 
 /// What was found.
@@ -42,8 +44,11 @@ pub fn judge(asked: &Asked<'_>, looked: &Looked<'_>) -> Vec<Evidence> {
         _ => Vec::new(),
     };
     evidence.push(codec(asked, looked));
+    let syncs = looked.counts.syncs;
+    if let Some(policy) = asked.flush {
+        evidence.push(evidence_of("flush policy", syncs > 0, format!("{syncs} fdatasync calls with {policy}")));
+    }
     if asked.is_durable {
-        let syncs = looked.counts.syncs;
         evidence.push(evidence_of(
             "syncs",
             syncs > 0,
@@ -89,6 +94,15 @@ fn mmap(looked: &Looked<'_>) -> Vec<Evidence> {
             format!(
                 "{} writable shared mappings of logs, {} KiB of them in memory",
                 files.shared_mappings, files.mapped_resident_kib
+            ),
+        ),
+        // What was synced is clean; else the stores themselves must be what is in memory and not yet on the device.
+        evidence_of(
+            "dirty or synced",
+            files.mapped_dirty_kib > 0 || counts.syncs > 0,
+            format!(
+                "{} KiB of the mappings dirty at the end, {} fdatasync calls",
+                files.mapped_dirty_kib, counts.syncs
             ),
         ),
     ]
@@ -145,7 +159,8 @@ mod tests {
             }
             "mmap" => {
                 counts.populations = 3;
-                (files.shared_mappings, files.mapped_resident_kib, files.pages_cached) = (3, 64, 1000);
+                (files.shared_mappings, files.mapped_resident_kib, files.mapped_dirty_kib) = (3, 64, 8);
+                files.pages_cached = 1000;
             }
             _ => {
                 (counts.ring_writes, counts.ring_bytes_written) = (7, 1 << 20);
@@ -161,7 +176,7 @@ mod tests {
     }
 
     fn asked(backend: &str) -> Asked<'_> {
-        Asked { backend, codec: "lz4", is_durable: false }
+        Asked { backend, codec: "lz4", is_durable: false, flush: None }
     }
 
     /// Every backend passes as itself and as none of the others: what quietly became another is found out.
@@ -183,6 +198,24 @@ mod tests {
         let mut found = looked("uring");
         found.1.pages_cached = 300;
         assert_eq!(failing(&asked("uring"), &found), ["past the page cache"]);
+    }
+
+    #[test]
+    fn a_mapping_that_nobody_stored_to_is_found_out() {
+        let mut found = looked("mmap");
+        found.1.mapped_dirty_kib = 0;
+        assert_eq!(failing(&asked("mmap"), &found), ["dirty or synced"]);
+        found.0.syncs = 1;
+        assert!(failing(&asked("mmap"), &found).is_empty());
+    }
+
+    #[test]
+    fn a_flush_policy_that_nobody_obeyed_is_found_out() {
+        let asked = Asked { flush: Some("flush.messages=100"), ..asked("buffered") };
+        let mut found = looked("buffered");
+        assert_eq!(failing(&asked, &found), ["flush policy"]);
+        found.0.syncs = 1;
+        assert!(failing(&asked, &found).is_empty());
     }
 
     #[test]

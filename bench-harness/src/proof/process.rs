@@ -18,6 +18,8 @@ pub struct OpenFiles {
     pub shared_mappings: u64,
     /// Kilobytes of those that are in memory.
     pub mapped_resident_kib: u64,
+    /// Kilobytes of those that were stored to and are not on their way to the device.
+    pub mapped_dirty_kib: u64,
     /// Pages of the open log files, preallocated ones included, and how many of them are in the page cache.
     pub pages: u64,
     /// See `pages`.
@@ -42,9 +44,7 @@ pub fn open_files(dir: &Path, topic: &str) -> io::Result<OpenFiles> {
         found.direct += u64::from(flags & libc::O_DIRECT != 0);
         files.insert(target);
     }
-    let mappings = mappings(&std::fs::read_to_string("/proc/self/smaps")?, &dir, topic);
-    found.shared_mappings = mappings.0;
-    found.mapped_resident_kib = mappings.1;
+    add_mappings(&mut found, &std::fs::read_to_string("/proc/self/smaps")?, &dir, topic);
     for file in &files {
         let (pages, cached) = residency(file)?;
         found.pages += pages;
@@ -59,19 +59,22 @@ fn flags_of(info: &str) -> Option<i32> {
     i32::from_str_radix(text.trim(), 8).ok()
 }
 
-/// Writable shared mappings of the topic's logs in `smaps`: how many, and their resident kilobytes.
-fn mappings(smaps: &str, dir: &Path, topic: &str) -> (u64, u64) {
-    let (mut count, mut resident_kib) = (0, 0);
+/// Adds the writable shared mappings of the topic's logs in `smaps`.
+fn add_mappings(found: &mut OpenFiles, smaps: &str, dir: &Path, topic: &str) {
     let mut is_ours = false;
     for line in smaps.lines() {
         if let Some((permissions, path)) = mapping(line) {
             is_ours = permissions == "rw-s" && path.starts_with(dir) && is_log_of(topic, &path);
-            count += u64::from(is_ours);
-        } else if let Some(size) = line.strip_prefix("Rss:").filter(|_| is_ours) {
-            resident_kib += size.trim().trim_end_matches("kB").trim().parse::<u64>().unwrap_or(0);
+            found.shared_mappings += u64::from(is_ours);
+        } else if is_ours && let Some((name, size)) = line.split_once(':') {
+            let kib = || size.trim().trim_end_matches("kB").trim().parse::<u64>().unwrap_or(0);
+            match name {
+                "Rss" => found.mapped_resident_kib += kib(),
+                "Private_Dirty" | "Shared_Dirty" => found.mapped_dirty_kib += kib(),
+                _ => {}
+            }
         }
     }
-    (count, resident_kib)
 }
 
 /// Permissions and file of a mapping, if the line begins one.
@@ -133,14 +136,19 @@ mod tests {
 7f00-7f01 rw-s 00000000 08:01 12   /data/t-0/00000000000000000000.log
 Size:               8 kB
 Rss:                4 kB
+Shared_Dirty:       1 kB
+Private_Dirty:      2 kB
 7f01-7f02 r--s 00000000 08:01 12   /data/t-0/00000000000000000000.log
 Rss:               16 kB
 7f02-7f03 rw-p 00000000 00:00 0
 Rss:               32 kB
 7f03-7f04 rw-s 00000000 08:01 13   /data/other-0/00000000000000000000.log
 Rss:               64 kB
+Private_Dirty:     64 kB
 ";
-        assert_eq!(mappings(smaps, Path::new("/data"), "t"), (1, 4));
+        let mut found = OpenFiles::default();
+        add_mappings(&mut found, smaps, Path::new("/data"), "t");
+        assert_eq!((found.shared_mappings, found.mapped_resident_kib, found.mapped_dirty_kib), (1, 4, 3));
     }
 
     #[test]

@@ -9,7 +9,7 @@ mod embedded;
 mod kafka;
 mod log;
 mod null;
-mod settings;
+pub(crate) mod settings;
 
 use std::path::PathBuf;
 use std::sync::Arc;

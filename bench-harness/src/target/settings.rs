@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::Path;
+use std::time::Duration;
 
 use logdyno_engine::broker::{BrokerConfig, ConfigError};
 use logdyno_engine::client::{Acks, ProducerConfig};
@@ -24,6 +25,9 @@ const OURS: [&str; 10] = [
     "log.dir",
     "logdyno.backend",
 ];
+
+/// How much later than `flush.ms` says a log may be synced before that is held against the run.
+const FLUSH_SLACK: Duration = Duration::from_secs(3);
 
 /// The setting that says what an acknowledgement waits for.
 const ACK_LEVEL: &str = "logdyno.ack.level";
@@ -76,6 +80,25 @@ pub(super) fn check_in_sync(plan: &Plan) -> Result<(), Objection> {
     }
 }
 
+/// Without a broker nobody deletes or compacts segments.
+pub(super) fn check_kept(plan: &Plan) -> Result<(), Objection> {
+    let tables = [("topic", &plan.topic.configs), ("broker", &plan.broker)];
+    let mut given = tables.iter().flat_map(|(table, settings)| settings.iter().map(move |setting| (table, setting)));
+    match given.find(|(_, setting)| removes_records(setting)) {
+        Some((table, (name, _))) => Err(Objection {
+            setting: format!("{table}.{name}"),
+            reason: format!("the log target deletes and compacts nothing: leave {name} out, or run on embedded"),
+        }),
+        None => Ok(()),
+    }
+}
+
+/// Whether a setting of a topic or a broker has records removed.
+pub(crate) fn removes_records((name, value): &(&str, &str)) -> bool {
+    let name = name.trim_start_matches("log.");
+    (name.starts_with("retention.") && *value != "-1") || (name == "cleanup.policy" && *value != "delete")
+}
+
 /// A broker's `server.properties`; the one without a `controller` to look for is the controller.
 pub(super) fn properties(plan: &Plan, dir: &Path, backend: &str, id: u32, controller: Option<SocketAddr>) -> String {
     let roles = match controller {
@@ -117,6 +140,24 @@ pub(super) fn log_config(plan: &Plan) -> Result<LogConfig, String> {
     Ok(config.log_config(&plan.topic.configs.pairs.iter().cloned().collect()))
 }
 
+/// The flush policy, in words, by which at least one log must have been synced while so many records were taken, and so long.
+pub(crate) fn demanded_flush(plan: &Plan, records: u64, elapsed: Duration) -> Option<String> {
+    let config = log_config(plan).ok()?;
+    // Some partition has its share or more.
+    let share = records / u64::try_from(plan.topic.partitions).unwrap_or(1).max(1);
+    if config.flush_interval_messages <= share {
+        let messages = config.flush_interval_messages;
+        return Some(format!(
+            "flush.messages={messages} and {records} records in {} partitions",
+            plan.topic.partitions
+        ));
+    }
+    // It is looked at once a second, a first time to see that something waits; a busy machine takes longer.
+    let aged = Duration::from_millis(config.flush_ms).saturating_mul(3).saturating_add(FLUSH_SLACK);
+    let seconds = elapsed.as_secs_f64();
+    (elapsed >= aged && records > 0).then(|| format!("flush.ms={} over {seconds:.1} s", config.flush_ms))
+}
+
 /// What a replica has done with a record when it is acknowledged: a topic's setting over its broker's.
 pub(super) fn ack_level(plan: &Plan) -> String {
     let given = plan.topic.configs.get(ACK_LEVEL).or_else(|| plan.broker.get(ACK_LEVEL));
@@ -126,4 +167,29 @@ pub(super) fn ack_level(plan: &Plan) -> String {
 /// Whether an acknowledgement waits for storage: at `visible` the log stamps no `Stage::Written`.
 pub(super) fn waits_for_storage(plan: &Plan) -> bool {
     log_config(plan).is_ok_and(|config| config.ack_level != Level::Visible)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::workload::{Overrides, parse};
+
+    fn plan(topic: &str) -> Plan {
+        let text = format!("[records]\nsize = 9\nentropy = 1\n[load]\nrate = 1\n[topic]\npartitions = 4\n{topic}");
+        parse(Path::new("flushed.toml"), &text, &Overrides::default()).expect("a good workload")
+    }
+
+    #[test]
+    fn a_sync_is_demanded_only_where_the_policy_was_due() {
+        let second = Duration::from_secs(1);
+        assert_eq!(demanded_flush(&plan(""), u64::MAX, second * 1000), None, "nothing is flushed by default");
+        let messages = plan("flush.messages = 100");
+        assert_eq!(demanded_flush(&messages, 399, second), None, "each of 4 partitions may have had 99");
+        let due = demanded_flush(&messages, 400, second).expect("one of them had 100");
+        assert_eq!(due, "flush.messages=100 and 400 records in 4 partitions");
+        let aged = plan("flush.ms = 1000");
+        assert_eq!(demanded_flush(&aged, 400, second * 5), None);
+        assert_eq!(demanded_flush(&aged, 0, second * 60), None, "there was nothing to be synced");
+        assert_eq!(demanded_flush(&aged, 1, second * 6).as_deref(), Some("flush.ms=1000 over 6.0 s"));
+    }
 }

@@ -17,7 +17,7 @@ use crate::result::{
     BandResult, Durability, Measured, PathResult, RecordCounts, SlowRecord, SteadyState, StepResult, Verdict,
     VerdictKind,
 };
-use crate::target::{AckPoint, Path};
+use crate::target::{AckPoint, Path, settings};
 use crate::usage::Usage;
 use crate::workload::Load;
 
@@ -210,7 +210,11 @@ fn proof(
 ) -> Vec<Evidence> {
     let Some(backend) = trial.backend else { return driven.evidence.clone() };
     let codec = trial.plan.producer.get("compression.type").unwrap_or("none");
-    let asked = Asked { backend: backend.name, codec, is_durable: durability.level == "durable" };
+    let measured: u64 = driven.joined.parts.iter().map(|part| part.to_acknowledgement.total.count()).sum();
+    let elapsed = driven.ended.since(driven.begin);
+    let flush = settings::demanded_flush(trial.plan, measured, elapsed);
+    let is_durable = durability.level == "durable";
+    let asked = Asked { backend: backend.name, codec, is_durable, flush: flush.as_deref() };
     judge(&asked, &Looked { counts, files: &driven.files, batches })
 }
 

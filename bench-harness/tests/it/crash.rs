@@ -90,10 +90,8 @@ fn where_a_loss_could_not_be_told_the_run_is_refused() {
     };
     refused(WORKLOAD.replace("\"log\"", "\"null\""), "null keeps nothing");
     refused(WORKLOAD.replace("linger.ms", "acks = 0\nlinger.ms"), "nothing is acknowledged");
-    refused(
-        WORKLOAD.replace("[topic]", "[topic]\nretention.bytes = 1000"),
-        "retention.bytes=1000 the log itself removes",
-    );
+    let deleting = WORKLOAD.replace("\"log\"", "\"embedded\"").replace("[topic]", "[topic]\nretention.bytes = 1000");
+    refused(deleting, "retention.bytes=1000 the log itself removes");
 }
 
 /// What the program's own process kept is not handed out again: a loss after each crash.

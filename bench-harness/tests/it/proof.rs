@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use logdyno::target::EmbeddedTarget;
+use logdyno::target::{EmbeddedTarget, LogTarget};
 use logdyno_engine::storage::seam::{Disk, DiskFile, Open, Ring};
 use logdyno_engine::storage::{Backend, BackendOptions, Kind, Refused, kinds};
 
@@ -93,6 +93,25 @@ fn a_backend_that_fell_back_is_invalid() {
         let found = run(Kind { name, start: buffered_under_another_name });
         assert!(found.iter().any(|text| text.starts_with("INVALID: no proof of effect")), "{name}: {found:?}");
     }
+}
+
+/// `flush.ms` syncs what nothing else would have synced, on both targets that have a log.
+#[test]
+fn what_waits_for_flush_ms_is_synced() {
+    let buffered = kinds()[0];
+    let syncs = |target: &str, topic: &str| {
+        let scene = Scene::new(&format!("{SHORT}[run]\ntarget = \"{target}\"\n[topic]\n{topic}"));
+        let measured = match target {
+            "log" => scene.measure(LogTarget, &[buffered]),
+            _ => scene.measure(EmbeddedTarget, &[buffered]),
+        };
+        assert!(verdicts(&measured).iter().all(|text| !text.starts_with("INVALID")), "{:?}", verdicts(&measured));
+        measured.storage["syncs"]
+    };
+    assert_eq!(syncs("log", ""), 0);
+    assert!(syncs("log", "flush.ms = 5") > 0);
+    assert!(syncs("embedded", "flush.ms = 5") > 0);
+    assert!(syncs("log", "flush.messages = 10") > 0);
 }
 
 /// It fails the run only if it was asked for by name, or if nothing else is left.

@@ -334,6 +334,18 @@ fn settings_that_no_broker_takes_are_objected_to_by_name() {
     assert_eq!(objection("embedded", "[broker]\nnode.id = 5").0, "broker.node.id");
 }
 
+/// Nobody deletes or compacts a log without its broker, so nobody shall believe it.
+#[test]
+fn the_log_target_objects_to_settings_that_remove_records() {
+    assert_eq!(objection("log", "[topic]\nretention.bytes = 1000").0, "topic.retention.bytes");
+    assert_eq!(objection("log", "[broker]\nlog.retention.hours = 1").0, "broker.log.retention.hours");
+    let (setting, reason) = objection("log", "[topic]\ncleanup.policy = \"compact\"");
+    assert_eq!(setting, "topic.cleanup.policy");
+    assert!(reason.contains("leave cleanup.policy out, or run on embedded"), "{reason}");
+    let kept = plan("[topic]\nretention.bytes = \"-1\"\ncleanup.policy = \"delete\"");
+    assert_eq!(target("log").check(&kept), Ok(()));
+}
+
 #[test]
 fn settings_that_no_topic_takes_are_objected_to_by_name() {
     assert_eq!(objection("embedded", "[topic]\nsegment.byte = 1048576").0, "topic.segment.byte");

@@ -3,11 +3,12 @@
 //! A partition is a log in this process. Producers fill batches as a client does (`batch.size`, `linger.ms`,
 //! `buffer.memory`, the codec) and append them as leader; the consumer reads what has reached the log's ack level.
 //! There is one replica whatever the topic asks for, and nothing for settings of sockets, retries and replicas to act
-//! on. `batch.size` is a batch's size before compression here: a client guesses what a codec will make of it.
+//! on. Nothing is deleted or compacted: settings that ask for it are objected to. `batch.size` is a batch's size before compression here: a client guesses what a codec will make of it.
 
 mod accumulator;
 mod acknowledging;
 mod arrivals;
+mod flushing;
 mod sink;
 mod source;
 
@@ -19,6 +20,7 @@ use logdyno_engine::segment_log::{Log, LogDirectory};
 use logdyno_engine::storage::Backend;
 
 use self::arrivals::Arrivals;
+use self::flushing::Flushing;
 use self::sink::LogSink;
 use self::source::LogSource;
 use super::settings;
@@ -46,7 +48,8 @@ impl Target for LogTarget {
     }
 
     fn check(&self, plan: &Plan) -> Result<(), Objection> {
-        settings::check(plan)
+        settings::check(plan)?;
+        settings::check_kept(plan)
     }
 
     fn ack_level(&self, plan: &Plan) -> Option<String> {
@@ -70,7 +73,8 @@ impl Target for LogTarget {
             Ok(log)
         });
         let logs = logs.collect::<Result<Arc<[Arc<Log>]>, TargetError>>()?;
-        Ok(Box::new(LogRunning { logs, directory, backend, arrivals: Arc::default(), setup }))
+        let flushing = Flushing::start(&logs)?;
+        Ok(Box::new(LogRunning { logs, directory, backend, arrivals: Arc::default(), flushing, setup }))
     }
 }
 
@@ -79,6 +83,7 @@ struct LogRunning {
     directory: LogDirectory,
     backend: Arc<dyn Backend>,
     arrivals: Arc<Arrivals>,
+    flushing: Option<Flushing>,
     setup: Setup,
 }
 
@@ -120,6 +125,7 @@ impl Running for LogRunning {
     }
 
     fn stop(self: Box<Self>) -> Result<(), TargetError> {
+        drop(self.flushing);
         self.directory.close_clean().map_err(failed)
     }
 }
