@@ -17,7 +17,7 @@ use crate::result::{
 use crate::signal::Stop;
 use crate::target::{self, KAFKA_SCHEME, Target};
 use crate::trial::{self, Progress, Trial, TrialError};
-use crate::workload::{Keys, Load, Place, Plan, RecordSource, Sizes, WorkloadError, nearest};
+use crate::workload::{Keys, Load, Place, Plan, RecordSource, Sizes, TopicPlan, WorkloadError, nearest};
 
 /// How long nothing may come in before what is missing counts as lost: longer than any pause of a sound system under
 /// `replica.lag.time.max.ms` and retries.
@@ -274,8 +274,6 @@ impl<'a> Campaign<'a> {
             settings.map(|(name, value)| (name.to_owned(), value)).collect()
         };
         let topic = &plan.topic;
-        let partitions =
-            if topic.partitions == 1 { "1 partition".to_owned() } else { format!("{} partitions", topic.partitions) };
         Workload {
             name: plan.name.clone(),
             question: plan.question.clone(),
@@ -286,7 +284,8 @@ impl<'a> Campaign<'a> {
             records_distinct: self.records.distinct(),
             records_bytes: self.records.bytes(),
             load: load_in_words(plan),
-            topic: format!("{}, {partitions}, replication factor {}", topic.name, topic.replication_factor),
+            topic: topics_in_words(topic),
+            topics: topic.count,
             partitions: topic.partitions,
             producer: without_servers(trial::producer_config(plan, "127.0.0.1:9092").effective()),
             consumer: consumer.map(|config| without_servers(config.effective())).unwrap_or_default(),
@@ -295,6 +294,21 @@ impl<'a> Campaign<'a> {
             brokers: plan.run.brokers,
             producers: plan.run.producers,
         }
+    }
+}
+
+fn topics_in_words(plan: &TopicPlan) -> String {
+    let TopicPlan { name, count, replication_factor, .. } = plan;
+    let partitions = match plan.partitions {
+        1 => "1 partition".to_owned(),
+        partitions => format!("{partitions} partitions"),
+    };
+    match count {
+        1 => format!("{name}, {partitions}, replication factor {replication_factor}"),
+        _ => format!(
+            "{count}, {name}-0 to {name}-{}, {partitions} each, replication factor {replication_factor}",
+            count - 1
+        ),
     }
 }
 

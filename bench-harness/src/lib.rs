@@ -1,7 +1,7 @@
 //! LogDyno's harness: replays producer workloads over the whole produce–replicate–consume path, and says how fast it is
 //! and where the time went.
 //!
-//! A workload file becomes a plan ([`workload`]); a [`campaign`] is its trials, a [`trial`] runs a [`target`] under a
+//! A workload file becomes a plan ([`workload`]), whose records go to its [`topics`]; a [`campaign`] is its trials, a [`trial`] runs a [`target`] under a
 //! [`load`], is heard by a [`measure::Recorder`], shows its [`proof`] and ends in a [`result`], from which every
 //! [`report`] is drawn. `logdyno` the program is [`main_with`] and the engine's own backends.
 
@@ -30,6 +30,7 @@ pub mod signal;
 pub mod statistics;
 pub mod sweep;
 pub mod target;
+pub mod topics;
 pub mod trace;
 pub mod trial;
 pub mod usage;

@@ -123,6 +123,7 @@ distinct = 10_000         # records that differ; a pass sends each once
 
 const TAIL: &str = r#"[topic]
 partitions = 3
+# count = 4               # so many topics, of 3 partitions each: a key's records go to one, those without a key to each in turn
 replication.factor = 3
 min.insync.replicas = 2
 

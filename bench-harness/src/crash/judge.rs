@@ -1,16 +1,19 @@
 //! What was acknowledged against what is there after a crash.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use logdyno_engine::record::Offset;
 
 use super::told::Ack;
 use crate::records::RecordSet;
+use crate::topics::Topics;
 
 /// Strikes off what was acknowledged as it is found.
 pub(super) struct Judge {
+    topics: Arc<Topics>,
     acknowledged: u64,
-    /// What is still to be found: the digest of each record by where it was said to stand.
+    /// What is still to be found: the digest of each record by where it was said to stand. Partitions are indexes over all topics.
     missing: HashMap<(i32, Offset), u64>,
     /// Digests of all records that can have been sent.
     known: HashSet<u64>,
@@ -32,9 +35,10 @@ pub(super) struct Found {
 }
 
 impl Judge {
-    pub(super) fn new(acks: &[Ack], records: &RecordSet) -> Judge {
+    pub(super) fn new(acks: &[Ack], records: &RecordSet, topics: Arc<Topics>) -> Judge {
         let digests = records.digests();
         let mut judge = Judge {
+            topics,
             acknowledged: acks.len() as u64,
             missing: HashMap::with_capacity(acks.len()),
             known: digests.iter().copied().collect(),
@@ -44,15 +48,22 @@ impl Judge {
         };
         for Ack { number, partition, offset } in acks {
             let digest = digests[(number % records.len()) as usize];
-            if judge.missing.insert((*partition, *offset), digest).is_some() {
+            let Some(partition) = judge.topics.index_for(*number, *partition) else {
                 judge.invented += 1;
-                judge.note(*partition, *offset, "was given to two records");
+                let what =
+                    || format!("record {number} is said to be in a partition {partition} that its topic does not have");
+                judge.first.get_or_insert_with(what);
+                continue;
+            };
+            if judge.missing.insert((partition, *offset), digest).is_some() {
+                judge.invented += 1;
+                judge.note(partition, *offset, "was given to two records");
             }
         }
         judge
     }
 
-    /// A record that is there.
+    /// A record that is there; `partition` is its index over all topics.
     pub(super) fn take(&mut self, partition: i32, offset: Offset, digest: u64) {
         match self.missing.remove(&(partition, offset)) {
             Some(expected) if expected != digest => {
@@ -68,7 +79,7 @@ impl Judge {
     }
 
     fn note(&mut self, partition: i32, offset: Offset, what: &str) {
-        self.first.get_or_insert_with(|| format!("offset {offset} of partition {partition} {what}"));
+        self.first.get_or_insert_with(|| format!("offset {offset} of {} {what}", self.topics.words_for(partition)));
     }
 
     /// How many have not been found yet.
@@ -104,7 +115,7 @@ mod tests {
     fn judged(take: impl FnOnce(&mut Judge, &[u64])) -> Found {
         let records = records();
         let ack = |number: u64| Ack { number, partition: 0, offset: Offset(number as i64) };
-        let mut judge = Judge::new(&[ack(0), ack(1), ack(12)], &records);
+        let mut judge = Judge::new(&[ack(0), ack(1), ack(12)], &records, Arc::new(Topics::one("t", 2)));
         take(&mut judge, &records.digests());
         judge.found()
     }
@@ -140,6 +151,6 @@ mod tests {
     #[test]
     fn an_offset_is_given_out_once() {
         let ack = Ack { number: 4, partition: 0, offset: Offset(4) };
-        assert_eq!(Judge::new(&[ack, ack], &records()).found().invented, 1);
+        assert_eq!(Judge::new(&[ack, ack], &records(), Arc::new(Topics::one("t", 1))).found().invented, 1);
     }
 }

@@ -14,6 +14,7 @@ use std::fs::File;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
@@ -180,8 +181,9 @@ fn crash_once(
         return Ok(None);
     }
     let acks = victim.crash(kind)?;
-    let mut judge = Judge::new(&acks, subject.records);
-    survivors::read(subject, &dir, &mut judge)?;
+    let topics = Arc::new(subject.records.topics(&subject.plan));
+    let mut judge = Judge::new(&acks, subject.records, Arc::clone(&topics));
+    survivors::read(subject, topics, &dir, &mut judge)?;
     Ok(Some(judge.found()))
 }
 

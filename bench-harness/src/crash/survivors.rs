@@ -11,6 +11,7 @@ use super::judge::Judge;
 use crate::measure::digest;
 use crate::overhead::Subject;
 use crate::target::{Receipts, Setup, TargetError, Ticket};
+use crate::topics::Topics;
 
 /// What has not come so long after the last thing that came is lost: replicas agree in a fraction of this.
 const SILENCE: Duration = Duration::from_secs(10);
@@ -22,9 +23,15 @@ const POLL: Duration = Duration::from_millis(100);
 const EMPTY_POLLS: u32 = 5;
 
 /// Starts the target on `dir` and lets the judge see every record in it.
-pub(super) fn read(subject: &Subject<'_>, dir: &Path, judge: &mut Judge) -> Result<(), TargetError> {
+pub(super) fn read(
+    subject: &Subject<'_>,
+    topics: Arc<Topics>,
+    dir: &Path,
+    judge: &mut Judge,
+) -> Result<(), TargetError> {
     let running = subject.target.start(Setup {
         plan: Arc::clone(&subject.plan),
+        topics,
         backend: subject.backend,
         dir: dir.to_owned(),
         finds_topic: true,

@@ -13,7 +13,7 @@ use crate::target::{Receipts, Ticket};
 pub(super) struct Ack {
     /// The record's number in the load.
     pub(super) number: u64,
-    /// Where it was said to stand.
+    /// Where it was said to stand, in the topic that it was sent to.
     pub(super) partition: i32,
     /// See `partition`.
     pub(super) offset: Offset,

@@ -36,9 +36,11 @@ pub(crate) fn run(subject: &Subject<'_>, dir: &Path, seed: Option<u64>) -> anyho
         None => Arc::new(RealDisk),
     };
     let out = File::from(std::io::stdout().as_fd().try_clone_to_owned().context("standard output")?);
-    let recorder = Arc::new(Recorder::new(&subject.plan.topic.name));
+    let topics = Arc::new(subject.records.topics(&subject.plan));
+    let recorder = Arc::new(Recorder::new(Arc::clone(&topics)));
     let running = subject.target.start(Setup {
         plan: Arc::clone(&subject.plan),
+        topics,
         backend: subject.backend,
         dir: dir.to_owned(),
         finds_topic: false,

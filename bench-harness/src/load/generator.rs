@@ -246,6 +246,7 @@ mod tests {
 
     use super::*;
     use crate::target::Receipts;
+    use crate::topics::Topics;
 
     struct Collecting {
         recorder: Arc<Recorder>,
@@ -281,7 +282,7 @@ mod tests {
             &crate::workload::Overrides::default(),
         );
         let records = RecordSet::load(&plan.unwrap()).unwrap();
-        let recorder = Arc::new(Recorder::new("t"));
+        let recorder = Arc::new(Recorder::new(Arc::new(Topics::one("t", 1))));
         let window = Window::default();
         let begun = std::sync::Mutex::new(0);
         let generator = Generator {

@@ -11,11 +11,12 @@ use std::time::Duration;
 use logdyno_engine::record::{Nanos, Offset, Probe, ProducedBatch, Stage, TopicPartition};
 
 use crate::target::{Receipts, Ticket};
+use crate::topics::Topics;
 
 /// The ear of a trial: [`Probe`] and [`Receipts`] in one. Topics other than the trial's are not heard.
 #[derive(Debug)]
 pub struct Recorder {
-    topic: Arc<str>,
+    topics: Arc<Topics>,
     produced: Lane<ProducedBatch>,
     passed: Lane<Passed>,
     receipts: Lane<Receipt>,
@@ -67,6 +68,7 @@ impl UnderWay {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Passed {
     pub(crate) stage: Stage,
+    /// Its index over all topics.
     pub(crate) partition: i32,
     /// Everything before this offset has passed.
     pub(crate) end: Offset,
@@ -76,13 +78,22 @@ pub(crate) struct Passed {
 /// What became of a record's `send`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Receipt {
-    Acknowledged { ticket: Ticket, partition: i32, offset: Option<Offset> },
-    Failed { ticket: Ticket, reason: Box<str> },
+    /// The partition is one of the topic that the record was sent to.
+    Acknowledged {
+        ticket: Ticket,
+        partition: i32,
+        offset: Option<Offset>,
+    },
+    Failed {
+        ticket: Ticket,
+        reason: Box<str>,
+    },
 }
 
 /// A record that came out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Delivery {
+    /// Its index over all topics.
     pub(crate) partition: i32,
     pub(crate) offset: Offset,
     /// Digest of key, value and timestamp.
@@ -99,11 +110,11 @@ pub(crate) struct Inbox {
 }
 
 impl Recorder {
-    /// One that hears of `topic`.
+    /// One that hears of `topics`.
     #[must_use]
-    pub fn new(topic: &str) -> Recorder {
+    pub fn new(topics: Arc<Topics>) -> Recorder {
         Recorder {
-            topic: topic.into(),
+            topics,
             produced: Lane::default(),
             passed: Lane::default(),
             receipts: Lane::default(),
@@ -151,7 +162,7 @@ impl Recorder {
 
 impl Probe for Recorder {
     fn produced(&self, batch: &ProducedBatch) {
-        if batch.partition.topic == self.topic {
+        if self.topics.index_of(&batch.partition).is_some() {
             self.produced.lock().push(batch.clone());
         }
     }
@@ -162,8 +173,8 @@ impl Probe for Recorder {
     }
 
     fn passed(&self, stage: Stage, partition: &TopicPartition, offsets: Range<Offset>, at: Nanos) {
-        if partition.topic == self.topic {
-            self.passed.lock().push(Passed { stage, partition: partition.partition, end: offsets.end, at });
+        if let Some(partition) = self.topics.index_of(partition) {
+            self.passed.lock().push(Passed { stage, partition, end: offsets.end, at });
         }
     }
 }

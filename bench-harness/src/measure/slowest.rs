@@ -11,7 +11,7 @@ const KEPT: usize = 100;
 /// One slow record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Slow {
-    /// Its partition.
+    /// Its partition's index over all topics.
     pub partition: i32,
     /// Its offset.
     pub offset: i64,

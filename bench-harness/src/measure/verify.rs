@@ -2,10 +2,12 @@
 
 use std::collections::HashMap;
 
+use crate::topics::Topics;
+
 /// How many of a kind are named; the rest are counted.
 const NAMED_MAX: usize = 10;
 
-/// Everything that a correct system would not have done.
+/// Everything that a correct system would not have done. A partition is its index over all topics.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Violations {
     /// Acknowledged and not delivered: partition, first offset, offset after the last.
@@ -76,12 +78,12 @@ impl Violations {
 
     /// One sentence for each thing that went wrong, with partition and offset; counts for what is beyond.
     #[must_use]
-    pub fn sentences(&self) -> Vec<String> {
+    pub fn sentences(&self, topics: &Topics) -> Vec<String> {
         let mut sentences = Vec::new();
         for (partition, first, end) in &self.lost {
             let what =
                 if end - first == 1 { format!("offset {first}") } else { format!("offsets {first} to {}", end - 1) };
-            sentences.push(format!("LOST: partition {partition}, {what}: acknowledged and never delivered"));
+            sentences.push(format!("LOST: {}, {what}: acknowledged and never delivered", topics.words_for(*partition)));
         }
         self.rest("lost", self.lost.iter().map(|(_, first, end)| (end - first).unsigned_abs()).sum(), &mut sentences);
         let pairs = [
@@ -97,11 +99,11 @@ impl Violations {
         ];
         for (kind, named, title, what) in pairs {
             for (partition, offset) in named {
-                sentences.push(format!("{title}: partition {partition}, offset {offset}: {what}"));
+                sentences.push(format!("{title}: {}, offset {offset}: {what}", topics.words_for(*partition)));
             }
             self.rest(kind, named.len() as u64, &mut sentences);
         }
-        self.describe_altered(&mut sentences);
+        self.describe_altered(topics, &mut sentences);
         sentences
     }
 
@@ -113,16 +115,17 @@ impl Violations {
     }
 
     /// A content that belongs to another offset was moved; one that belongs nowhere was altered.
-    fn describe_altered(&self, sentences: &mut Vec<String>) {
+    fn describe_altered(&self, topics: &Topics, sentences: &mut Vec<String>) {
         for altered in self.altered.iter().take(NAMED_MAX) {
             let Altered { partition, offset, delivered, .. } = *altered;
+            let place = topics.words_for(partition);
             let owner = self.altered.iter().find(|other| other.partition == partition && other.sent == delivered);
             sentences.push(match owner {
                 Some(owner) => format!(
-                    "REORDERED: partition {partition}, offset {offset}: holds the record that was acknowledged at offset {}",
+                    "REORDERED: {place}, offset {offset}: holds the record that was acknowledged at offset {}",
                     owner.offset
                 ),
-                None => format!("ALTERED: partition {partition}, offset {offset}: content or timestamp differ from what was sent"),
+                None => format!("ALTERED: {place}, offset {offset}: content or timestamp differ from what was sent"),
             });
         }
         let more = self.altered_count.saturating_sub(self.altered.len().min(NAMED_MAX) as u64);

@@ -51,7 +51,8 @@ pub(super) fn run(
     stop: &Stop,
 ) -> anyhow::Result<Option<Sample>> {
     let dir = tempfile::tempdir_in(dir).with_context(|| dir.display().to_string())?;
-    let recorder = Arc::new(Recorder::new(&subject.plan.topic.name));
+    let topics = Arc::new(subject.records.topics(&subject.plan));
+    let recorder = Arc::new(Recorder::new(Arc::clone(&topics)));
     let counting = Arc::new(Counting::default());
     let clock = Arc::new(SystemClock);
     let (probe, receipts): (Arc<dyn Probe>, Arc<dyn Receipts>) = match side {
@@ -60,6 +61,7 @@ pub(super) fn run(
     };
     let setup = Setup {
         plan: Arc::clone(&subject.plan),
+        topics: Arc::clone(&topics),
         backend: subject.backend,
         dir: dir.path().to_owned(),
         finds_topic: false,
@@ -70,7 +72,15 @@ pub(super) fn run(
     };
     let running = subject.target.start(setup)?;
     let run = Run {
-        settings: JoinSettings::of(&subject.plan, subject.records, running.path(), clock.now(), clock.wall_ms(), 1),
+        settings: JoinSettings::of(
+            &subject.plan,
+            subject.records,
+            topics,
+            running.path(),
+            clock.now(),
+            clock.wall_ms(),
+            1,
+        ),
         subject,
         side,
         records,
@@ -219,7 +229,7 @@ impl Run<'_> {
         self.recorder.empty_into(&mut inbox);
         join.take_in(&mut inbox);
         let joined = join.finish();
-        match joined.violations.sentences().first() {
+        match joined.violations.sentences(&self.settings.topics).first() {
             Some(first) => bail!("a run was not sound: {first}"),
             None => Ok(()),
         }

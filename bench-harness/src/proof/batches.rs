@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use logdyno_engine::record::{BatchHeader, HEADER_LEN};
 
 use super::is_log_of;
+use crate::topics::Topics;
 
 /// What the log files hold.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -19,11 +20,11 @@ pub struct BatchesOnDisk {
     pub by_codec: BTreeMap<String, u64>,
 }
 
-/// Reads the headers of all batches in the logs of `topic` below `dir`, after the target has stopped.
-pub fn batches_on_disk(dir: &Path, topic: &str) -> io::Result<BatchesOnDisk> {
+/// Reads the headers of all batches in the logs of `topics` below `dir`, after the target has stopped.
+pub fn batches_on_disk(dir: &Path, topics: &Topics) -> io::Result<BatchesOnDisk> {
     let mut found = BatchesOnDisk::default();
     let mut logs = Vec::new();
-    find_logs(dir, topic, &mut logs)?;
+    find_logs(dir, topics, &mut logs)?;
     for path in logs {
         found.files += 1;
         count(&File::open(path)?, &mut found)?;
@@ -31,12 +32,12 @@ pub fn batches_on_disk(dir: &Path, topic: &str) -> io::Result<BatchesOnDisk> {
     Ok(found)
 }
 
-fn find_logs(dir: &Path, topic: &str, logs: &mut Vec<PathBuf>) -> io::Result<()> {
+fn find_logs(dir: &Path, topics: &Topics, logs: &mut Vec<PathBuf>) -> io::Result<()> {
     for entry in std::fs::read_dir(dir)? {
         let entry = entry?;
         if entry.file_type()?.is_dir() {
-            find_logs(&entry.path(), topic, logs)?;
-        } else if is_log_of(topic, &entry.path()) {
+            find_logs(&entry.path(), topics, logs)?;
+        } else if is_log_of(topics, &entry.path()) {
             logs.push(entry.path());
         }
     }
@@ -78,7 +79,7 @@ mod tests {
         }
         log.extend_from_slice(&[0; 4096]);
         std::fs::write(folder.join("00000000000000000000.log"), log).unwrap();
-        let found = batches_on_disk(dir.path(), "t").unwrap();
+        let found = batches_on_disk(dir.path(), &Topics::one("t", 1)).unwrap();
         assert_eq!(found.files, 1);
         assert_eq!(found.by_codec, BTreeMap::from([("none".to_owned(), 1), ("zstd".to_owned(), 2)]));
     }

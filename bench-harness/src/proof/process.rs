@@ -6,8 +6,9 @@ use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
 
 use super::is_log_of;
+use crate::topics::Topics;
 
-/// The log files of a topic as this process has them open.
+/// The log files of topics as this process has them open.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct OpenFiles {
     /// Descriptors.
@@ -26,8 +27,8 @@ pub struct OpenFiles {
     pub pages_cached: u64,
 }
 
-/// Looks at the log files of `topic` below `dir`.
-pub fn open_files(dir: &Path, topic: &str) -> io::Result<OpenFiles> {
+/// Looks at the log files of `topics` below `dir`.
+pub fn open_files(dir: &Path, topics: &Topics) -> io::Result<OpenFiles> {
     let dir = dir.canonicalize()?;
     let mut found = OpenFiles::default();
     let mut files = BTreeSet::new();
@@ -35,7 +36,7 @@ pub fn open_files(dir: &Path, topic: &str) -> io::Result<OpenFiles> {
         let entry = entry?;
         // A descriptor may be closed between the listing and the look.
         let Ok(target) = std::fs::read_link(entry.path()) else { continue };
-        if !target.starts_with(&dir) || !is_log_of(topic, &target) {
+        if !target.starts_with(&dir) || !is_log_of(topics, &target) {
             continue;
         }
         let info = Path::new("/proc/self/fdinfo").join(entry.file_name());
@@ -44,7 +45,7 @@ pub fn open_files(dir: &Path, topic: &str) -> io::Result<OpenFiles> {
         found.direct += u64::from(flags & libc::O_DIRECT != 0);
         files.insert(target);
     }
-    add_mappings(&mut found, &std::fs::read_to_string("/proc/self/smaps")?, &dir, topic);
+    add_mappings(&mut found, &std::fs::read_to_string("/proc/self/smaps")?, &dir, topics);
     for file in &files {
         let (pages, cached) = residency(file)?;
         found.pages += pages;
@@ -59,12 +60,12 @@ fn flags_of(info: &str) -> Option<i32> {
     i32::from_str_radix(text.trim(), 8).ok()
 }
 
-/// Adds the writable shared mappings of the topic's logs in `smaps`.
-fn add_mappings(found: &mut OpenFiles, smaps: &str, dir: &Path, topic: &str) {
+/// Adds the writable shared mappings of the topics' logs in `smaps`.
+fn add_mappings(found: &mut OpenFiles, smaps: &str, dir: &Path, topics: &Topics) {
     let mut is_ours = false;
     for line in smaps.lines() {
         if let Some((permissions, path)) = mapping(line) {
-            is_ours = permissions == "rw-s" && path.starts_with(dir) && is_log_of(topic, &path);
+            is_ours = permissions == "rw-s" && path.starts_with(dir) && is_log_of(topics, &path);
             found.shared_mappings += u64::from(is_ours);
         } else if is_ours && let Some((name, size)) = line.split_once(':') {
             let kib = || size.trim().trim_end_matches("kB").trim().parse::<u64>().unwrap_or(0);
@@ -147,7 +148,7 @@ Rss:               64 kB
 Private_Dirty:     64 kB
 ";
         let mut found = OpenFiles::default();
-        add_mappings(&mut found, smaps, Path::new("/data"), "t");
+        add_mappings(&mut found, smaps, Path::new("/data"), &Topics::one("t", 1));
         assert_eq!((found.shared_mappings, found.mapped_resident_kib, found.mapped_dirty_kib), (1, 4, 3));
     }
 
@@ -159,11 +160,11 @@ Private_Dirty:     64 kB
         let path = folder.join("00000000000000000000.log");
         let mut file = std::fs::File::create(&path).unwrap();
         io::Write::write_all(&mut file, &[1; 10_000]).unwrap();
-        let found = open_files(dir.path(), "t").unwrap();
+        let found = open_files(dir.path(), &Topics::one("t", 1)).unwrap();
         assert_eq!((found.descriptors, found.direct, found.shared_mappings), (1, 0, 0));
         assert_eq!(found.pages, 3);
         assert!(found.pages_cached <= found.pages);
         drop(file);
-        assert_eq!(open_files(dir.path(), "t").unwrap().descriptors, 0);
+        assert_eq!(open_files(dir.path(), &Topics::one("t", 1)).unwrap().descriptors, 0);
     }
 }

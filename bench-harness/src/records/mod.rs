@@ -7,12 +7,14 @@ mod times;
 mod trace;
 mod zipf;
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use bytes::Bytes;
 
 pub(crate) use self::separated::Header;
 use crate::measure::digest;
+use crate::topics::Topics;
 use crate::workload::{Load, Plan, RecordSource, WorkloadError};
 
 /// All records of one pass.
@@ -36,6 +38,20 @@ pub struct Record {
 impl RecordSet {
     /// The records of a plan.
     pub fn load(plan: &Plan) -> Result<RecordSet, WorkloadError> {
+        let records = RecordSet::read(plan)?;
+        match records.too_few_keys_for(plan.topic.count) {
+            None => Ok(records),
+            Some(keys) => Err(WorkloadError::Contradiction {
+                place: plan.place_of("topic.count"),
+                reason: format!(
+                    "{} topics are more than the records have keys ({keys}), and a key's records go to one topic: some would stay empty",
+                    plan.topic.count
+                ),
+            }),
+        }
+    }
+
+    fn read(plan: &Plan) -> Result<RecordSet, WorkloadError> {
         let needs_times = matches!(plan.load, Load::Times(_));
         match &plan.records.source {
             RecordSource::File { path, format } => {
@@ -55,6 +71,26 @@ impl RecordSet {
     fn new(records: Vec<Record>, times_ns: Option<Vec<u64>>) -> RecordSet {
         let digests = records.iter().map(|record| digest(record.key.as_deref(), Some(&record.value))).collect();
         RecordSet { records, digests, times_ns }
+    }
+
+    /// How many keys there are, if a topic would be left without one; records without a key go to every topic.
+    fn too_few_keys_for(&self, topics: u16) -> Option<usize> {
+        let mut keys = HashSet::new();
+        let is_enough = |record: &Record| {
+            record.key.as_ref().is_none_or(|key| {
+                keys.insert(key.clone());
+                keys.len() >= usize::from(topics)
+            })
+        };
+        let are_enough = self.records.iter().any(is_enough);
+        (!are_enough).then_some(keys.len())
+    }
+
+    /// The topics of a plan that sends these records.
+    #[must_use]
+    pub fn topics(&self, plan: &Plan) -> Topics {
+        let producers = plan.run.shard.all_producers(plan.run.producers);
+        Topics::of(&plan.topic, producers, self.records.iter().map(|record| record.key.as_deref()))
     }
 
     /// How many.

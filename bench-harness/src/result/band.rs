@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use logdyno_engine::record::TopicPartition;
 use serde::{Deserialize, Serialize};
 
 use super::SlowRecord;
 use crate::measure::{Bands, Slow, Step};
 use crate::statistics::samples_needed;
+use crate::topics::Topics;
 
 /// Where bands end, if the run supports the quantile.
 const EDGES: [(&str, f64); 5] = [("p50", 0.5), ("p90", 0.9), ("p99", 0.99), ("p99.9", 0.999), ("p99.99", 0.9999)];
@@ -35,7 +37,7 @@ pub struct BandResult {
 impl BandResult {
     /// Cuts a path's records where so many independent samples support it; bands without records are left out.
     #[must_use]
-    pub(crate) fn cut(bands: &Bands, samples: u64) -> Vec<BandResult> {
+    pub(crate) fn cut(bands: &Bands, samples: u64, topics: &Topics) -> Vec<BandResult> {
         let edges: Vec<(&str, f64)> =
             EDGES.into_iter().filter(|(_, share)| samples >= samples_needed(*share)).collect();
         let shares: Vec<f64> = edges.iter().map(|(_, share)| *share).collect();
@@ -50,17 +52,19 @@ impl BandResult {
             max_ns: band.max_ns,
             total_ns: band.times.total(),
             steps_ns: band.steps().collect(),
-            slowest: band.slowest.iter().map(SlowRecord::of).collect(),
+            slowest: band.slowest.iter().map(|slow| SlowRecord::of(slow, topics)).collect(),
         };
         cut.filter(|(band, _)| band.records > 0).map(band).collect()
     }
 }
 
 impl SlowRecord {
-    /// As it is saved.
+    /// As it is saved, of these topics.
     #[must_use]
-    pub fn of(slow: &Slow) -> SlowRecord {
+    pub fn of(slow: &Slow, topics: &Topics) -> SlowRecord {
         let steps = Step::ALL.into_iter().map(|step| (step, slow.times.get(step))).filter(|(_, ns)| *ns > 0);
-        SlowRecord { partition: slow.partition, offset: slow.offset, steps_ns: steps.collect() }
+        let TopicPartition { topic, partition } = topics.partition(slow.partition);
+        let topic = (topics.count() > 1).then(|| topic.to_string());
+        SlowRecord { topic, partition, offset: slow.offset, steps_ns: steps.collect() }
     }
 }

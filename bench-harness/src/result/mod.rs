@@ -118,9 +118,12 @@ pub struct Workload {
     pub records_bytes: u64,
     /// When they were sent, in words.
     pub load: String,
-    /// The topic, in words.
+    /// The topics, in words.
     pub topic: String,
-    /// The topic's partitions; 0 in results of before it was saved.
+    /// How many topics; 1 in results of before there could be several.
+    #[serde(default = "one")]
+    pub topics: u16,
+    /// The partitions of each topic; 0 in results of before it was saved.
     #[serde(default)]
     pub partitions: i32,
     /// The producer's settings as they were obeyed, defaults included.
@@ -135,6 +138,10 @@ pub struct Workload {
     pub brokers: u32,
     /// See `brokers`.
     pub producers: u32,
+}
+
+fn one() -> u16 {
+    1
 }
 
 /// One run of the system under test from nothing.
@@ -297,6 +304,9 @@ pub struct StepResult {
 /// A slow record.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SlowRecord {
+    /// Its topic, if the workload has several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub topic: Option<String>,
     /// Its partition.
     pub partition: i32,
     /// Its offset.

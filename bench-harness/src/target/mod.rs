@@ -1,6 +1,6 @@
 //! The system under test, behind one trait: what the harness drives, and what it must be told.
 //!
-//! A target is started for one trial with an empty topic, is written to by [`Sink`]s and read by one [`Source`], and
+//! A target is started for one trial with empty topics, is written to by [`Sink`]s and read by one [`Source`], and
 //! reports on the way: to the [`Probe`] where each batch is, to [`Receipts`] which offset each record got. The harness
 //! joins the two; a target measures nothing itself.
 
@@ -26,6 +26,7 @@ pub use log::LogTarget;
 pub use null::{Fault, NullTarget};
 
 use crate::proof::Evidence;
+use crate::topics::Topics;
 use crate::workload::Plan;
 
 /// The targets that a workload can name.
@@ -68,7 +69,7 @@ pub trait Target: Send + Sync {
     /// kept.
     fn ack_level(&self, plan: &Plan) -> Option<String>;
 
-    /// Starts it with the plan's topic, empty unless the setup says otherwise.
+    /// Starts it with the plan's topics, empty unless the setup says otherwise.
     fn start(&self, setup: Setup) -> Result<Box<dyn Running>, TargetError>;
 }
 
@@ -86,12 +87,14 @@ pub struct Objection {
 pub struct Setup {
     /// What to run.
     pub plan: Arc<Plan>,
+    /// The plan's topics, and which record goes to which.
+    pub topics: Arc<Topics>,
     /// The storage backend; `None` for a target without storage.
     pub backend: Option<Kind>,
     /// A directory of this trial's own, empty unless `finds_topic`. What is left in it is looked at by the proof of effect after
     /// [`Running::stop`], then removed.
     pub dir: PathBuf,
-    /// Whether `dir` is not empty, but holds what a run of the same plan has left, its topic included: then that is what it starts with.
+    /// Whether `dir` is not empty, but holds what a run of the same plan has left, its topics included: then that is what it starts with.
     pub finds_topic: bool,
     /// Where files are, if there is storage: the real disk, or one that a crash test plays.
     pub disk: Arc<dyn Disk>,
@@ -168,7 +171,7 @@ pub struct Observation {
 
 /// One producer of a target; used by one thread.
 pub trait Sink: Send {
-    /// Sends a record. May wait (for metadata, for memory): that wait is part of the record's latency.
+    /// Sends a record to the topic that [`Topics::of_record`] says. May wait (for metadata, for memory): that wait is part of the record's latency.
     ///
     /// [`Receipts`] hears of it exactly once: what became of it, on any thread, also before this returns.
     fn send(&mut self, record: Outgoing);
@@ -204,7 +207,7 @@ pub struct Ticket {
     pub called: Nanos,
 }
 
-/// Hears what became of each record. Must not block.
+/// Hears what became of each record. Must not block. A partition is one of the topic that the record was sent to.
 pub trait Receipts: Send + Sync + 'static {
     /// It was acknowledged; `offset` is `None` if nobody tells (`acks=0`). In the order of a partition's records.
     fn acknowledged(&self, ticket: Ticket, partition: i32, offset: Option<Offset>);
@@ -231,7 +234,7 @@ pub trait Source: Send {
 /// A record as it came out.
 #[derive(Clone, Copy, Debug)]
 pub struct Delivered<'a> {
-    /// The partition.
+    /// The partition's index over all topics: [`Topics::index`].
     pub partition: i32,
     /// The offset.
     pub offset: Offset,

@@ -12,12 +12,13 @@ use super::{
 };
 use crate::load::{Bounds, Limit, Schedule};
 use crate::measure::{Distribution, JoinSettings, JoinedPart, PathJoined, Step};
-use crate::proof::{Asked, BatchesOnDisk, Evidence, Looked, judge};
+use crate::proof::{Asked, BatchesOnDisk, Evidence, Looked, judge, judge_topics};
 use crate::result::{
     BandResult, Durability, Measured, PathResult, RecordCounts, SlowRecord, SteadyState, StepResult, Verdict,
     VerdictKind,
 };
 use crate::target::{AckPoint, Path, settings};
+use crate::topics::Topics;
 use crate::usage::Usage;
 use crate::workload::Load;
 
@@ -56,7 +57,8 @@ impl Run<'_> {
         let config = producer_config(self.trial.plan, "127.0.0.1:9092");
         let durability = durability(self.trial, &self.settings.path, replicas(self.trial.plan, config.acks));
         let storage = storage_counts(driven.counted.first(), driven.counted.last());
-        let proof = proof(self.trial, &durability, &storage, &driven, batches);
+        let mut proof = proof(self.trial, &durability, &storage, &driven, batches);
+        proof.extend(judge_topics(&self.settings.topics, &driven.joined.ends));
         let parts = self.parts(&mut driven);
         let measure = |part| self.part(part, &driven, &durability, &proof);
         parts.into_iter().map(measure).collect()
@@ -85,12 +87,12 @@ impl Run<'_> {
     }
 
     fn part(&self, part: Part, driven: &Driven, durability: &Durability, proof: &[Evidence]) -> Measured {
-        let (trial, path) = (self.trial, &self.settings.path);
+        let (trial, path, topics) = (self.trial, &self.settings.path, &*self.settings.topics);
         let measured_ns = part.end.0.saturating_sub(part.begin.0);
         let achieved_per_second = achieved_per_second(driven, &part);
         let over_time = part.joined.timeline.over(part.begin, part.end, &driven.joined.acknowledged);
         let steady = steady_states(&over_time, is_even(&trial.plan.load));
-        let verdicts = verdicts(trial, driven, proof, &part, &steady);
+        let verdicts = verdicts(trial, topics, driven, proof, &part, &steady);
         let mean_bytes = trial.records.bytes() as f64 / trial.records.len() as f64;
         let JoinedPart { to_acknowledgement, to_delivery, service, panel, .. } = part.joined;
         let (before, after) = (&part.before, &part.after);
@@ -112,8 +114,10 @@ impl Run<'_> {
                 .map(|backlog| backlog.offered as f64 / (measured_ns as f64 / 1e9).max(1e-9)),
             achieved_per_second,
             achieved_bytes_per_second: achieved_per_second * mean_bytes,
-            to_acknowledgement: path_result(to_acknowledgement, panel.batches, |step| is_on_ack_path(path, step)),
-            to_delivery: path_result(to_delivery, panel.batches, |step| is_on_delivery_path(path, step)),
+            to_acknowledgement: path_result(topics, to_acknowledgement, panel.batches, |step| {
+                is_on_ack_path(path, step)
+            }),
+            to_delivery: path_result(topics, to_delivery, panel.batches, |step| is_on_delivery_path(path, step)),
             service,
             over_time: Some(over_time),
             steady,
@@ -220,13 +224,14 @@ fn proof(
 
 fn verdicts(
     trial: &Trial<'_>,
+    topics: &Topics,
     driven: &Driven,
     proof: &[Evidence],
     part: &Part,
     steady: &[SteadyState],
 ) -> Vec<Verdict> {
     let joined = &driven.joined;
-    let mut reasons = joined.violations.sentences();
+    let mut reasons = joined.violations.sentences(topics);
     reasons.extend(driven.corrupt.iter().map(|reason| format!("CORRUPT: {reason}")));
     if joined.failed.0 > 0 {
         let first = joined.failed.1.as_deref().unwrap_or_default();
@@ -277,14 +282,14 @@ fn is_even(load: &Load) -> bool {
     }
 }
 
-fn path_result(path: PathJoined, samples: u64, is_on_path: impl Fn(Step) -> bool) -> PathResult {
+fn path_result(topics: &Topics, path: PathJoined, samples: u64, is_on_path: impl Fn(Step) -> bool) -> PathResult {
     let steps = Step::ALL.into_iter().zip(path.steps).filter(|(step, _)| is_on_path(*step));
     PathResult {
         total: path.total,
         quantiles: Vec::new(),
         steps: steps.map(|(step, durations)| StepResult { step, durations }).collect(),
-        slowest: path.slowest.into_sorted().iter().map(SlowRecord::of).collect(),
-        bands: BandResult::cut(&path.bands, samples),
+        slowest: path.slowest.into_sorted().iter().map(|slow| SlowRecord::of(slow, topics)).collect(),
+        bands: BandResult::cut(&path.bands, samples, topics),
     }
 }
 

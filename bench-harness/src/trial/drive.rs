@@ -159,7 +159,7 @@ impl Drive<'_> {
         books.resize(counted.len() - 1, Reading::default());
         books.push(shared.leavers.read());
         let usage = books.windows(2).map(|pair| pair[1].since(&pair[0])).collect();
-        let files = self.trial.backend.map(|_| self.trial.open_files()).transpose()?;
+        let files = self.trial.backend.map(|_| self.trial.open_files(&self.settings.topics)).transpose()?;
         let evidence = self.running.evidence();
         let mut lag = vec![Distribution::new(); self.cuts.len() + 1];
         for generated in &generated {

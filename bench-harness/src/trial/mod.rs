@@ -22,6 +22,7 @@ use crate::records::RecordSet;
 use crate::result::Measured;
 use crate::signal::Stop;
 use crate::target::{Setup, Target, TargetError};
+use crate::topics::Topics;
 use crate::usage::forget_peak;
 use crate::workload::{Extent, Load, Plan};
 
@@ -120,10 +121,12 @@ impl Trial<'_> {
         let schedule = schedule(self.plan, self.records);
         let bounds = Bounds::of(&self.plan.run, &schedule, self.records.len()).map_err(TrialError::Plan)?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let recorder = Arc::new(Recorder::new(&self.plan.topic.name));
+        let topics = Arc::new(self.records.topics(self.plan));
+        let recorder = Arc::new(Recorder::new(Arc::clone(&topics)));
         let is_peak_ours = forget_peak();
         let running = self.target.start(Setup {
             plan: Arc::clone(self.plan),
+            topics: Arc::clone(&topics),
             backend: self.backend,
             dir: self.dir.clone(),
             finds_topic: false,
@@ -139,7 +142,8 @@ impl Trial<'_> {
             ));
         };
         let producers = self.plan.run.shard.all_producers(self.plan.run.producers);
-        let settings = JoinSettings::of(self.plan, self.records, running.path(), start, start_ms, producers);
+        let settings =
+            JoinSettings::of(self.plan, self.records, Arc::clone(&topics), running.path(), start, start_ms, producers);
         let cuts: Vec<Nanos> =
             schedule.begins_ns().iter().skip(1).map(|ns| Nanos(start.0.saturating_add(*ns))).collect();
         let drive = drive::Drive {
@@ -156,7 +160,7 @@ impl Trial<'_> {
         let stopped = running.stop();
         let driven = driven?;
         stopped?;
-        let batches = if self.backend.is_some() { self.batches_on_disk()? } else { BatchesOnDisk::default() };
+        let batches = if self.backend.is_some() { self.batches_on_disk(&topics)? } else { BatchesOnDisk::default() };
         let run = assemble::Run { trial: self, schedule: &schedule, bounds, cuts: &cuts, settings: &settings };
         let mut measured = run.measured(driven, &batches);
         for usage in measured.iter_mut().filter_map(|part| part.usage.as_mut()).filter(|_| !is_peak_ours) {
@@ -173,14 +177,13 @@ impl Trial<'_> {
         Some((clock.now().after(HEAD_START + wait), start_ms))
     }
 
-    fn batches_on_disk(&self) -> Result<BatchesOnDisk, TrialError> {
-        proof::batches_on_disk(&self.dir, &self.plan.topic.name)
+    fn batches_on_disk(&self, topics: &Topics) -> Result<BatchesOnDisk, TrialError> {
+        proof::batches_on_disk(&self.dir, topics)
             .map_err(|error| TrialError::Directory { dir: self.dir.clone(), error })
     }
 
-    fn open_files(&self) -> Result<OpenFiles, TrialError> {
-        proof::open_files(&self.dir, &self.plan.topic.name)
-            .map_err(|error| TrialError::Directory { dir: self.dir.clone(), error })
+    fn open_files(&self, topics: &Topics) -> Result<OpenFiles, TrialError> {
+        proof::open_files(&self.dir, topics).map_err(|error| TrialError::Directory { dir: self.dir.clone(), error })
     }
 }
 

@@ -160,10 +160,29 @@ pub(super) const NOT_OF_TRACES: &[&str] = &[
 pub(super) const OF_SYNTHETIC: &[&str] =
     &["size.min", "size.max", "size.skew", "size.from", "keys.from", "entropy", "keys", "key.skew", "distinct", "seed"];
 
+/// Partitions of all topics.
+pub(super) const PARTITIONS_MAX: u64 = 10_000;
+
 /// Those of `[topic]` that are not Kafka's topic settings.
-const TOPIC: &[Key] = &[
-    key("name", Other("text"), "", "The topic that is written to; by default the workload's name."),
-    key("partitions", Whole(1, 10_000), "1", "How many partitions."),
+pub(super) const TOPIC: &[Key] = &[
+    key(
+        "name",
+        Other("text"),
+        "",
+        "The topic that is written to, or what the names of several begin with; by default the workload's name.",
+    ),
+    key(
+        "count",
+        Whole(1, PARTITIONS_MAX),
+        "1",
+        "How many topics, NAME-0 and so on. A key's records go to one of them; records without a key go to each in turn.",
+    ),
+    key(
+        "partitions",
+        Whole(1, PARTITIONS_MAX),
+        "1",
+        "How many partitions each topic has; all topics together have 10000 at most.",
+    ),
     key("replication.factor", Whole(1, 16), "1", "How many replicas of each."),
 ];
 

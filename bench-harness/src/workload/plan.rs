@@ -25,7 +25,7 @@ pub struct Plan {
     pub producer: Settings,
     /// The consumer's settings likewise.
     pub consumer: Settings,
-    /// The topic.
+    /// The topics.
     pub topic: TopicPlan,
     /// The brokers' settings under the names of `server.properties`; the target checks them.
     pub broker: Settings,
@@ -189,16 +189,18 @@ pub enum TimeFormat {
     Pattern(String),
 }
 
-/// The topic that is written to.
+/// The topics that are written to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TopicPlan {
-    /// Its name.
+    /// The name, of one; what their names begin with, of several.
     pub name: String,
-    /// How many partitions.
+    /// How many topics.
+    pub count: u16,
+    /// How many partitions each has.
     pub partitions: i32,
     /// How many replicas of each.
     pub replication_factor: i16,
-    /// Topic settings under Kafka's names.
+    /// Topic settings under Kafka's names, of each.
     pub configs: Settings,
 }
 

@@ -181,6 +181,12 @@ impl Table {
         self.entries.iter().any(|entry| entry.key == key)
     }
 
+    /// Where a key stands; the file, if it is not given.
+    pub(super) fn place_of(&self, key: &str) -> Place {
+        let given = self.entries.iter().find(|entry| entry.key == key);
+        given.map_or_else(|| self.file.clone(), |entry| entry.place.clone())
+    }
+
     /// Takes a key out.
     pub(super) fn take(&mut self, key: &str) -> Option<Entry> {
         let at = self.entries.iter().position(|entry| entry.key == key)?;

@@ -75,6 +75,22 @@ fn a_cluster_finds_its_topic_again_after_each_kind_of_crash() {
     assert!(crashed.iter().all(|crashes| crashes.acknowledged > 0 && crashes.broken().is_none()), "{crashed:?}");
 }
 
+/// Each acknowledged record is looked for in its own topic.
+#[test]
+fn several_topics_are_found_again_after_each_kind_of_crash() {
+    for target in ["log", "embedded"] {
+        let text = WORKLOAD.replace("\"log\"", &format!("\"{target}\"")).replace("[topic]", "[topic]\ncount = 3");
+        let dir = scene(&text);
+        let settings = ["--backend", "buffered", "--json", "--out", "out", "--verify-crash", "1"];
+        let crashed = crashed(&logdyno(&dir, &[&["run", "crash.toml"][..], &settings].concat()));
+        assert_eq!(crashed.iter().map(|crashes| crashes.kind).collect::<Vec<_>>(), CrashKind::ALL, "{target}");
+        for crashes in &crashed {
+            assert!(crashes.acknowledged > 0 && crashes.promised, "{target}: {crashes:?}");
+            assert_eq!((crashes.lost, crashes.invented, crashes.broken()), (0, 0, None), "{target}: {crashes:?}");
+        }
+    }
+}
+
 #[test]
 fn where_a_loss_could_not_be_told_the_run_is_refused() {
     let refused = |text: String, reason: &str| {

@@ -61,6 +61,41 @@ fn everything_is_delivered_and_only_that_is_stamped() {
     assert!(ran.heard.notes().acknowledged.values().all(|(_, offset)| offset.is_some()));
 }
 
+/// Each topic is made for the trial, used, and gone at its end.
+#[test]
+fn several_topics_are_created_used_and_deleted() {
+    let cluster = Cluster::ours();
+    let dir = scene("");
+    let arguments = ["run", "w.toml", "--target", &cluster.name(), "--out", "out", "--set", "topic.count=3"];
+    let ran = logdyno(&dir, &arguments);
+    assert!([0, 5].contains(&ran.code) && !ran.stdout.contains("INVALID"), "{}\n{}", ran.stdout, ran.stderr);
+    let saved = result::read(&dir.path().join("out/w")).unwrap();
+    let Outcome::Measured(measured) = &saved.trials[0].outcome else { panic!("{saved:?}") };
+    assert_eq!((measured.records.acknowledged, measured.records.delivered), (2000, 2000));
+    let [codec, topics] = &measured.proof[..] else { panic!("{:?}", measured.proof) };
+    assert!(
+        codec.holds && topics.holds && topics.detail.starts_with("3 of 3 topics were read"),
+        "{:?}",
+        measured.proof
+    );
+    let folders = std::fs::read_dir(cluster.data.path()).unwrap().map(|entry| entry.unwrap().file_name());
+    let left = folders.map(|name| name.to_string_lossy().into_owned()).filter(|name| name.starts_with("w-"));
+    let left: Vec<String> = left.filter(|name| !name.ends_with("-delete")).collect();
+    assert_eq!(left, Vec::<String>::new(), "no topic is left behind");
+}
+
+/// The same on any cluster: what the harness says of records and topics is what the cluster says.
+#[test]
+fn everything_of_several_topics_is_delivered() {
+    let cluster = Cluster::start();
+    for acks in ["all", "0"] {
+        let plan = plan(&format!(
+            "[topic]\nname = \"measured\"\ncount = 3\npartitions = 2\n[producer]\nacks = \"{acks}\"\nlinger.ms = 1"
+        ));
+        targets::run(&*cluster.target(), &plan, &on("buffered")).expect("it is not refused");
+    }
+}
+
 #[test]
 fn acks_of_the_leader_and_of_nobody() {
     let cluster = Cluster::start();

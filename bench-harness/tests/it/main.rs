@@ -26,5 +26,6 @@ mod steps;
 mod sweep;
 mod sweep_page;
 mod targets;
+mod topics;
 mod twisted;
 mod workload_errors;

@@ -41,7 +41,7 @@ pub(crate) fn measured(batches: u64) -> Measured {
         total: distribution(steps.iter().map(|(_, ns)| ns).sum()),
         quantiles: Vec::new(),
         steps: steps.iter().map(|(step, ns)| StepResult { step: *step, durations: distribution(*ns) }).collect(),
-        slowest: vec![SlowRecord { partition: 0, offset: 7, steps_ns: steps.iter().copied().collect() }],
+        slowest: vec![SlowRecord { topic: None, partition: 0, offset: 7, steps_ns: steps.iter().copied().collect() }],
         bands: bands(steps),
     };
     Measured {
@@ -120,6 +120,7 @@ pub(crate) fn result(outcomes: Vec<(&str, Outcome)>) -> RunResult {
             records_bytes: 91_000,
             load: "from flights.jsonl · open loop, 2000/s".to_owned(),
             topic: "flights, 3 partitions, replication factor 3".to_owned(),
+            topics: 1,
             partitions: 3,
             producer: vec![("acks".to_owned(), "all".to_owned())],
             consumer: Vec::new(),

@@ -1,5 +1,6 @@
 //! A load that several machines share, and what is made of their results.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -7,7 +8,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use logdyno::campaign::{Campaign, Jobs};
 use logdyno::measure::Distribution;
 use logdyno::merge::merge;
-use logdyno::result::{self, Measured, Outcome, RunResult};
+use logdyno::result::{self, Measured, Outcome, RunResult, VerdictKind};
 use logdyno::signal::Stop;
 use logdyno::target::{NullTarget, Target};
 use logdyno::workload::{Overrides, parse};
@@ -34,11 +35,11 @@ warm.up.records = 101
 ";
 
 /// Runs a shard; the first record is due at `start_unix_ms`.
-fn shard(dir: &Path, name: &str, start_unix_ms: i64) -> RunResult {
+fn shard(dir: &Path, text: &str, name: &str, start_unix_ms: i64) -> RunResult {
     let targets: Vec<Box<dyn Target>> = vec![Box::new(NullTarget::default())];
     let shard = Some(name.parse().unwrap());
     let overrides = Overrides { shard, start_unix_ms: Some(start_unix_ms), ..Overrides::default() };
-    let plan = parse(&dir.join("shared.toml"), SHARED, &overrides).unwrap();
+    let plan = parse(&dir.join("shared.toml"), text, &overrides).unwrap();
     let campaign = Campaign::prepare(Arc::new(plan), &Jobs { kinds: &[], targets: &targets }).unwrap();
     let folder = dir.join(name.replace('/', "-of-"));
     let campaign = campaign.patience(Duration::from_millis(500));
@@ -46,10 +47,10 @@ fn shard(dir: &Path, name: &str, start_unix_ms: i64) -> RunResult {
 }
 
 /// All shards, at the same time, as machines of their own would.
-fn shards(dir: &Path) -> Vec<RunResult> {
+fn shards(dir: &Path, text: &str) -> Vec<RunResult> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis() as i64;
     std::thread::scope(|scope| {
-        let run = |name| scope.spawn(move || shard(dir, name, now + 1_500));
+        let run = |name| scope.spawn(move || shard(dir, text, name, now + 1_500));
         ["1/3", "2/3", "3/3"].map(run).map(|thread| thread.join().unwrap()).to_vec()
     })
 }
@@ -80,7 +81,7 @@ fn change(result: &mut RunResult) -> &mut Measured {
 #[test]
 fn shards_are_the_whole_load_and_merge_without_loss() {
     let dir = TempDir::new().unwrap();
-    let shards = shards(dir.path());
+    let shards = shards(dir.path(), SHARED);
     let counts: Vec<_> = shards.iter().map(|shard| measured(shard).records).map(|r| (r.sent, r.measured)).collect();
     // 700 records in turns of six: 116 whole turns and 4 more. The warm-up's 101 are 16 turns and 5 more.
     assert_eq!(counts, [(234, 200), (234, 200), (232, 199)]);
@@ -103,10 +104,26 @@ fn shards_are_the_whole_load_and_merge_without_loss() {
         assert_eq!(distribution(whole), &sum);
         assert_eq!(sum.count(), 599);
     }
-    assert_eq!((whole.batches.batches, whole.batches.records), (599, 599));
+    let batches: u64 = shards.iter().map(|shard| measured(shard).batches.batches).sum();
+    assert_eq!((whole.batches.batches, whole.batches.records), (batches, 599));
     assert_eq!((merged.merged.len(), merged.shard.clone()), (3, None));
     refused(&shards);
     merged_by_the_program(&dir, &merged);
+}
+
+/// Each shard fills every topic of its own, and what each has measured of them is one result.
+#[test]
+fn shards_of_several_topics_merge_into_one_result() {
+    let dir = TempDir::new().unwrap();
+    let shards = shards(dir.path(), &SHARED.replace("partitions = 2", "partitions = 2\ncount = 3"));
+    let merged = merge(shards).unwrap();
+    let whole = measured(&merged);
+    assert_eq!((merged.workload.topics, whole.records.acknowledged, whole.records.delivered), (3, 700, 700));
+    assert!(whole.proof.len() == 3 && whole.proof.iter().all(|evidence| evidence.holds), "{:?}", whole.proof);
+    let is_invalid = whole.verdicts.iter().any(|verdict| verdict.kind == VerdictKind::Invalid);
+    assert!(!is_invalid, "{:?}", whole.verdicts);
+    let topics: BTreeSet<_> = whole.to_delivery.slowest.iter().filter_map(|slow| slow.topic.as_deref()).collect();
+    assert_eq!(Vec::from_iter(topics), ["shared-0", "shared-1", "shared-2"]);
 }
 
 fn refused(shards: &[RunResult]) {
@@ -170,7 +187,7 @@ fn loads_that_machines_cannot_share_are_refused() {
 #[test]
 fn a_shard_that_is_too_late_fails() {
     let dir = TempDir::new().unwrap();
-    let late = shard(dir.path(), "1/2", 1_000);
+    let late = shard(dir.path(), SHARED, "1/2", 1_000);
     let Outcome::Failed { reason } = &late.trials[0].outcome else { panic!("{late:?}") };
     assert!(reason.starts_with("the moment of --start-at was over"), "{reason}");
 }

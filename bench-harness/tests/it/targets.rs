@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use logdyno::target::{Observation, Outgoing, Receipts, Running, Setup, Source, Target, TargetError, Ticket, targets};
+use logdyno::topics::Topics;
 use logdyno::workload::{Overrides, Plan, parse};
 use logdyno_engine::record::{Clock, Nanos, Offset, Probe, ProducedBatch, Stage, SystemClock, TopicPartition};
 use logdyno_engine::storage::seam::real::RealDisk;
@@ -59,7 +60,7 @@ impl Probe for Heard {
     fn requested(&self, _: u32, _: u64) {}
 
     fn passed(&self, stage: Stage, partition: &TopicPartition, _: std::ops::Range<Offset>, _: Nanos) {
-        if &*partition.topic == "measured" {
+        if partition.topic.starts_with("measured") {
             self.notes().stages.insert(stage);
         }
     }
@@ -86,6 +87,7 @@ pub(crate) fn start(
 ) -> Option<Box<dyn Running>> {
     target.check(&plan).expect("the target takes the plan");
     let setup = Setup {
+        topics: Arc::new(topics(&plan)),
         plan: Arc::new(plan),
         backend: Some(*kind),
         dir: dir.path().to_owned(),
@@ -105,6 +107,12 @@ pub(crate) fn start(
     }
 }
 
+/// The plan's topics, for the records that are sent here, each once, by two producers.
+pub(crate) fn topics(plan: &Plan) -> Topics {
+    let keys: Vec<Option<Bytes>> = (0..RECORDS).map(|number| record(number).key).collect();
+    Topics::of(&plan.topic, 2, keys.iter().map(Option::as_deref))
+}
+
 pub(crate) fn record(number: u64) -> Outgoing {
     let now = SystemClock.now();
     Outgoing {
@@ -116,7 +124,7 @@ pub(crate) fn record(number: u64) -> Outgoing {
 }
 
 /// Reads until every record has come, and checks what came against what was sent and acknowledged.
-fn verify(mut source: Box<dyn Source>, heard: &Heard) {
+fn verify(mut source: Box<dyn Source>, topics: &Topics, heard: &Heard) {
     let mut delivered = BTreeMap::new();
     let mut ends: BTreeMap<i32, Offset> = BTreeMap::new();
     let mut empty = 0;
@@ -124,7 +132,7 @@ fn verify(mut source: Box<dyn Source>, heard: &Heard) {
         let before = delivered.len();
         let polled = source.poll(Duration::from_secs(1), &mut |came| {
             let expected = ends.entry(came.partition).or_default();
-            assert_eq!(came.offset, *expected, "offsets of partition {} follow each other", came.partition);
+            assert_eq!(came.offset, *expected, "offsets of {} follow each other", topics.words_for(came.partition));
             *expected = came.offset.next();
             let number = (came.timestamp - 1_700_000_000_000) as u64;
             let sent = record(number);
@@ -140,8 +148,11 @@ fn verify(mut source: Box<dyn Source>, heard: &Heard) {
     assert_eq!(delivered.len() as u64, RECORDS, "every record came");
     for (number, place) in &delivered {
         let (partition, offset) = notes.acknowledged[number];
-        assert_eq!((partition, offset.unwrap_or(place.1)), *place, "record {number} stands where it was acknowledged");
+        let index = topics.index(topics.of_record(*number), partition);
+        assert_eq!((index, offset.unwrap_or(place.1)), *place, "record {number} stands where it was acknowledged");
     }
+    let used = topics.partitions().count();
+    assert_eq!(ends.len(), used, "every partition of every topic has records: {ends:?}");
     assert_eq!(notes.batched, RECORDS, "every batch was reported");
 }
 
@@ -163,7 +174,7 @@ pub(crate) fn run(target: &dyn Target, plan: &Plan, kind: &Kind) -> Option<Outco
     }
     sinks.iter_mut().for_each(|sink| sink.flush());
     assert_eq!(heard.notes().acknowledged.len() as u64, RECORDS, "after a flush every record has its receipt");
-    verify(source, &heard);
+    verify(source, &topics(plan), &heard);
     drop(sinks);
     let observed = running.observe();
     running.stop().expect("a clean stop");
@@ -202,9 +213,11 @@ fn embedded_delivers_everything(backend: &str) {
 
 /// A replica's segments, concatenated in the order of their offsets.
 fn log_bytes(dir: &TempDir, broker: u32, partition: i32) -> Vec<u8> {
-    let folder = dir.path().join(format!("broker-{broker}")).join(format!("measured-{partition}"));
-    let entries =
-        std::fs::read_dir(&folder).expect("the partition's folder").map(|entry| entry.expect("a file").path());
+    log_bytes_of(&dir.path().join(format!("broker-{broker}")).join(format!("measured-{partition}")))
+}
+
+fn log_bytes_of(folder: &Path) -> Vec<u8> {
+    let entries = std::fs::read_dir(folder).expect("the partition's folder").map(|entry| entry.expect("a file").path());
     let mut segments: Vec<_> = entries.filter(|path| path.extension().is_some_and(|end| end == "log")).collect();
     segments.sort();
     segments.iter().flat_map(|path| std::fs::read(path).expect("a segment")).collect()
@@ -237,6 +250,40 @@ fn without_acks_receipts_have_no_offset() {
     let plan = plan("[topic]\nname = \"measured\"\npartitions = 2\n[producer]\nacks = \"0\"\nlinger.ms = 0");
     let Outcome { heard, .. } = run(&*target("embedded"), &plan, &on("buffered")).expect("buffered runs everywhere");
     assert!(heard.notes().acknowledged.values().all(|(_, offset)| offset.is_none()));
+}
+
+const THREE_TOPICS: &str = "[topic]\nname = \"measured\"\ncount = 3\npartitions = 2\n[producer]\nlinger.ms = 1\n";
+
+/// Every partition of each topic on every broker, the same records in the same place.
+#[test]
+fn embedded_delivers_everything_of_several_topics() {
+    let text = THREE_TOPICS.replace("partitions = 2", "partitions = 2\nreplication.factor = 2");
+    let ran = run(&*target("embedded"), &plan(&text), &on("buffered")).expect("buffered runs everywhere");
+    for topic in 0..3 {
+        for partition in 0..2 {
+            let name = format!("measured-{topic}-{partition}");
+            let replicas = [1, 2].map(|broker| log_bytes_of(&ran.dir.path().join(format!("broker-{broker}/{name}"))));
+            assert!(!replicas[0].is_empty() && replicas[0] == replicas[1], "{name}");
+        }
+    }
+}
+
+#[test]
+fn embedded_delivers_everything_of_several_topics_that_nobody_acknowledges() {
+    let text = THREE_TOPICS.replace("linger.ms = 1", "acks = \"0\"");
+    let ran = run(&*target("embedded"), &plan(&text), &on("mmap")).expect("mmap runs everywhere");
+    assert!(ran.heard.notes().acknowledged.values().all(|(_, offset)| offset.is_none()));
+}
+
+#[test]
+fn log_delivers_everything_of_several_topics() {
+    for partitioner in ["", "partitioner.class = \"RoundRobinPartitioner\"\n"] {
+        let plan = plan(&format!("{THREE_TOPICS}{partitioner}"));
+        let ran = run(&*target("log"), &plan, &on("buffered")).expect("buffered runs everywhere");
+        for name in ["measured-0-0", "measured-0-1", "measured-1-0", "measured-1-1", "measured-2-0", "measured-2-1"] {
+            assert!(!log_bytes_of(&ran.dir.path().join(name)).is_empty(), "{name}");
+        }
+    }
 }
 
 fn log_delivers_everything(backend: &str, compression: &str) {

@@ -22,6 +22,10 @@ pub(crate) enum Twist {
     CrossedOffsets(u64),
     /// What stands at this offset is handed out twice.
     Again(i64),
+    /// What stands in the partitions from this index to before that one is not handed out.
+    Unread(i32, i32),
+    /// What stands in the first of these partitions is handed out as of the second.
+    Moved(i32, i32),
     /// The bytes at this offset are not sound.
     Corrupt(i64),
     /// The target says that it stamps writes, and does not.
@@ -108,7 +112,12 @@ struct TwistedSource(Twist, Box<dyn Source>);
 impl Source for TwistedSource {
     fn poll(&mut self, timeout: Duration, take: &mut dyn FnMut(Delivered<'_>)) -> Result<(), TargetError> {
         let (twist, mut is_corrupt) = (self.0, false);
-        self.1.poll(timeout, &mut |record| {
+        self.1.poll(timeout, &mut |mut record| {
+            match twist {
+                Twist::Unread(from, end) if (from..end).contains(&record.partition) => return,
+                Twist::Moved(from, to) if record.partition == from => record.partition = to,
+                _ => {}
+            }
             is_corrupt |= twist == Twist::Corrupt(record.offset.0);
             if !is_corrupt {
                 take(record);

@@ -44,6 +44,9 @@ fn an_unknown_key_is_named_with_its_line_and_a_suggestion() {
     check(&with("target", "targt"), &[], "w.toml:13: unknown key `run.targt`: did you mean `target`?");
     check(&with("key =", "kye ="), &[], "w.toml:3: unknown key `records.kye`: did you mean `key`?");
     check(&with("[load]", "[laod]"), &[], "w.toml:9: unknown table `laod`: did you mean `load`?");
+    let with_topic = |key: &str| format!("{SOUND}[topic]\n{key} = 3\n");
+    check(&with_topic("cuont"), &[], "w.toml:15: unknown key `topic.cuont`: did you mean `count`?");
+    check(&with_topic("partition"), &[], "w.toml:15: unknown key `topic.partition`: did you mean `partitions`?");
     check(
         &with("linger.ms", "lingr.ms"),
         &[],

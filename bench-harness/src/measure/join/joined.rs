@@ -22,6 +22,8 @@ pub struct Joined {
     pub acknowledged_count: u64,
     /// How many were delivered in all, each once.
     pub delivered_count: u64,
+    /// The offset after the last that was delivered, by the index of the partition; once the join is finished.
+    pub ends: Vec<u64>,
     /// How many failed, and the first reason.
     pub failed: (u64, Option<String>),
     /// What was wrong.
@@ -64,6 +66,7 @@ impl Joined {
             acknowledged: Series::starting_at(start),
             acknowledged_count: 0,
             delivered_count: 0,
+            ends: Vec::new(),
             failed: (0, None),
             violations: Violations::default(),
             unmeasured: 0,

@@ -21,6 +21,7 @@ use super::verify::Altered;
 use crate::load::part_of;
 use crate::records::RecordSet;
 use crate::target::{Path, Ticket};
+use crate::topics::Topics;
 use crate::workload::Plan;
 
 pub use self::joined::{Joined, JoinedPart, PathJoined};
@@ -28,8 +29,8 @@ pub use self::joined::{Joined, JoinedPart, PathJoined};
 /// What a join knows from the start.
 #[derive(Clone, Debug)]
 pub struct JoinSettings {
-    /// How many partitions the topic has.
-    pub partitions: i32,
+    /// The topics, and with them which partitions there are.
+    pub topics: Arc<Topics>,
     /// How many producers take the records in turn.
     pub producers: u32,
     /// Which stages are stamped.
@@ -50,13 +51,14 @@ impl JoinSettings {
     pub fn of(
         plan: &Plan,
         records: &RecordSet,
+        topics: Arc<Topics>,
         path: Path,
         start: Nanos,
         start_ms: i64,
         producers: u32,
     ) -> JoinSettings {
         JoinSettings {
-            partitions: plan.topic.partitions,
+            topics,
             producers,
             path,
             digests: records.digests(),
@@ -104,7 +106,7 @@ impl Join {
         let partition = |_| PartitionJoin { numbers: vec![None; producers], ..PartitionJoin::default() };
         let joined = Joined::starting_at(settings.start, &settings.path);
         Join {
-            partitions: (0..settings.partitions).map(partition).collect(),
+            partitions: settings.topics.partitions().map(partition).collect(),
             settings,
             begin: None,
             cuts: Vec::new(),
@@ -161,7 +163,8 @@ impl Join {
     }
 
     fn take_batch(&mut self, batch: ProducedBatch) {
-        let Some(partition) = self.partitions.get_mut(batch.partition.partition as usize) else { return };
+        let index = self.settings.topics.index_of(&batch.partition);
+        let Some(partition) = index.and_then(|index| self.partitions.get_mut(index as usize)) else { return };
         self.joined.acknowledged.add(batch.acknowledged, u64::from(batch.records));
         let base = batch.base_offset.map_or(partition.next_batch, |base| base.0);
         partition.next_batch = base + i64::from(batch.records);
@@ -178,6 +181,7 @@ impl Join {
             }
         };
         self.joined.acknowledged_count += 1;
+        let Some(index) = self.settings.topics.index_for(ticket.number, index) else { return };
         let Some(partition) = self.partitions.get_mut(index as usize) else { return };
         let offset = offset.map_or(partition.next_receipt, |offset| offset.0);
         partition.next_receipt = offset + 1;
@@ -306,6 +310,7 @@ impl Join {
                 }
             }
         }
+        self.joined.ends = self.partitions.iter().map(|partition| partition.next_delivery.unsigned_abs()).collect();
         self.joined
     }
 

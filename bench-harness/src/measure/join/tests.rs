@@ -5,6 +5,7 @@ use logdyno_engine::record::{BrokerId, CloseReason, Stage, TopicPartition};
 use super::*;
 use crate::measure::{Distribution, Step};
 use crate::target::AckPoint;
+use crate::topics::Topics;
 
 /// The content's digest of every record of the source.
 const CONTENT: u64 = 77;
@@ -23,7 +24,8 @@ const PATH: Path = Path {
 fn settings(path: Path) -> JoinSettings {
     let digests = Arc::from([CONTENT]);
     let start = Nanos(0);
-    JoinSettings { partitions: 1, producers: 1, path, digests, start, start_ms: 0, checks_timestamps: true }
+    let topics = Arc::new(Topics::one("t", 1));
+    JoinSettings { topics, producers: 1, path, digests, start, start_ms: 0, checks_timestamps: true }
 }
 
 fn ticket(number: u64, intended: u64) -> Ticket {
@@ -116,7 +118,7 @@ fn the_order_in_which_reports_come_makes_no_difference() {
         }
         let joined = join.finish();
         assert_eq!(measured(&joined), EXPECTED, "first {first}");
-        assert!(joined.violations.sentences().is_empty());
+        assert!(joined.violations.sentences(&Topics::one("t", 1)).is_empty());
     }
 }
 
@@ -177,7 +179,7 @@ fn without_offsets_records_are_counted() {
     join.take_in(&mut all);
     let joined = join.finish();
     assert_eq!(measured(&joined), EXPECTED);
-    assert!(joined.violations.sentences().is_empty());
+    assert!(joined.violations.sentences(&Topics::one("t", 1)).is_empty());
 }
 
 /// A record that is delivered and acknowledged, but of which a stage was never told, is not measured, and it is said.
@@ -201,7 +203,7 @@ fn what_a_correct_system_does_not_do_is_named() {
         let mut all = everything();
         change(&mut all);
         join.take_in(&mut all);
-        join.finish().violations.sentences()
+        join.finish().violations.sentences(&Topics::one("t", 1))
     };
     let lost = sentences(&|all| all.deliveries.retain(|delivery| delivery.offset != Offset(1)));
     assert_eq!(lost, ["LOST: partition 0, offset 1: acknowledged and never delivered"]);

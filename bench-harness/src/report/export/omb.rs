@@ -48,7 +48,7 @@ fn test_result(run: &Run<'_>) -> Value {
     put("workload", json!(result.workload.name));
     put("driver", json!(result.name_of(trial)));
     put("messageSize", json!((measured.achieved_bytes_per_second / measured.achieved_per_second).round() as u64));
-    put("topics", json!(1));
+    put("topics", json!(result.workload.topics));
     put("partitions", json!(result.workload.partitions));
     put("producersPerTopic", json!(result.workload.producers));
     put("consumersPerTopic", json!(1));

@@ -6,11 +6,12 @@ use bytes::Bytes;
 use logdyno_engine::client::{BytesFormat, Producer, ProducerBuilder, ProducerConfig, ProducerRecord};
 
 use crate::target::{Outgoing, Receipts, Setup, Sink, TargetError};
+use crate::topics::Topics;
 
-/// A producer of the topic.
+/// A producer of the topics.
 pub(super) struct EmbeddedSink {
     producer: Producer<Bytes, Bytes>,
-    topic: Arc<str>,
+    topics: Arc<Topics>,
     receipts: Arc<dyn Receipts>,
 }
 
@@ -21,10 +22,11 @@ impl EmbeddedSink {
             .probe(Arc::clone(&setup.probe))
             .build()
             .map_err(|error| TargetError::Failed(error.to_string()))?;
-        let topic: Arc<str> = setup.plan.topic.name.as_str().into();
         // Asked for now, the metadata are not part of the first record's latency.
-        producer.partitions_for(&topic).map_err(|error| TargetError::Failed(error.to_string()))?;
-        Ok(EmbeddedSink { producer, topic, receipts: Arc::clone(&setup.receipts) })
+        for topic in setup.topics.names() {
+            producer.partitions_for(topic).map_err(|error| TargetError::Failed(error.to_string()))?;
+        }
+        Ok(EmbeddedSink { producer, topics: Arc::clone(&setup.topics), receipts: Arc::clone(&setup.receipts) })
     }
 }
 
@@ -32,7 +34,7 @@ impl Sink for EmbeddedSink {
     fn send(&mut self, record: Outgoing) {
         let Outgoing { ticket, key, value, timestamp } = record;
         let record = ProducerRecord {
-            topic: Arc::clone(&self.topic),
+            topic: Arc::clone(&self.topics.names()[self.topics.of_record(ticket.number)]),
             partition: None,
             timestamp: Some(timestamp),
             key,

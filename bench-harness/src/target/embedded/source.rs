@@ -8,10 +8,12 @@ use logdyno_engine::client::{BytesFormat, ClientError, Consumer, ConsumerBuilder
 use logdyno_engine::record::{Offset, TopicPartition};
 
 use crate::target::{Delivered, Setup, Source, TargetError};
+use crate::topics::Topics;
 
-/// A consumer of the topic.
+/// A consumer of the topics.
 pub(super) struct EmbeddedSource {
     consumer: Consumer<Bytes, Bytes>,
+    topics: Arc<Topics>,
     /// The consumer was told to leave checksums alone (`check.crcs=false`): they are checked here.
     checks_crcs: bool,
 }
@@ -24,14 +26,12 @@ impl EmbeddedSource {
             .probe(Arc::clone(&setup.probe))
             .build()
             .map_err(told)?;
-        let topic: Arc<str> = setup.plan.topic.name.as_str().into();
-        let partitions = (0..setup.plan.topic.partitions).map(|index| TopicPartition::new(Arc::clone(&topic), index));
-        let partitions: Vec<TopicPartition> = partitions.collect();
+        let partitions: Vec<TopicPartition> = setup.topics.partitions().collect();
         consumer.assign(partitions.iter().cloned());
         for partition in &partitions {
             consumer.seek(partition, Offset::ZERO).map_err(told)?;
         }
-        Ok(EmbeddedSource { consumer, checks_crcs })
+        Ok(EmbeddedSource { consumer, topics: Arc::clone(&setup.topics), checks_crcs })
     }
 
     fn check(&self, batch: &FetchedBatch) -> Result<(), TargetError> {
@@ -47,7 +47,8 @@ impl Source for EmbeddedSource {
         let batches = self.consumer.poll_batches(timeout).map_err(told)?;
         for batch in batches.iter() {
             self.check(batch)?;
-            let partition = batch.partition().partition;
+            // Only the topics' partitions are assigned.
+            let Some(partition) = self.topics.index_of(batch.partition()) else { continue };
             for record in batch.records().map_err(told)? {
                 let record = record.map_err(told)?;
                 take(Delivered {

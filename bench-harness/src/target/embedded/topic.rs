@@ -1,11 +1,12 @@
-//! The topic: created as an application would, and ready before the first record is due.
+//! The topics: created as an application would, and ready before the first record is due.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use logdyno_engine::client::{Admin, AdminConfig, ClientError, NewTopic, OffsetSpec, TopicDescription};
-use logdyno_engine::record::TopicPartition;
 
 use crate::target::{Setup, TargetError};
+use crate::topics::Topics;
 use crate::workload::TopicPlan;
 
 /// How long the brokers may take until every replica of the topic is in sync.
@@ -14,41 +15,44 @@ const READY_TIME: Duration = Duration::from_secs(60);
 /// Between two looks at the topic.
 const PAUSE: Duration = Duration::from_millis(5);
 
-/// Creates the plan's topic, unless it is there, and waits until each partition has a leader that answers and all replicas are in sync.
+/// Creates the plan's topics, unless they are there, and waits until each partition has a leader that answers and all replicas are in sync.
 pub(super) fn prepare(setup: &Setup, servers: &str) -> Result<(), TargetError> {
     let config = AdminConfig::from_pairs([("bootstrap.servers", servers), ("client.id", "admin")]);
     let admin = Admin::new(config.map_err(|error| TargetError::Failed(error.to_string()))?).map_err(failed)?;
-    let topic = &setup.plan.topic;
+    let (plan, topics) = (&setup.plan.topic, &setup.topics);
     if !setup.finds_topic {
-        create(&admin, topic)?;
+        create(&admin, plan, topics)?;
     }
-    wait_until_in_sync(&admin, topic)?;
-    let partitions = (0..topic.partitions).map(|partition| TopicPartition::new(topic.name.as_str(), partition));
-    admin.list_offsets(partitions.map(|partition| (partition, OffsetSpec::Latest))).map_err(failed)?;
+    wait_until_in_sync(&admin, plan, topics)?;
+    admin.list_offsets(topics.partitions().map(|partition| (partition, OffsetSpec::Latest))).map_err(failed)?;
     Ok(())
 }
 
-fn create(admin: &Admin, topic: &TopicPlan) -> Result<(), TargetError> {
-    let new = NewTopic {
-        name: topic.name.clone(),
-        partitions: topic.partitions,
-        replication_factor: topic.replication_factor,
-        configs: topic.configs.pairs.clone(),
+fn create(admin: &Admin, plan: &TopicPlan, topics: &Topics) -> Result<(), TargetError> {
+    let new = |name: &Arc<str>| NewTopic {
+        name: name.to_string(),
+        partitions: plan.partitions,
+        replication_factor: plan.replication_factor,
+        configs: plan.configs.pairs.clone(),
     };
-    let created = admin.create_topics(&[new]).map_err(failed)?;
+    let new: Vec<NewTopic> = topics.names().iter().map(new).collect();
+    let created = admin.create_topics(&new).map_err(failed)?;
     created.into_iter().try_for_each(|(_, created)| created.map(drop).map_err(failed))
 }
 
-fn wait_until_in_sync(admin: &Admin, topic: &TopicPlan) -> Result<(), TargetError> {
+fn wait_until_in_sync(admin: &Admin, plan: &TopicPlan, topics: &Topics) -> Result<(), TargetError> {
+    let names: Vec<&str> = topics.names().iter().map(|name| &**name).collect();
     let begun = Instant::now();
     loop {
-        let described = admin.describe_topics(&[topic.name.as_str()]).map_err(failed)?;
-        if described.iter().any(|(_, found)| found.as_ref().is_ok_and(|found| is_in_sync(found, topic))) {
-            return Ok(());
-        }
+        let described = admin.describe_topics(&names).map_err(failed)?;
+        let is_ready = |name: &&str| {
+            let mut found = described.iter().filter(|(known, _)| known == name);
+            found.any(|(_, found)| found.as_ref().is_ok_and(|found| is_in_sync(found, plan)))
+        };
+        let Some(name) = names.iter().find(|name| !is_ready(name)) else { return Ok(()) };
         if begun.elapsed() > READY_TIME {
-            let (name, seconds) = (&topic.name, READY_TIME.as_secs());
-            let reason = format!("topic {name} was not in sync on all its replicas within {seconds} s: {described:?}");
+            let (found, seconds) = (described.iter().find(|(known, _)| known == name), READY_TIME.as_secs());
+            let reason = format!("topic {name} was not in sync on all its replicas within {seconds} s: {found:?}");
             return Err(TargetError::Failed(reason));
         }
         std::thread::sleep(PAUSE);

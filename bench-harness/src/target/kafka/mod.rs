@@ -2,7 +2,7 @@
 //!
 //! The cluster is not ours, so neither its stages nor its disks are seen: a record's path has its generator, its wait for the
 //! client's queue, and the rest up to the answer or the delivery. What was acknowledged, and that it comes out once, in order
-//! and as it was, is checked as on every target. A trial has a topic of its own, which is deleted at its end.
+//! and as it was, is checked as on every target. A trial has topics of its own, which are deleted at its end.
 
 mod cluster;
 mod events;
@@ -20,7 +20,7 @@ use logdyno_engine::client::Acks;
 use self::cluster::Cluster;
 use self::sink::KafkaSink;
 use self::source::KafkaSource;
-use self::topic::Topic;
+use self::topic::TrialTopics;
 use super::{
     AckPoint, KAFKA_SCHEME, Objection, Observation, Path, Running, Setup, Sink, Source, Target, TargetError, settings,
 };
@@ -80,14 +80,14 @@ impl Target for KafkaTarget {
     fn start(&self, setup: Setup) -> Result<Box<dyn Running>, TargetError> {
         let cluster =
             Cluster::of(&self.servers, &setup.plan).map_err(|objection| TargetError::Failed(objection.reason))?;
-        let topic = Topic::create(&cluster, &setup.plan)?;
-        Ok(Box::new(KafkaRunning { cluster: Arc::new(cluster), topic, setup }))
+        let topics = TrialTopics::create(&cluster, &setup)?;
+        Ok(Box::new(KafkaRunning { cluster: Arc::new(cluster), topics, setup }))
     }
 }
 
 struct KafkaRunning {
     cluster: Arc<Cluster>,
-    topic: Topic,
+    topics: TrialTopics,
     setup: Setup,
 }
 
@@ -110,11 +110,11 @@ impl Running for KafkaRunning {
     }
 
     fn sink(&self, _: u32) -> Result<Box<dyn Sink>, TargetError> {
-        Ok(Box::new(KafkaSink::new(&self.cluster, self.topic.name(), &self.setup)?))
+        Ok(Box::new(KafkaSink::new(&self.cluster, self.topics.names(), &self.setup)?))
     }
 
     fn source(&self) -> Result<Box<dyn Source>, TargetError> {
-        Ok(Box::new(KafkaSource::new(&self.cluster, self.topic.name(), &self.setup)?))
+        Ok(Box::new(KafkaSource::new(&self.cluster, self.topics.names(), &self.setup)?))
     }
 
     fn observe(&self) -> Observation {
@@ -122,11 +122,11 @@ impl Running for KafkaRunning {
     }
 
     fn evidence(&self) -> Vec<Evidence> {
-        readback::evidence(&self.cluster, self.topic.name(), &self.setup.plan).into_iter().collect()
+        readback::evidence(&self.cluster, self.topics.names(), &self.setup.plan).into_iter().collect()
     }
 
     fn stop(self: Box<Self>) -> Result<(), TargetError> {
-        self.topic.delete()
+        self.topics.delete()
     }
 }
 

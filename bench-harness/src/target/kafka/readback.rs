@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use logdyno_engine::client::{BytesFormat, ClientError, Consumer, ConsumerBuilder, ConsumerConfig};
-use logdyno_engine::record::{Offset, TopicPartition};
+use logdyno_engine::record::Offset;
 
 use super::cluster::Cluster;
 use crate::proof::Evidence;
+use crate::topics::Topics;
 use crate::workload::Plan;
 
 /// Bytes of batches that are looked at: enough for a sample, and soon done.
@@ -18,12 +19,12 @@ const BYTES_MAX: usize = 32 << 20;
 const EMPTY_POLLS_MAX: u32 = 20;
 
 /// Whether the batches have the codec that was asked for; `None` where our client cannot look (it has no TLS and no SASL).
-pub(super) fn evidence(cluster: &Cluster, topic: &str, plan: &Plan) -> Option<Evidence> {
+pub(super) fn evidence(cluster: &Cluster, topics: &Topics, plan: &Plan) -> Option<Evidence> {
     if !cluster.is_plain {
         return None;
     }
     let asked = plan.producer.get("compression.type").unwrap_or("none");
-    let (holds, detail) = match look(&cluster.servers, topic, plan) {
+    let (holds, detail) = match look(&cluster.servers, topics) {
         Ok(found) => {
             let count = |codec: &str| found.get(codec).copied().unwrap_or(0);
             let (all, right) = (found.values().sum::<u64>(), count(asked));
@@ -43,7 +44,7 @@ pub(super) fn evidence(cluster: &Cluster, topic: &str, plan: &Plan) -> Option<Ev
 }
 
 /// Batches by codec, of all partitions, from their start.
-fn look(servers: &str, topic: &str, plan: &Plan) -> Result<BTreeMap<String, u64>, ClientError> {
+fn look(servers: &str, topics: &Topics) -> Result<BTreeMap<String, u64>, ClientError> {
     let settings = [
         ("bootstrap.servers", servers),
         ("client.id", "logdyno-readback"),
@@ -52,7 +53,7 @@ fn look(servers: &str, topic: &str, plan: &Plan) -> Result<BTreeMap<String, u64>
     ];
     let config = ConsumerConfig::from_pairs(settings)?;
     let mut consumer: Consumer<Bytes, Bytes> = ConsumerBuilder::new(config, BytesFormat, BytesFormat).build()?;
-    let partitions: Vec<_> = (0..plan.topic.partitions).map(|index| TopicPartition::new(topic, index)).collect();
+    let partitions: Vec<_> = topics.partitions().collect();
     let mut left = consumer.end_offsets(&partitions)?;
     consumer.assign(partitions.iter().cloned());
     consumer.seek_to_beginning(&partitions)?;

@@ -17,6 +17,7 @@ use super::cluster::Cluster;
 use super::events::{self, Event, Events, Report};
 use super::failed;
 use crate::target::{Outgoing, Receipts, Setup, Sink, TargetError, Ticket, settings};
+use crate::topics::Topics;
 
 /// How long the thread of reports waits for one before it asks whether it shall end.
 const LOOK: Duration = Duration::from_millis(100);
@@ -31,12 +32,12 @@ pub(super) struct Pending {
     accepted: Nanos,
 }
 
-/// A producer of the topic.
+/// A producer of the topics.
 pub(super) struct KafkaSink {
     producer: Arc<BaseProducer<Context>>,
     shared: Arc<Shared>,
-    /// On the cluster.
-    topic: String,
+    /// As they are named on the cluster.
+    topics: Topics,
     /// `max.block.ms`.
     max_block: Duration,
     reports: Option<JoinHandle<()>>,
@@ -44,8 +45,8 @@ pub(super) struct KafkaSink {
 
 /// What the generator's thread and that of the reports share.
 pub(super) struct Shared {
-    /// As the harness knows it.
-    topic: Arc<str>,
+    /// As the harness knows them.
+    topics: Arc<Topics>,
     clock: Arc<dyn Clock>,
     probe: Arc<dyn Probe>,
     receipts: Arc<dyn Receipts>,
@@ -59,9 +60,9 @@ pub(super) struct Shared {
 }
 
 impl KafkaSink {
-    pub(super) fn new(cluster: &Cluster, topic: &str, setup: &Setup) -> Result<KafkaSink, TargetError> {
+    pub(super) fn new(cluster: &Cluster, topics: &Topics, setup: &Setup) -> Result<KafkaSink, TargetError> {
         let shared = Arc::new(Shared {
-            topic: setup.plan.topic.name.as_str().into(),
+            topics: Arc::clone(&setup.topics),
             clock: Arc::clone(&setup.clock),
             probe: Arc::clone(&setup.probe),
             receipts: Arc::clone(&setup.receipts),
@@ -76,27 +77,30 @@ impl KafkaSink {
         let producer = BaseProducer::from_config_and_context(&cluster.producer, context);
         let producer = Arc::new(producer.map_err(|error| failed("librdkafka's producer does not start", &error))?);
         // Asked for now, the metadata are not part of the first record's latency.
-        let metadata = producer.client().fetch_metadata(Some(topic), METADATA_TIME);
-        metadata.map_err(|error| failed(&format!("the metadata of topic {topic} do not come"), &error))?;
+        for topic in topics.names() {
+            let metadata = producer.client().fetch_metadata(Some(topic), METADATA_TIME);
+            metadata.map_err(|error| failed(&format!("the metadata of topic {topic} do not come"), &error))?;
+        }
         let config = settings::producer(&setup.plan).map_err(TargetError::Failed)?;
         let reports = std::thread::Builder::new().name("delivery-reports".to_owned()).spawn({
             let (producer, shared) = (Arc::clone(&producer), Arc::clone(&shared));
             move || shared.take_reports(&producer)
         });
         let reports = reports.map_err(|error| TargetError::Failed(format!("a thread cannot be started: {error}")))?;
-        Ok(KafkaSink { producer, shared, topic: topic.to_owned(), max_block: config.max_block, reports: Some(reports) })
+        Ok(KafkaSink { producer, shared, topics: topics.clone(), max_block: config.max_block, reports: Some(reports) })
     }
 }
 
 impl Sink for KafkaSink {
     fn send(&mut self, record: Outgoing) {
         let Outgoing { ticket, key, value, timestamp } = record;
+        let topic = &*self.topics.names()[self.topics.of_record(ticket.number)];
         let begun = Instant::now();
         let mut pending = Box::new(Pending { ticket, accepted: self.shared.clock.now() });
         // Counted before: its report may come before `send` returns.
         *self.shared.lock_pending() += 1;
         loop {
-            let record = BaseRecord::with_opaque_to(&self.topic, pending).payload(&value[..]).timestamp(timestamp);
+            let record = BaseRecord::with_opaque_to(topic, pending).payload(&value[..]).timestamp(timestamp);
             let record = match &key {
                 Some(key) => record.key(&key[..]),
                 None => record,
@@ -194,8 +198,9 @@ impl Shared {
     /// What is not seen is not told: [`crate::target::Path::batching`] is false.
     fn batch(&self, first: &Report, records: usize, acknowledged: Nanos) -> ProducedBatch {
         let accepted = first.pending.accepted.min(acknowledged);
+        let topic = &self.topics.names()[self.topics.of_record(first.pending.ticket.number)];
         ProducedBatch {
-            partition: TopicPartition::new(Arc::clone(&self.topic), first.partition),
+            partition: TopicPartition::new(Arc::clone(topic), first.partition),
             base_offset: offset_of(first),
             records: u32::try_from(records).unwrap_or(u32::MAX),
             bytes_uncompressed: 0,

@@ -9,17 +9,21 @@ use logdyno_engine::record::{BatchBuilder, CloseReason, Codec, Nanos, partition_
 
 use crate::target::{Outgoing, Ticket};
 
-/// An open batch per partition, and the closed ones in the order in which they are to be appended.
+/// An open batch per partition of every topic, and the closed ones in the order in which they are to be appended.
 pub(super) struct Accumulator {
     codec: Codec,
     batch_size: usize,
     linger: Duration,
     choice: PartitionerChoice,
     ignores_keys: bool,
+    /// By the index of the partition over all topics.
     open: Vec<Option<Filling>>,
     closed: VecDeque<ClosedBatch>,
-    /// Where records without a key go until the batch there is closed; with round robin, where the next record goes.
-    current: usize,
+    /// How many partitions a topic has.
+    partitions: usize,
+    /// For each topic: where records without a key go until the batch there is closed; with round robin, where the next record
+    /// goes.
+    current: Vec<usize>,
 }
 
 /// A batch that takes records.
@@ -32,7 +36,7 @@ struct Filling {
 
 /// A batch that takes no more records and is not compressed yet.
 pub(super) struct ClosedBatch {
-    /// The index of its partition.
+    /// The index of its partition over all topics.
     pub(super) partition: usize,
     /// Its records.
     pub(super) builder: BatchBuilder,
@@ -54,22 +58,23 @@ pub(super) fn charge(record: &Outgoing) -> usize {
 }
 
 impl Accumulator {
-    pub(super) fn new(config: &ProducerConfig, partitions: usize) -> Accumulator {
+    pub(super) fn new(config: &ProducerConfig, topics: usize, partitions: usize) -> Accumulator {
         Accumulator {
             codec: config.codec,
             batch_size: config.batch_size,
             linger: config.linger,
             choice: config.partitioner,
             ignores_keys: config.ignore_keys,
-            open: (0..partitions).map(|_| None).collect(),
+            open: (0..topics * partitions).map(|_| None).collect(),
             closed: VecDeque::new(),
-            current: 0,
+            partitions,
+            current: vec![0; topics],
         }
     }
 
-    /// Takes a record. True if whoever appends has something new to look at: a batch to take, or a later one to wait for.
-    pub(super) fn push(&mut self, record: &Outgoing, now: Nanos) -> bool {
-        let partition = self.choose(record.key.as_deref());
+    /// Takes a record of a topic. True if whoever appends has something new to look at: a batch to take, or a later one to wait for.
+    pub(super) fn push(&mut self, topic: usize, record: &Outgoing, now: Nanos) -> bool {
+        let partition = topic * self.partitions + self.choose(topic, record.key.as_deref());
         let (key, value) = (record.key.as_deref(), Some(&*record.value));
         let is_full = self.open[partition]
             .as_ref()
@@ -94,18 +99,18 @@ impl Accumulator {
         is_first || is_full
     }
 
-    fn choose(&mut self, key: Option<&[u8]>) -> usize {
-        let partitions = self.open.len();
+    fn choose(&mut self, topic: usize, key: Option<&[u8]>) -> usize {
+        let partitions = self.partitions;
         match (self.choice, key) {
             (PartitionerChoice::RoundRobin, _) => {
-                let chosen = self.current;
-                self.current = (chosen + 1) % partitions;
+                let chosen = self.current[topic];
+                self.current[topic] = (chosen + 1) % partitions;
                 chosen
             }
             (PartitionerChoice::BuiltIn, Some(key)) if !self.ignores_keys => {
                 usize::try_from(partition_for_key(key, partitions as i32)).unwrap_or(0)
             }
-            (PartitionerChoice::BuiltIn, _) => self.current,
+            (PartitionerChoice::BuiltIn, _) => self.current[topic],
         }
     }
 
@@ -114,8 +119,9 @@ impl Accumulator {
         // The time may have been asked for before the lock was had, and a record have come meanwhile.
         let closed = now.max(created);
         self.closed.push_back(ClosedBatch { partition, builder, tickets, charged_bytes, created, closed, reason });
-        if self.choice == PartitionerChoice::BuiltIn && partition == self.current {
-            self.current = (partition + 1) % self.open.len();
+        let (topic, partition) = (partition / self.partitions, partition % self.partitions);
+        if self.choice == PartitionerChoice::BuiltIn && partition == self.current[topic] {
+            self.current[topic] = (partition + 1) % self.partitions;
         }
     }
 
@@ -148,7 +154,7 @@ mod tests {
 
     fn accumulator(settings: &[(&str, &str)], partitions: usize) -> Accumulator {
         let pairs = std::iter::once(("bootstrap.servers", "localhost:1")).chain(settings.iter().copied());
-        Accumulator::new(&ProducerConfig::from_pairs(pairs).expect("good settings"), partitions)
+        Accumulator::new(&ProducerConfig::from_pairs(pairs).expect("good settings"), 1, partitions)
     }
 
     fn record(key: Option<&'static str>, bytes: usize) -> Outgoing {
@@ -159,8 +165,8 @@ mod tests {
     #[test]
     fn a_batch_waits_for_linger_and_no_longer() {
         let mut batches = accumulator(&[("linger.ms", "5")], 1);
-        assert!(batches.push(&record(None, 10), Nanos(1_000_000)), "the first record sets a time to wait for");
-        assert!(!batches.push(&record(None, 10), Nanos(2_000_000)), "the second does not");
+        assert!(batches.push(0, &record(None, 10), Nanos(1_000_000)), "the first record sets a time to wait for");
+        assert!(!batches.push(0, &record(None, 10), Nanos(2_000_000)), "the second does not");
         assert_eq!(batches.next_due(), Some(Nanos(6_000_000)));
         assert!(batches.take(Nanos(5_999_999)).is_none());
         let batch = batches.take(Nanos(6_000_000)).expect("a batch that has lingered");
@@ -172,9 +178,9 @@ mod tests {
     fn a_batch_never_grows_over_batch_size_unless_one_record_does() {
         let mut batches = accumulator(&[("batch.size", "500"), ("linger.ms", "1000")], 1);
         for _ in 0..5 {
-            batches.push(&record(None, 150), Nanos(0));
+            batches.push(0, &record(None, 150), Nanos(0));
         }
-        batches.push(&record(None, 900), Nanos(0));
+        batches.push(0, &record(None, 900), Nanos(0));
         let sizes: Vec<_> =
             std::iter::from_fn(|| batches.take(Nanos(0))).map(|it| (it.tickets.len(), it.builder.size())).collect();
         assert_eq!(sizes.iter().map(|(records, _)| *records).collect::<Vec<_>>(), [2, 2, 1, 1]);
@@ -185,7 +191,7 @@ mod tests {
     fn without_a_key_the_next_batch_is_for_the_next_partition() {
         let mut batches = accumulator(&[("batch.size", "0")], 3);
         for _ in 0..4 {
-            batches.push(&record(None, 10), Nanos(0));
+            batches.push(0, &record(None, 10), Nanos(0));
         }
         let partitions: Vec<_> = std::iter::from_fn(|| batches.take(Nanos(0))).map(|it| it.partition).collect();
         assert_eq!(partitions, [0, 1, 2, 0]);
@@ -195,7 +201,7 @@ mod tests {
     fn a_key_has_its_partition() {
         let mut batches = accumulator(&[("batch.size", "0")], 3);
         for key in ["a", "b", "c", "a"] {
-            batches.push(&record(Some(key), 10), Nanos(0));
+            batches.push(0, &record(Some(key), 10), Nanos(0));
         }
         let partitions: Vec<_> = std::iter::from_fn(|| batches.take(Nanos(0))).map(|it| it.partition as i32).collect();
         assert_eq!(partitions, ["a", "b", "c", "a"].map(|key| partition_for_key(key.as_bytes(), 3)));

@@ -15,7 +15,7 @@ mod source;
 use std::sync::Arc;
 
 use logdyno_engine::client::{Acks, ConsumerConfig};
-use logdyno_engine::record::{LeaderEpoch, TopicId, TopicPartition};
+use logdyno_engine::record::{LeaderEpoch, TopicId};
 use logdyno_engine::segment_log::{Log, LogDirectory};
 use logdyno_engine::storage::Backend;
 
@@ -31,8 +31,10 @@ use crate::workload::Plan;
 /// The epoch of the one leader that these logs ever have.
 const EPOCH: LeaderEpoch = LeaderEpoch(0);
 
-/// The id of the one topic that they belong to: also when they are found again.
-const TOPIC: TopicId = TopicId::from_u128(0x10C);
+/// The id of the topic at this place among the topics: also when its logs are found again.
+fn topic_id(topic: u128) -> TopicId {
+    TopicId::from_u128(0x10C + topic)
+}
 
 /// Segment logs without a network.
 #[derive(Clone, Copy, Debug, Default)]
@@ -64,10 +66,9 @@ impl Target for LogTarget {
         let (clock, probe) = (Arc::clone(&setup.clock), Arc::clone(&setup.probe));
         let directory = LogDirectory::open(&setup.dir, Arc::clone(&backend), clock, probe).map_err(failed)?;
         let config = settings::log_config(&setup.plan).map_err(TargetError::Failed)?;
-        let topic = Arc::<str>::from(setup.plan.topic.name.as_str());
-        let logs = (0..setup.plan.topic.partitions).map(|partition| {
-            let partition = TopicPartition::new(Arc::clone(&topic), partition);
-            let (log, _) = directory.open_log(&partition, TOPIC, config.clone()).map_err(failed)?;
+        let ids = (0..).flat_map(|topic| (0..setup.topics.partitions_each()).map(move |_| topic_id(topic)));
+        let logs = setup.topics.partitions().zip(ids).map(|(partition, id)| {
+            let (log, _) = directory.open_log(&partition, id, config.clone()).map_err(failed)?;
             log.start_epoch(EPOCH).map_err(failed)?;
             log.set_leading(true);
             Ok(log)
@@ -79,6 +80,7 @@ impl Target for LogTarget {
 }
 
 struct LogRunning {
+    /// By the index of the partition over all topics.
     logs: Arc<[Arc<Log>]>,
     directory: LogDirectory,
     backend: Arc<dyn Backend>,

@@ -15,8 +15,9 @@ use super::acknowledging::{Message, Pending, acknowledge_all};
 use super::arrivals::Arrivals;
 use super::{EPOCH, failed};
 use crate::target::{Outgoing, Receipts, Setup, Sink, TargetError, Ticket};
+use crate::topics::Topics;
 
-/// A producer of the topic's logs.
+/// A producer of the topics' logs.
 pub(super) struct LogSink {
     shared: Arc<Shared>,
     memory_max: usize,
@@ -31,7 +32,9 @@ pub(super) struct Shared {
     work: Condvar,
     /// Wakes who waits for memory or for the end of a flush.
     released: Condvar,
+    /// By the index of the partition over all topics.
     logs: Arc<[Arc<Log>]>,
+    topics: Arc<Topics>,
     arrivals: Arc<Arrivals>,
     acks: Acks,
     delivery_timeout: Duration,
@@ -61,12 +64,13 @@ impl LogSink {
         logs: &Arc<[Arc<Log>]>,
         arrivals: &Arc<Arrivals>,
     ) -> Result<LogSink, TargetError> {
-        let accumulator = Accumulator::new(config, logs.len());
+        let accumulator = Accumulator::new(config, setup.topics.count(), logs.len() / setup.topics.count());
         let shared = Arc::new(Shared {
             state: Mutex::new(State { accumulator, used_bytes: 0, under_way: 0, is_closing: false }),
             work: Condvar::new(),
             released: Condvar::new(),
             logs: Arc::clone(logs),
+            topics: Arc::clone(&setup.topics),
             arrivals: Arc::clone(arrivals),
             acks: config.acks,
             delivery_timeout: config.delivery_timeout,
@@ -119,7 +123,8 @@ impl Sink for LogSink {
         match self.reserve(charge(&record)) {
             Ok(mut state) => {
                 let now = self.shared.clock.now();
-                if state.accumulator.push(&record, now) {
+                let topic = self.shared.topics.of_record(record.ticket.number);
+                if state.accumulator.push(topic, &record, now) {
                     self.shared.work.notify_one();
                 }
             }

@@ -12,8 +12,9 @@ use super::arrivals::Arrivals;
 use super::failed;
 use crate::target::{Delivered, Setup, Source, TargetError};
 
-/// A reader of all the topic's logs.
+/// A reader of all the topics' logs.
 pub(super) struct LogSource {
+    /// By the index of the partition over all topics, with what is read next.
     logs: Vec<(Arc<Log>, Offset)>,
     arrivals: Arc<Arrivals>,
     max_bytes: usize,
@@ -53,7 +54,7 @@ impl LogSource {
             let range = end..batch.header().next_offset();
             self.probe.passed(Stage::Fetched, log.partition(), range.clone(), fetched);
             self.probe.passed(Stage::Delivered, log.partition(), range.clone(), self.clock.now());
-            deliver(log.partition(), &batch, end, take)?;
+            deliver(index as i32, log.partition(), &batch, end, take)?;
             end = range.end;
         }
         self.logs[index].1 = end;
@@ -79,6 +80,7 @@ impl Source for LogSource {
 
 /// Hands over the records of a batch from an offset on.
 fn deliver(
+    index: i32,
     partition: &TopicPartition,
     batch: &Batch,
     from: Offset,
@@ -90,7 +92,7 @@ fn deliver(
         let record = record.map_err(unreadable)?;
         if record.offset >= from {
             take(Delivered {
-                partition: partition.partition,
+                partition: index,
                 offset: record.offset,
                 timestamp: record.timestamp,
                 key: record.key,

@@ -12,6 +12,7 @@ use crate::target::{Delivered, Outgoing, Source, TargetError, Ticket};
 
 pub(super) struct NullSource {
     shared: Arc<Shared>,
+    /// By their indexes over all topics.
     partitions: Vec<Partition>,
     /// The other half of a lane: swapped with it, so that the producer waits for a moment only.
     taken: Vec<Outgoing>,
@@ -19,6 +20,7 @@ pub(super) struct NullSource {
 
 struct Partition {
     name: TopicPartition,
+    index: i32,
     next: Offset,
     open: Batch,
     /// A record that waits to change places with the next one.
@@ -44,9 +46,9 @@ struct Item {
 
 impl NullSource {
     pub(super) fn new(shared: Arc<Shared>) -> NullSource {
-        let topic = &shared.setup.plan.topic;
-        let partitions = (0..topic.partitions).map(|partition| Partition {
-            name: TopicPartition::new(topic.name.as_str(), partition),
+        let partitions = (0..).zip(shared.setup.topics.partitions()).map(|(index, name)| Partition {
+            name,
+            index,
             next: Offset::ZERO,
             open: Batch::default(),
             swapped: None,
@@ -72,11 +74,15 @@ impl NullSource {
     }
 
     fn append(&mut self, record: Outgoing, at: Nanos, take: &mut dyn FnMut(Delivered<'_>)) {
-        let (number, count) = (record.ticket.number, self.partitions.len() as i32);
-        let index = match &record.key {
+        let topics = &self.shared.setup.topics;
+        let (number, count) = (record.ticket.number, topics.partitions_each());
+        // The records of one turn over the topics are one of each.
+        let turn = if topics.count() == 1 { number } else { number / topics.count() as u64 };
+        let partition = match &record.key {
             Some(key) => partition_for_key(key, count),
-            None => (number % count as u64) as i32,
+            None => (turn % count as u64) as i32,
         };
+        let index = topics.index(topics.of_record(number), partition);
         let partition = &mut self.partitions[index as usize];
         let bytes = record.key.as_ref().map_or(0, Bytes::len) + record.value.len();
         if !partition.open.tickets.is_empty() && partition.open.bytes + bytes > self.shared.batch_size {
@@ -173,7 +179,7 @@ impl Partition {
         }
         for item in batch.items.drain(..) {
             take(Delivered {
-                partition: self.name.partition,
+                partition: self.index,
                 offset: item.offset,
                 timestamp: item.timestamp,
                 key: item.key.as_deref(),

@@ -4,6 +4,7 @@ mod kafka;
 mod load;
 mod records;
 mod synthetic;
+mod topic;
 mod values;
 
 use std::path::Path;
@@ -13,6 +14,7 @@ use logdyno_engine::client::{ConsumerConfig, ProducerConfig};
 use self::kafka::{client_settings, settings};
 use self::load::load;
 use self::records::records;
+use self::topic::topic;
 use self::values::{Unit, one_extent, optional, text_of, texts, whole, word};
 use super::Overrides;
 use super::error::{Place, WorkloadError};
@@ -77,13 +79,6 @@ fn workload(path: &Path, mut table: Table) -> Checked<(String, String)> {
         return Err(WorkloadError::Contradiction { place, reason });
     }
     Ok((name, question))
-}
-
-fn topic(workload: &str, mut table: Table) -> Checked<TopicPlan> {
-    let name = table.take("name").map_or_else(|| Ok(workload.to_owned()), |entry| text_of(&table, &entry))?;
-    let partitions = optional(&mut table, "partitions")? as i32;
-    let replication_factor = optional(&mut table, "replication.factor")? as i16;
-    Ok(TopicPlan { name, partitions, replication_factor, configs: settings(table.take_rest()) })
 }
 
 fn run(
