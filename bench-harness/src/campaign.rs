@@ -306,7 +306,7 @@ fn topics_in_words(plan: &TopicPlan) -> String {
     match count {
         1 => format!("{name}, {partitions}, replication factor {replication_factor}"),
         _ => format!(
-            "{count}, {name}-0 to {name}-{}, {partitions} each, replication factor {replication_factor}",
+            "{name}-0 to {name}-{} ({count} topics), {partitions} each, replication factor {replication_factor}",
             count - 1
         ),
     }

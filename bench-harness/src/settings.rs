@@ -59,7 +59,7 @@ pub fn purpose(table: &str) -> &'static str {
         "records" => "what is sent",
         "producer" => "the producers, under Kafka's names",
         "consumer" => "the consumer, under Kafka's names",
-        "topic" => "the topic: where its records go, and Kafka's topic settings",
+        "topic" => "the topics: how many, where records go, and Kafka's topic settings",
         "broker" => "the brokers: what server.properties of `logdyno serve` takes, too",
         "load" => "when records are sent",
         "run" => "how often, for how long and on what",

@@ -58,7 +58,7 @@ fn every_record_of_every_topic_is_measured_and_the_result_says_how_many_topics()
     let records = found.records;
     assert_eq!((records.sent, records.acknowledged, records.delivered, records.measured), (600, 600, 600, 600));
     assert_eq!(found.batches.records, 600);
-    assert_eq!(result.workload.topic, "3, t-0 to t-2, 2 partitions each, replication factor 1");
+    assert_eq!(result.workload.topic, "t-0 to t-2 (3 topics), 2 partitions each, replication factor 1");
     assert_eq!((result.workload.topics, result.workload.partitions), (3, 2));
     let slow = &found.to_acknowledgement.slowest;
     for name in ["t-0", "t-1", "t-2"] {
@@ -134,7 +134,7 @@ fn more_topics_than_keys_are_refused_with_their_line() {
     assert!(ran.code == 2 && ran.stderr.contains(says), "{ran:?}");
     let ran = logdyno(&dir, &["run", "w.toml", "--set", "topic.count=2", "--out", "out"]);
     assert!([0, 5].contains(&ran.code) && !ran.stdout.contains("INVALID"), "{ran:?}");
-    assert!(ran.stdout.contains("2, t-0 to t-1, 2 partitions each"), "{}", ran.stdout);
+    assert!(ran.stdout.contains("t-0 to t-1 (2 topics), 2 partitions each"), "{}", ran.stdout);
 }
 
 #[test]
