@@ -9,7 +9,7 @@ use logdyno_segment_log::AbortedTransaction;
 
 use super::machine::Running;
 
-#[derive(PartialEq)]
+#[derive(Clone, PartialEq)]
 pub(super) struct Found {
     pub(super) start: i64,
     pub(super) end: i64,
