@@ -16,8 +16,9 @@ use tokio::sync::Notify;
 use crate::backoff::Backoff;
 use crate::config::AdminConfig;
 use crate::error::ClientError;
-use crate::network::{Background, Cluster, FoundOffset, Network, Purpose, Wake, keep_fresh, list_offsets};
-use crate::producer::PartitionInfo;
+use crate::network::{
+    Background, Cluster, FoundOffset, Network, PartitionInfo, Purpose, Wake, keep_fresh, list_offsets,
+};
 use crate::random::system_random;
 
 /// The newest DeleteTopics version that takes names.
@@ -164,17 +165,11 @@ impl Admin {
         let response = self.metadata(Some(names))?;
         let cluster = Cluster::default().after(&response);
         let described = cluster.topics.into_iter().map(|(name, topic)| {
-            let partitions = (0..).zip(topic.partitions).map(|(partition, known)| PartitionInfo {
-                partition,
-                leader: known.leader.map(|leader| leader.node),
-                replicas: known.replicas,
-                isr: known.isr,
-            });
             let description = TopicDescription {
                 name: name.to_string(),
                 id: topic.id,
                 is_internal: topic.is_internal,
-                partitions: partitions.collect(),
+                partitions: topic.infos(),
             };
             let result = match topic.error {
                 Some(code) => Err(ClientError::Topic { topic: name.to_string(), code }),

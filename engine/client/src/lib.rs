@@ -20,8 +20,9 @@ pub use consumer::{
     Consumer, ConsumerBuilder, ConsumerRecord, ConsumerRecords, FetchedBatch, FetchedBatches, WakeupHandle,
 };
 pub use error::ClientError;
+pub use network::PartitionInfo;
 pub use producer::{
-    Interceptor, KeyHashPartitioner, PartitionInfo, Partitioner, Producer, ProducerBuilder, ProducerMetrics,
-    ProducerRecord, RecordMetadata, RoundRobinPartitioner, SendFuture, TopicView,
+    Interceptor, KeyHashPartitioner, Partitioner, Producer, ProducerBuilder, ProducerMetrics, ProducerRecord,
+    RecordMetadata, RoundRobinPartitioner, SendFuture, TopicView,
 };
 pub use serialization::{BytesFormat, Deserializer, NumberFormat, Serializer, TextFormat};

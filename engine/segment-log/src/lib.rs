@@ -14,6 +14,7 @@ mod directory;
 pub mod dump;
 mod epochs;
 mod error;
+mod files;
 mod index;
 mod log;
 mod meta;

@@ -1,6 +1,7 @@
 //! The assigned partitions: where each is, what is buffered for it, and what is asked next. Pure state under one lock.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound::{Excluded, Unbounded};
 
 use logdyno_record::{Nanos, Offset, TopicPartition};
 
@@ -51,8 +52,10 @@ pub(crate) struct Assignment {
     partitions: BTreeMap<TopicPartition, PartitionState>,
     generations: u64,
     buffered_bytes: usize,
-    /// Whose turn it is.
-    turn: usize,
+    /// Those of them for which something is buffered: of thousands it is few that a poll looks at.
+    filled: BTreeSet<TopicPartition>,
+    /// The one that was served last: it is the next one's turn.
+    served: Option<TopicPartition>,
     pub(crate) wakeup: bool,
 }
 
@@ -68,6 +71,7 @@ impl Assignment {
             self.partitions.insert(partition, state);
         }
         self.buffered_bytes = self.partitions.values().map(|state| state.buffered_bytes).sum();
+        self.filled.retain(|partition| self.partitions.contains_key(partition));
     }
 
     /// The assigned partitions, ascending.
@@ -116,6 +120,7 @@ impl Assignment {
             ..PartitionState::default()
         };
         self.buffered_bytes -= dropped;
+        self.filled.remove(partition);
         Ok(())
     }
 
@@ -132,42 +137,55 @@ impl Assignment {
             state.buffer.push_back(entry);
         }
         state.buffered_bytes += added;
+        let is_filled = !state.buffer.is_empty();
         self.buffered_bytes += added;
+        if is_filled {
+            self.filled.insert(partition.clone());
+        }
     }
 
     /// Takes up to `max_records` to hand out, partition by partition in turn, and moves positions.
     pub(crate) fn take(&mut self, max_records: usize) -> Vec<FetchedBatch> {
         let mut taken = Vec::new();
         let mut room = max_records;
-        let count = self.partitions.len();
-        let turn = self.turn;
-        let order = (0..count).map(|step| (turn + step) % count.max(1));
-        for index in order.collect::<Vec<_>>() {
-            let Some((_, state)) = self.partitions.iter_mut().nth(index) else { continue };
-            if state.paused {
-                continue;
+        let mut last = self.served.clone();
+        for _ in 0..self.filled.len() {
+            let Some(partition) = self.next_filled(last.as_ref()) else { break };
+            if let Some(state) = self.partitions.get_mut(&partition).filter(|state| !state.paused) {
+                let before = state.buffered_bytes;
+                state.take(&mut room, &mut taken);
+                self.buffered_bytes -= before - state.buffered_bytes;
+                if state.buffer.is_empty() {
+                    self.filled.remove(&partition);
+                }
             }
-            let before = state.buffered_bytes;
-            state.take(&mut room, &mut taken);
-            self.buffered_bytes -= before - state.buffered_bytes;
+            last = Some(partition);
             if room == 0 {
-                self.turn = index + 1;
+                self.served = last;
                 break;
             }
         }
         taken
     }
 
+    /// The next one behind `last`, around the end, for which something is buffered.
+    fn next_filled(&self, last: Option<&TopicPartition>) -> Option<TopicPartition> {
+        let behind = last.and_then(|last| self.filled.range((Excluded(last), Unbounded)).next());
+        behind.or_else(|| self.filled.first()).cloned()
+    }
+
     /// Puts back what was taken and not handed out, in order.
     pub(crate) fn put_back(&mut self, batches: Vec<FetchedBatch>) {
         for batch in batches.into_iter().rev() {
-            let Some(state) = self.partitions.get_mut(batch.partition()) else { continue };
+            let partition = batch.partition().clone();
+            let Some(state) = self.partitions.get_mut(&partition) else { continue };
             state.position = Some(batch.first_offset());
             let entry = Buffered::Batch(batch);
             let bytes = entry_bytes(&entry);
             state.buffered_bytes += bytes;
             self.buffered_bytes += bytes;
             state.buffer.push_front(entry);
+            self.filled.insert(partition);
         }
     }
 
@@ -218,5 +236,60 @@ fn entry_bytes(entry: &Buffered) -> usize {
     match entry {
         Buffered::Batch(batch) => batch.batch().bytes().len(),
         Buffered::MoveTo(_) => 0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use logdyno_record::{BatchBuilder, BatchOptions, Codec, Compression};
+
+    use super::*;
+
+    /// Partitions 0 to 3 of which the first three have ten records each.
+    fn filled() -> Assignment {
+        let mut assignment = Assignment::default();
+        let partition = |index| TopicPartition::new("t", index);
+        assignment.assign((0..4).map(partition), OffsetReset::Earliest);
+        for index in 0..3 {
+            let mut builder = BatchBuilder::new(Codec::new(Compression::None), 500);
+            for _ in 0..10 {
+                builder.append(5, None, Some(b"value"), &[]);
+            }
+            let batch = builder.build(&BatchOptions::default()).expect("a batch");
+            let generation = assignment.get_mut(&partition(index)).expect("it is assigned").generation;
+            let fetched = FetchedBatch::new(partition(index), batch, Offset(0));
+            assignment.buffer(&partition(index), generation, vec![Buffered::Batch(fetched)]);
+        }
+        assignment
+    }
+
+    /// Partition and first offset of what is taken.
+    fn taken(assignment: &mut Assignment, records: usize) -> Vec<(i32, i64)> {
+        let taken = assignment.take(records);
+        taken.iter().map(|batch| (batch.partition().partition, batch.first_offset().0)).collect()
+    }
+
+    /// Whoever filled a poll has to wait until all others were served.
+    #[test]
+    fn partitions_take_turns() {
+        let mut assignment = filled();
+        let turns: Vec<_> = (0..6).map(|_| taken(&mut assignment, 5)).collect();
+        assert_eq!(turns, [[(0, 0)], [(1, 0)], [(2, 0)], [(0, 5)], [(1, 5)], [(2, 5)]]);
+        assert!(taken(&mut assignment, 5).is_empty());
+        assert_eq!(assignment.buffered_bytes(), 0);
+    }
+
+    #[test]
+    fn who_is_paused_or_gone_is_passed_over() {
+        let mut assignment = filled();
+        assert_eq!(taken(&mut assignment, 5), [(0, 0)]);
+        assignment.get_mut(&TopicPartition::new("t", 1)).expect("it is assigned").paused = true;
+        assert_eq!(taken(&mut assignment, 15), [(2, 0), (0, 5)]);
+        assignment.get_mut(&TopicPartition::new("t", 1)).expect("it is assigned").paused = false;
+        let put_back = assignment.take(15);
+        assignment.put_back(put_back);
+        assert_eq!(taken(&mut assignment, 3), [(1, 0)]);
+        assignment.seek(&TopicPartition::new("t", 1), Ok(Offset(0))).expect("it is assigned");
+        assert!(taken(&mut assignment, 15).is_empty() && assignment.buffered_bytes() == 0);
     }
 }

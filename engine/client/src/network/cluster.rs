@@ -50,13 +50,39 @@ pub(crate) struct PartitionMetadata {
     pub(crate) isr: Vec<i32>,
 }
 
+/// A partition as the metadata tells.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PartitionInfo {
+    /// Its index.
+    pub partition: i32,
+    /// The broker that leads it, if one does.
+    pub leader: Option<i32>,
+    /// The brokers that shall hold it, the preferred leader first.
+    pub replicas: Vec<i32>,
+    /// Those that are in sync.
+    pub isr: Vec<i32>,
+}
+
+impl TopicMetadata {
+    /// Its partitions, as an application is told of them.
+    pub(crate) fn infos(&self) -> Vec<PartitionInfo> {
+        let info = |(partition, known): (i32, &PartitionMetadata)| PartitionInfo {
+            partition,
+            leader: known.leader.map(|leader| leader.node),
+            replicas: known.replicas.clone(),
+            isr: known.isr.clone(),
+        };
+        (0..).zip(&self.partitions).map(info).collect()
+    }
+}
+
 /// The picture.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Cluster {
     pub(crate) id: Option<String>,
     pub(crate) controller: Option<i32>,
     pub(crate) nodes: BTreeMap<i32, Node>,
-    pub(crate) topics: HashMap<Arc<str>, TopicMetadata>,
+    pub(crate) topics: HashMap<Arc<str>, Arc<TopicMetadata>>,
 }
 
 impl Cluster {
@@ -78,9 +104,9 @@ impl Cluster {
         for topic in &answer.topics {
             let Some(name) = &topic.name else { continue };
             let name: Arc<str> = Arc::from(&*name.0);
-            let known = self.topics.get(&name);
+            let known = self.topics.get(&name).map(Arc::as_ref);
             let painted = topic_metadata(topic, known);
-            cluster.topics.insert(name, painted);
+            cluster.topics.insert(name, Arc::new(painted));
         }
         cluster
     }
@@ -98,7 +124,7 @@ impl Cluster {
             return None;
         }
         let mut cluster = self.clone();
-        let topic = cluster.topics.get_mut(&partition.topic)?;
+        let topic = Arc::make_mut(cluster.topics.get_mut(&partition.topic)?);
         topic.partitions.get_mut(usize::try_from(partition.partition).ok()?)?.leader = Some(leader);
         topic.available = available(&topic.partitions);
         Some(cluster)

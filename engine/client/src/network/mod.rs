@@ -8,7 +8,8 @@ mod offsets;
 mod refresh;
 
 pub(crate) use background::Background;
-pub(crate) use cluster::{Cluster, Leader, Leaders};
+pub use cluster::PartitionInfo;
+pub(crate) use cluster::{Cluster, Leader, Leaders, TopicMetadata};
 pub(crate) use connections::{Connections, Purpose, Readiness};
 pub(crate) use metadata::Metadata;
 pub(crate) use offsets::{FoundOffset, list_offsets, list_offsets_once};

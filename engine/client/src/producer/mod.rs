@@ -1,10 +1,11 @@
 //! The producer: `send` → interceptors → metadata → serializers → partitioner → size check → accumulator; a thread
 //! of its own takes batches from there, compresses and sends them, and completes futures and callbacks in order.
 //!
-//! **Order and duplicates.** Idempotence is not there yet. A batch that is sent again after its answer was lost may be
-//! in the log twice. After a retriable error only one batch of the partition is in flight until every retry is
-//! answered, and retries keep their place in line. What was already in flight behind a batch that the broker refused
-//! by name may have been taken meanwhile: `max.in.flight.requests.per.connection=1` rules that out too, as in Kafka.
+//! **Order and duplicates.** With `enable.idempotence`, the default, a batch carries its producer's id, epoch and sequence, and a
+//! leader takes each once and in order, however often it is sent. Without it, a batch that is sent again after its answer was lost
+//! may be in the log twice. After a retriable error only one batch of the partition is in flight until every retry is answered, and
+//! retries keep their place in line. What was already in flight behind a batch that the broker refused by name may have been taken
+//! meanwhile: `max.in.flight.requests.per.connection=1` rules that out too, as in Kafka.
 
 mod accumulator;
 mod batch;
@@ -20,6 +21,7 @@ mod record;
 mod request;
 mod sender;
 mod sequences;
+mod verdict;
 
 pub use builder::ProducerBuilder;
 pub use completion::SendFuture;
@@ -43,7 +45,7 @@ use self::partitioner::sticky::Choices;
 use self::sender::SenderShared;
 use crate::config::ProducerConfig;
 use crate::error::ClientError;
-use crate::network::{Background, Cluster, Leaders};
+use crate::network::{Background, Cluster, PartitionInfo, TopicMetadata};
 use crate::serialization::Serializer;
 
 /// Sends records to a cluster. Shared by as many threads as like to.
@@ -56,19 +58,6 @@ pub struct Producer<K, V> {
     partitioner: Option<Box<dyn Partitioner>>,
     interceptors: Arc<[Box<dyn Interceptor<K, V>>]>,
     sender: Background,
-}
-
-/// A partition as the metadata tells.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PartitionInfo {
-    /// Its index.
-    pub partition: i32,
-    /// The broker that leads it, if one does.
-    pub leader: Option<i32>,
-    /// The brokers that shall hold it, the preferred leader first.
-    pub replicas: Vec<i32>,
-    /// Those that are in sync.
-    pub isr: Vec<i32>,
 }
 
 thread_local! {
@@ -119,15 +108,7 @@ impl<K: 'static, V: 'static> Producer<K, V> {
     /// The partitions of a topic; waits up to `max.block.ms` for them.
     pub fn partitions_for(&self, topic: &str) -> Result<Vec<PartitionInfo>, ClientError> {
         let topic: Arc<str> = Arc::from(topic);
-        let cluster = self.cluster_with(&topic, 0, self.shared.config.max_block)?;
-        let partitions = cluster.topics.get(&topic).map_or(&[][..], |topic| &topic.partitions);
-        let infos = (0..).zip(partitions).map(|(partition, known)| PartitionInfo {
-            partition,
-            leader: known.leader.map(|leader| leader.node),
-            replicas: known.replicas.clone(),
-            isr: known.isr.clone(),
-        });
-        Ok(infos.collect())
+        Ok(self.topic_with(&topic, 1)?.infos())
     }
 
     /// What has been done so far.
@@ -196,22 +177,25 @@ impl<K: 'static, V: 'static> Producer<K, V> {
     ) -> Result<SendFuture, (ClientError, Option<Callback>)> {
         let begun = self.shared.clock.now();
         let prepared = self.prepare(record, key_scratch, value_scratch);
-        let (cluster, parts) = match prepared {
+        let (known, parts) = match prepared {
             Ok(prepared) => prepared,
             Err(error) => return Err((error, callback)),
         };
-        let target = match self.target(record, &parts, &cluster) {
+        let target = match self.target(record, &parts, &known) {
             Ok(target) => target,
             Err(error) => return Err((error, callback)),
         };
         let topic = self.shared.accumulator.topic(&record.topic);
-        let patience = self.shared.config.max_block.saturating_sub(self.shared.clock.now().since(begun));
+        if topic.is_due_to_tell_used(begun) {
+            self.shared.network.metadata.want(&record.topic);
+        }
+        let deadline = begun.after(self.shared.config.max_block);
         let waiting_since = Cell::new(None);
         let on_wait = || {
             waiting_since.set(Some(self.shared.clock.now()));
             self.shared.wake.notify_one();
         };
-        let appended = self.shared.accumulator.append(&topic, target, parts, callback, patience, on_wait);
+        let appended = self.shared.accumulator.append(&topic, target, parts, callback, deadline, on_wait);
         if let Some(since) = waiting_since.get() {
             let waited = self.shared.clock.now().since(since).as_nanos();
             Counters::add(&self.shared.counters.memory_wait_ns, u64::try_from(waited).unwrap_or(u64::MAX));
@@ -230,7 +214,7 @@ impl<K: 'static, V: 'static> Producer<K, V> {
         record: &'a ProducerRecord<K, V>,
         key_scratch: &'a mut Vec<u8>,
         value_scratch: &'a mut Vec<u8>,
-    ) -> Result<(Arc<Cluster>, RecordParts<'a>), ClientError> {
+    ) -> Result<(Arc<TopicMetadata>, RecordParts<'a>), ClientError> {
         let timestamp = record.timestamp.unwrap_or_else(|| self.shared.clock.wall_ms());
         if timestamp < 0 {
             return Err(ClientError::NegativeTimestamp(timestamp));
@@ -238,8 +222,8 @@ impl<K: 'static, V: 'static> Producer<K, V> {
         if self.shared.closing.load(Ordering::Acquire) {
             return Err(ClientError::Closed { client: "producer" });
         }
-        let least = record.partition.map_or(1, |partition| partition.saturating_add(1));
-        let cluster = self.cluster_with(&record.topic, least, self.shared.config.max_block)?;
+        let least = record.partition.map_or(1, |partition| usize::try_from(partition).map_or(1, |index| index + 1));
+        let known = self.topic_with(&record.topic, least)?;
         let failed = |part, reason| ClientError::Serialization { topic: record.topic.to_string(), part, reason };
         let key = record.key.as_ref().map(|key| self.key_serializer.serialize(&record.topic, key, key_scratch));
         let value =
@@ -251,7 +235,7 @@ impl<K: 'static, V: 'static> Producer<K, V> {
             headers: &record.headers,
         };
         self.check_size(&record.topic, parts.upper_bound())?;
-        Ok((cluster, parts))
+        Ok((known, parts))
     }
 
     fn check_size(&self, topic: &str, size: usize) -> Result<(), ClientError> {
@@ -269,10 +253,10 @@ impl<K: 'static, V: 'static> Producer<K, V> {
         &self,
         record: &ProducerRecord<K, V>,
         parts: &RecordParts<'_>,
-        cluster: &'a Cluster,
+        topic: &'a TopicMetadata,
     ) -> Result<Target<'a>, ClientError> {
-        let available = cluster.topics.get(&record.topic).map_or(&[][..], |topic| &topic.available);
-        let partitions = i32::try_from(cluster.partitions(&record.topic)).unwrap_or(i32::MAX);
+        let available = &*topic.available;
+        let partitions = i32::try_from(topic.partitions.len()).unwrap_or(i32::MAX);
         let chosen = match (record.partition, &self.partitioner, parts.key) {
             (Some(partition), _, _) => partition,
             (None, Some(partitioner), key) => {
@@ -288,28 +272,26 @@ impl<K: 'static, V: 'static> Producer<K, V> {
         Err(ClientError::NoSuchPartition { topic: record.topic.to_string(), partition: chosen, partitions })
     }
 
-    /// A picture of the cluster in which `topic` has at least `least` partitions.
-    fn cluster_with(&self, topic: &Arc<str>, least: i32, patience: Duration) -> Result<Arc<Cluster>, ClientError> {
+    /// What is known of `topic` once it has at least `least` partitions; waits up to `max.block.ms` for that.
+    fn topic_with(&self, topic: &Arc<str>, least: usize) -> Result<Arc<TopicMetadata>, ClientError> {
         let metadata = &self.shared.network.metadata;
-        let least = usize::try_from(least.max(1)).unwrap_or(1);
-        let cluster = metadata.cluster();
-        if cluster.partitions(topic) >= least {
-            if self.shared.accumulator.topic(topic).is_due_to_tell_used(self.shared.clock.now()) {
-                metadata.want(topic);
-            }
-            return Ok(cluster);
+        let find = |cluster: &Cluster| {
+            let known = cluster.topics.get(topic)?;
+            (known.partitions.len() >= least).then(|| Arc::clone(known))
+        };
+        if let Some(known) = find(&metadata.cluster()) {
+            return Ok(known);
         }
         metadata.want(topic);
         let what = || format!("partition {} of topic {topic}", least - 1);
         let servers = &self.shared.config.connection.bootstrap_servers;
-        metadata.wait_for(what, servers, patience, |cluster| {
+        metadata.wait_for(what, servers, self.shared.config.max_block, |cluster| {
             let error = cluster.topics.get(topic).and_then(|topic| topic.error);
             if let Some(code) = error.filter(|code| !code.is_retriable()) {
                 return Some(Err(ClientError::Topic { topic: topic.to_string(), code }));
             }
-            (cluster.partitions(topic) >= least).then_some(Ok(()))
-        })?;
-        Ok(metadata.cluster())
+            find(cluster).map(Ok)
+        })
     }
 }
 

@@ -1,4 +1,4 @@
-//! The producer's thread: takes batches that are ready, sends them, and deals with the answers.
+//! The producer's thread: takes batches that are ready, sends them, and has the answers dealt with (`verdict`).
 //!
 //! Kafka's `Sender`. All decisions about batches are made on this one thread; each request waits for its
 //! answer in a small task that reports back. Batches in flight stay here, not in the task, so that they can
@@ -9,22 +9,19 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use logdyno_record::{Clock, Nanos, Offset, Probe, TopicPartition};
-use logdyno_wire::ErrorCode;
-use logdyno_wire::messages::ProduceResponse;
-use logdyno_wire::messages::produce_response::PartitionProduceResponse;
+use logdyno_record::{Clock, Nanos, Probe, TopicPartition};
 use tokio::sync::mpsc;
 
 use super::accumulator::{Accumulator, DrainIndex, NodeLatencies, PartitionQueue, Ready};
 use super::batch::ProducerBatch;
-use super::completion::Outcome;
 use super::identity::{Given, Identity};
 use super::metrics::Counters;
 use super::request::{Departure, Exchange, depart, produce_request};
+use super::verdict::Verdicts;
 use crate::backoff::Backoff;
 use crate::config::ProducerConfig;
 use crate::error::ClientError;
-use crate::network::{Leader, Network, Purpose, Readiness, Wake, is_stale_metadata};
+use crate::network::{Network, Purpose, Readiness, Wake};
 
 /// What the sender shares with the producer's callers.
 pub(crate) struct SenderShared {
@@ -170,7 +167,7 @@ impl Sender {
             Identity::Refused(error) => {
                 let error = error.clone();
                 for batch in self.shared.accumulator.remove_all() {
-                    self.fail(batch, error.clone());
+                    self.shared.fail(batch, error.clone());
                 }
                 return Err(None);
             }
@@ -229,7 +226,7 @@ impl Sender {
                 Err(error) => {
                     queue.lock().landed(was_retry);
                     let partition = batch.partition().clone();
-                    self.fail(batch, ClientError::Compression { partition, reason: error.to_string() });
+                    self.shared.fail(batch, ClientError::Compression { partition, reason: error.to_string() });
                 }
             }
         }
@@ -239,7 +236,7 @@ impl Sender {
     fn expire(&mut self, now: Nanos) {
         for batch in self.shared.accumulator.take_expired(now) {
             let error = batch.timed_out(now);
-            self.fail(batch, error);
+            self.shared.fail(batch, error);
         }
         let timeout = self.shared.config.delivery_timeout;
         let in_flight = self.in_flight.values_mut().flat_map(|request| &mut request.batches);
@@ -249,7 +246,7 @@ impl Sender {
             .collect();
         for batch in expired {
             let error = batch.timed_out(now);
-            self.fail(batch, error);
+            self.shared.fail(batch, error);
         }
     }
 
@@ -277,130 +274,8 @@ impl Sender {
             queue.lock().landed(was_retry);
             let Some(mut batch) = batch else { continue };
             batch.mark_sent(sent.unwrap_or(answered));
-            self.conclude(&queue, batch, &verdicts, answered);
+            self.shared.conclude(&queue, batch, &verdicts, answered);
         }
-    }
-
-    fn conclude(&self, queue: &PartitionQueue, batch: ProducerBatch, verdicts: &Verdicts<'_>, answered: Nanos) {
-        match verdicts {
-            Verdicts::Unanswered => self.acknowledge(batch, Offset(-1), -1, answered),
-            Verdicts::Lost(error) => self.retry_or_fail(queue, batch, (*error).clone(), answered),
-            Verdicts::Answered(answers) => match answers.get(&key(queue.partition())) {
-                Some(answer) => self.conclude_answered(queue, batch, answer, answered),
-                None => {
-                    let error = ClientError::Disconnected {
-                        doing: format!("producing to {}", queue.partition()),
-                        reason: "the answer does not speak of the partition".to_owned(),
-                    };
-                    self.retry_or_fail(queue, batch, error, answered);
-                }
-            },
-        }
-    }
-
-    fn conclude_answered(
-        &self,
-        queue: &PartitionQueue,
-        batch: ProducerBatch,
-        answer: &PartitionProduceResponse,
-        answered: Nanos,
-    ) {
-        let Some(code) = ErrorCode::try_from_code(answer.error_code) else {
-            return self.acknowledge(batch, Offset(answer.base_offset), answer.log_append_time_ms, answered);
-        };
-        if code == ErrorCode::MessageTooLarge && batch.records() > 1 {
-            return self.split(queue, batch);
-        }
-        if code == ErrorCode::DuplicateSequenceNumber && batch.stamped.is_some() {
-            // It came with an earlier attempt; where it is, the broker has forgotten.
-            return self.acknowledge(batch, Offset(-1), -1, answered);
-        }
-        if is_stale_metadata(code) {
-            self.shared.network.metadata.request_update();
-            let leader = Leader { node: answer.current_leader.leader_id.0, epoch: answer.current_leader.leader_epoch };
-            if leader.node >= 0 && leader.epoch >= 0 {
-                self.shared.network.metadata.learn_leader(queue.partition(), leader);
-            }
-        }
-        let error = ClientError::Refused {
-            doing: format!("producing to {}", queue.partition()),
-            code,
-            message: answer.error_message.as_ref().map(|message| message.to_string()),
-        };
-        if let Some(stamped) = batch.stamped.filter(|_| is_out_of_sequence(code)) {
-            queue.lock().sequences().refused(stamped.position);
-            self.retry_or_fail(queue, batch, error, answered);
-        } else if code.is_retriable() {
-            self.retry_or_fail(queue, batch, error, answered);
-        } else {
-            self.fail(batch, error);
-        }
-    }
-
-    fn retry_or_fail(&self, queue: &PartitionQueue, mut batch: ProducerBatch, error: ClientError, now: Nanos) {
-        if batch.deadline(self.shared.config.delivery_timeout) <= now {
-            batch.last_error = Some(error);
-            let error = batch.timed_out(now);
-            return self.fail(batch, error);
-        }
-        if batch.attempts > self.shared.config.retries || self.shared.abort.load(Ordering::Acquire) {
-            return self.fail(batch, error);
-        }
-        let config = &self.shared.config.connection;
-        let backoff = Backoff { first: config.retry_backoff, most: config.retry_backoff_max };
-        batch.not_before = now.after(backoff.pause(batch.attempts, (self.shared.network.random)()));
-        tracing::debug!(partition = %queue.partition(), attempts = batch.attempts, %error, "a batch is sent again");
-        batch.last_error = Some(error);
-        Counters::add(&self.shared.counters.retries, 1);
-        queue.lock().put_back(vec![batch]);
-    }
-
-    fn split(&self, queue: &PartitionQueue, batch: ProducerBatch) {
-        let settings = &self.shared.accumulator.settings;
-        let topic = self.shared.accumulator.topic(&queue.partition().topic);
-        topic.ratio.reset(batch.compression_ratio());
-        let records = u64::from(batch.records());
-        let (whole, stamped) = (Arc::clone(batch.completion()), batch.stamped);
-        match batch.split(settings.codec, settings.batch_size) {
-            Ok(parts) => {
-                parts.iter().for_each(|part| self.shared.accumulator.incomplete().add(part.completion()));
-                Counters::add(&self.shared.counters.splits, 1);
-                let mut state = queue.lock();
-                if let Some(stamped) = stamped {
-                    let positions = parts.iter().filter_map(|part| part.stamped).map(|part| part.position);
-                    state.sequences().split(stamped.position, positions);
-                }
-                state.put_back(parts);
-            }
-            Err(_) => {
-                Counters::add(&self.shared.counters.records_failed, records);
-                stamped.into_iter().for_each(|stamped| queue.lock().sequences().finished(stamped.position));
-            }
-        }
-        self.shared.accumulator.incomplete().remove(&whole);
-    }
-
-    fn acknowledge(&self, batch: ProducerBatch, base_offset: Offset, log_append_time: i64, at: Nanos) {
-        self.shared.probe.produced(&batch.report(Some(base_offset).filter(|offset| offset.0 >= 0), at));
-        Counters::add(&self.shared.counters.batches_acknowledged, 1);
-        Counters::add(&self.shared.counters.records_acknowledged, u64::from(batch.records()));
-        self.complete(batch, Outcome::Acknowledged { base_offset, log_append_time });
-    }
-
-    fn fail(&self, batch: ProducerBatch, error: ClientError) {
-        tracing::debug!(partition = %batch.partition(), %error, "a batch failed");
-        Counters::add(&self.shared.counters.records_failed, u64::from(batch.records()));
-        self.complete(batch, Outcome::Failed(error));
-    }
-
-    fn complete(&self, batch: ProducerBatch, outcome: Outcome) {
-        let completion = Arc::clone(batch.completion());
-        if let Some(stamped) = batch.stamped {
-            let queue = self.shared.accumulator.topic(&batch.partition().topic).queue(batch.partition().partition);
-            queue.lock().sequences().finished(stamped.position);
-        }
-        batch.complete(outcome);
-        self.shared.accumulator.incomplete().remove(&completion);
     }
 
     fn fail_all(&mut self) {
@@ -408,7 +283,7 @@ impl Sender {
         let in_flight = std::mem::take(&mut self.in_flight).into_values().flat_map(|request| request.batches);
         let in_flight: Vec<ProducerBatch> = in_flight.filter_map(|slot| slot.batch).collect();
         for batch in in_flight.into_iter().chain(self.shared.accumulator.remove_all()) {
-            self.fail(batch, ClientError::Closed { client: "producer" });
+            self.shared.fail(batch, ClientError::Closed { client: "producer" });
         }
         self.shared.network.metadata.close();
     }
@@ -419,32 +294,4 @@ impl Drop for Sender {
     fn drop(&mut self) {
         self.fail_all();
     }
-}
-
-/// What a broker says that waits for another sequence, or does not know the producer's epoch any more (Kafka's
-/// `TransactionManager.canRetry`): it has not got the batch.
-fn is_out_of_sequence(code: ErrorCode) -> bool {
-    matches!(code, ErrorCode::OutOfOrderSequenceNumber | ErrorCode::UnknownProducerId | ErrorCode::InvalidProducerEpoch)
-}
-
-type AnswerKey<'a> = (&'a str, i32);
-
-enum Verdicts<'a> {
-    Answered(HashMap<AnswerKey<'a>, &'a PartitionProduceResponse>),
-    /// `acks=0`: handed to the socket, nobody answers.
-    Unanswered,
-    Lost(&'a ClientError),
-}
-
-impl<'a> Verdicts<'a> {
-    fn of(response: &'a ProduceResponse) -> Verdicts<'a> {
-        let topics = response.responses.iter();
-        let answers = topics
-            .flat_map(|topic| topic.partition_responses.iter().map(|answer| ((&*topic.name.0, answer.index), answer)));
-        Verdicts::Answered(answers.collect())
-    }
-}
-
-fn key(partition: &TopicPartition) -> AnswerKey<'_> {
-    (&partition.topic, partition.partition)
 }

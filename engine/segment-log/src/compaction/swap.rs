@@ -14,9 +14,9 @@ use std::sync::Arc;
 use logdyno_record::Offset;
 use logdyno_storage::{Storage, StorageError};
 
+use crate::files::{remove_files, remove_indexes};
 use crate::log::walk::{Walk, WalkError};
 use crate::names::{self, Kind};
-use crate::recovery::{remove_files, remove_indexes};
 
 /// The file is whole: from here on it counts.
 pub(crate) fn decide(storage: &dyn Storage, base: Offset) -> Result<(), StorageError> {

@@ -9,9 +9,10 @@ use logdyno_record::Offset;
 use logdyno_storage::{Level, StorageError};
 
 use super::{Log, Result, Writing};
+use crate::files::{remove_files, remove_indexes};
 use crate::names::{self, Kind};
 use crate::producers::loading;
-use crate::recovery::{remove_files, remove_indexes, reopen};
+use crate::recovery::reopen;
 use crate::segment::{Contents, Segment};
 
 /// How long what is kept may take to reach the kernel.

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use logdyno_record::batch::{Batch, BatchError, BatchHeader, HEADER_LEN};
 use logdyno_storage::{Reader, StorageError, read_blocking};
 
-/// Bytes read at once.
-const CHUNK: usize = 1 << 20;
+/// Bytes read at once: of a look-up that ends after a few batches, and, twice as many from read to read, of a long walk.
+const CHUNK_MIN: usize = 16 << 10;
+const CHUNK_MAX: usize = 1 << 20;
 
 /// Why a walk ended before the end.
 #[derive(Debug)]
@@ -30,11 +31,13 @@ pub(crate) struct Walk {
     end: u64,
     chunk: bytes::Bytes,
     chunk_at: u64,
+    /// Bytes that the next chunk has at least.
+    chunk_len: usize,
 }
 
 impl Walk {
     pub(crate) fn new(reader: Arc<dyn Reader>, position: u64, end: u64) -> Walk {
-        Walk { reader, position, end, chunk: bytes::Bytes::new(), chunk_at: position }
+        Walk { reader, position, end, chunk: bytes::Bytes::new(), chunk_at: position, chunk_len: CHUNK_MIN }
     }
 
     /// Behind the batch that was returned last.
@@ -80,9 +83,10 @@ impl Walk {
         let len = len.min((self.end - self.position) as usize);
         let within = (self.position - self.chunk_at) as usize;
         if within + len > self.chunk.len() {
-            let wanted = len.max(CHUNK).min((self.end - self.position) as usize);
+            let wanted = len.max(self.chunk_len).min((self.end - self.position) as usize);
             self.chunk = read_blocking(&*self.reader, self.position, wanted).map_err(WalkError::Storage)?;
             self.chunk_at = self.position;
+            self.chunk_len = (2 * self.chunk_len).min(CHUNK_MAX);
             return Ok(self.chunk.slice(..len.min(self.chunk.len())));
         }
         Ok(self.chunk.slice(within..within + len))

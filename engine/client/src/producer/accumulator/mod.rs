@@ -129,14 +129,14 @@ impl Accumulator {
         self.topics.read().unwrap_or_else(PoisonError::into_inner).values().map(Arc::clone).collect()
     }
 
-    /// Appends a record, waiting up to `patience` for memory. `on_wait` runs before waiting.
+    /// Appends a record, waiting until `deadline` for memory. `on_wait` runs before waiting.
     pub(crate) fn append(
         &self,
         topic: &Arc<TopicQueues>,
         target: Target<'_>,
         record: RecordParts<'_>,
         mut callback: Option<Callback>,
-        patience: Duration,
+        deadline: Nanos,
         on_wait: impl Fn(),
     ) -> Result<Appended, (ClientError, Option<Callback>)> {
         let mut reserved = None;
@@ -148,6 +148,7 @@ impl Accumulator {
                 Attempt::Done(appended) => return Ok(appended),
                 Attempt::Moved(callback) => callback,
                 Attempt::NeedsMemory(callback) => {
+                    let patience = deadline.since(self.clock.now());
                     match self.pool.allocate(self.write_limit(record), patience, &on_wait) {
                         Ok(memory) => reserved = Some(memory),
                         Err(why) => return Err((self.exhausted(topic, record, why, patience), callback)),

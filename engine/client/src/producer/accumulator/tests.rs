@@ -83,7 +83,7 @@ fn bench(settings: AccumulatorSettings) -> Bench {
 impl Bench {
     fn append_to(&self, target: Target<'_>, value: &[u8]) -> Result<Appended, ClientError> {
         let record = RecordParts { timestamp: 5, key: None, value: Some(value), headers: &[] };
-        self.accumulator.append(&self.topic, target, record, None, Duration::ZERO, || ()).map_err(|(error, _)| error)
+        self.accumulator.append(&self.topic, target, record, None, Nanos(0), || ()).map_err(|(error, _)| error)
     }
 
     fn append(&self, partition: i32, size: usize) -> Appended {
@@ -263,8 +263,8 @@ fn waiting_for_memory_makes_batches_ready() {
     std::thread::scope(|scope| {
         let waiter = scope.spawn(|| {
             let record = RecordParts { timestamp: 5, key: None, value: Some(b"x"), headers: &[] };
-            let patience = Duration::from_secs(60);
-            bench.accumulator.append(&bench.topic, Target::Partition(1), record, None, patience, || ()).is_ok()
+            let deadline = bench.clock.now().after(Duration::from_secs(60));
+            bench.accumulator.append(&bench.topic, Target::Partition(1), record, None, deadline, || ()).is_ok()
         });
         while bench.accumulator.pool().waiting() == 0 {
             std::thread::yield_now();
