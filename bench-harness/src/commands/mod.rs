@@ -19,6 +19,7 @@ mod victim;
 use clap::{Parser, Subcommand};
 use logdyno_engine::storage::Kind;
 
+use crate::campaign::Jobs;
 use crate::exit::Exit;
 use crate::target;
 
@@ -55,7 +56,7 @@ impl Command {
         match self.verb {
             Verb::Init(init) => init.run()?,
             Verb::Run(run) => return run.run(kinds, &target::targets()),
-            Verb::Sweep(sweep) => return sweep.run(),
+            Verb::Sweep(sweep) => return sweep.run(&Jobs { kinds, targets: &target::targets() }),
             Verb::Limits(limits) => limits.run()?,
             Verb::Overhead(overhead) => return overhead.run(kinds, &target::targets()),
             Verb::Report(report) => report.run()?,

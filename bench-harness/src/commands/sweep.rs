@@ -2,18 +2,21 @@
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, bail, ensure};
+use anyhow::{Context, anyhow, bail, ensure};
 use clap::Args;
 
 use super::report::write_sweeps_html;
+use crate::campaign::{Campaign, Jobs};
+use crate::crash;
 use crate::exit::Exit;
 use crate::report::render_sweep;
 use crate::result::{self, Environment};
 use crate::signal::Stop;
 use crate::sweep::{self, Cell, CellResult, Factor, Job, Limits, RunSummary, SWEEP_FORMAT, SWEEP_VERSION, Sweep, Told};
-use crate::workload::Load;
+use crate::workload::{Load, Plan};
 
 /// Run a workload over a grid of settings: say which of them matter, and by how much.
 #[derive(Args, Debug)]
@@ -40,11 +43,15 @@ pub(super) struct SweepCommand {
     /// No run is started that would not end within this time, such as 30m.
     #[arg(long, value_name = "TIME", value_parser = time)]
     budget: Option<Duration>,
+    /// After a cell's first run, let it crash N times under its load by kill -9 of all its brokers, and N times by a loss of power of a
+    /// simulated disk, and say how much of what was acknowledged is lost.
+    #[arg(long, value_name = "N", num_args = 0..=1, default_missing_value = "3", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    verify_crash: Option<u32>,
     /// Where results go [default: results/local/sweep-TIME].
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     /// Go on with the sweep in this folder.
-    #[arg(long, value_name = "DIR", conflicts_with_all = ["workload", "vary", "settings", "target", "out"])]
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["workload", "vary", "settings", "target", "verify_crash", "out"])]
     resume: Option<PathBuf>,
     /// Print the sweep's document as JSON instead of tables.
     #[arg(long)]
@@ -56,10 +63,10 @@ pub(super) struct SweepCommand {
 
 impl SweepCommand {
     /// Checks all cells, then runs what is missing.
-    pub(super) fn run(self) -> anyhow::Result<Exit> {
+    pub(super) fn run(self, jobs: &Jobs<'_>) -> anyhow::Result<Exit> {
         let (folder, mut sweep, target) = match &self.resume {
             Some(folder) => self.resumed(folder)?,
-            None => self.begun()?,
+            None => self.begun(jobs)?,
         };
         let _alone = lock(&folder)?;
         let stop = Stop::on_signals()?;
@@ -87,12 +94,16 @@ impl SweepCommand {
         Ok(exit_of(ended, &sweep))
     }
 
-    fn begun(&self) -> anyhow::Result<(PathBuf, Sweep, Option<String>)> {
+    fn begun(&self, jobs: &Jobs<'_>) -> anyhow::Result<(PathBuf, Sweep, Option<String>)> {
         let Some(workload) = &self.workload else { bail!("a workload is missing") };
         check_conditions(&self.vary)?;
         let cells = sweep::cells(&self.vary);
         for cell in &cells {
-            check(workload, &self.settings, self.target.as_deref(), cell)?;
+            let plan = check(workload, &self.settings, self.target.as_deref(), cell)?;
+            if self.verify_crash.is_some() {
+                let campaign = Campaign::prepare(Arc::new(plan), jobs)?;
+                crash::check(&campaign).map_err(|reason| anyhow!("--verify-crash cannot be done: {reason}"))?;
+            }
         }
         let folder = self.out.clone().unwrap_or_else(|| {
             PathBuf::from("results/local").join(format!("sweep-{}", result::utc_now().replace(':', "")))
@@ -113,9 +124,10 @@ impl SweepCommand {
             seed: self.seed,
             repetitions: self.repetitions,
             factors: self.vary.clone(),
-            cells: cells.into_iter().map(|cell| CellResult { cell, runs: Vec::new() }).collect(),
+            cells: cells.into_iter().map(|cell| CellResult { cell, runs: Vec::new(), crashes: Vec::new() }).collect(),
             effects: Vec::new(),
             target: self.target.clone(),
+            verify_crash: self.verify_crash,
         };
         sweep::write(&folder, &sweep)?;
         Ok((folder, sweep, self.target.clone()))
@@ -153,7 +165,7 @@ impl SweepCommand {
 fn lock(folder: &Path) -> anyhow::Result<File> {
     let held = File::open(folder).with_context(|| folder.display().to_string())?;
     held.try_lock()
-        .map_err(|error| anyhow::anyhow!("{}: another logdyno is at work on this sweep ({error})", folder.display()))?;
+        .map_err(|error| anyhow!("{}: another logdyno is at work on this sweep ({error})", folder.display()))?;
     Ok(held)
 }
 
@@ -179,15 +191,15 @@ fn check_conditions(factors: &[Factor]) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Whether the workload can be run with a cell's settings.
-fn check(path: &Path, settings: &[String], target: Option<&str>, cell: &Cell) -> anyhow::Result<()> {
+/// The workload with a cell's settings, if it can be run.
+fn check(path: &Path, settings: &[String], target: Option<&str>, cell: &Cell) -> anyhow::Result<Plan> {
     let plan = sweep::plan(path, settings, target, cell)?;
     ensure!(
         !matches!(plan.load, Load::Steps(_)),
         "{}: a sweep compares one figure of each run, and a load of steps has several: say --set load.rate=1000, or --vary load.rate=1000,5000",
         plan.place_of("load.steps")
     );
-    Ok(())
+    Ok(plan)
 }
 
 fn tell(told: Told<'_>) {

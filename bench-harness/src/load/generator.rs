@@ -128,8 +128,9 @@ impl Generator<'_> {
             let called = self.clock.now();
             let intended = intended.unwrap_or(called);
             self.recorder.sent();
-            sink.send(self.outgoing(Ticket { number, intended, called }));
+            // Before: its receipt may come before `send` returns, and nobody shall see more receipts than records.
             self.window.sent.fetch_add(1, Ordering::Relaxed);
+            sink.send(self.outgoing(Ticket { number, intended, called }));
             if self.window.begin().is_some_and(|begin| intended >= begin) {
                 generated.lag[part_of(self.cuts, intended)].record(called.0.saturating_sub(intended.max(free_since).0));
             }

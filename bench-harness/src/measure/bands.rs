@@ -1,13 +1,16 @@
 //! Where records' time went, by how slow they were: what the median waits for is seldom what one in a thousand waits for.
 //!
-//! All records count: their steps are summed by latency, in buckets of 3 %. Of each bucket the slowest records are kept whole.
+//! All records count: their steps are summed by latency, in buckets of 3 %. Of each bucket the slowest records are kept whole, one of a
+//! batch, because what a batch waited for explains all of its records.
 //! Memory is bounded by the number of buckets, whatever the run's length.
 
+use super::buckets::bucket_of;
+use super::join::Counted;
 use super::path::{Step, StepTimes};
 use super::slowest::Slow;
 
-/// Buckets of each power of two.
-const PER_OCTAVE: u64 = 32;
+/// Buckets of each power of two, as a power of two.
+const BITS: u32 = 5;
 
 /// Records that are kept whole, of each bucket and then of each band.
 const WHOLE: usize = 4;
@@ -34,16 +37,17 @@ pub struct Band {
 }
 
 impl Bands {
-    /// Adds a record.
-    pub fn record(&mut self, slow: &Slow) {
-        let total = slow.times.total();
-        let index = index(total);
-        if self.buckets.len() <= index {
-            self.buckets.resize_with(index + 1, Band::default);
+    /// Adds records of one batch that share some of their times.
+    pub(super) fn record(&mut self, records: &[Counted], shared: &StepTimes, partition: i32) {
+        let tail = shared.total();
+        let bucket = |record: &Counted| bucket_of::<BITS>(record.own.total() + tail);
+        for alike in records.chunk_by(|one, next| bucket(one) == bucket(next)) {
+            let index = bucket(&alike[0]);
+            if self.buckets.len() <= index {
+                self.buckets.resize_with(index + 1, Band::default);
+            }
+            self.buckets[index].record(alike, shared, partition);
         }
-        let bucket = &mut self.buckets[index];
-        bucket.add(1, total, total, &slow.times);
-        bucket.keep(slow);
     }
 
     /// Cuts the records at quantiles, which rise: a band each below, between and above them. A record that is as slow as a quantile is
@@ -64,6 +68,16 @@ impl Bands {
 }
 
 impl Band {
+    fn record(&mut self, records: &[Counted], shared: &StepTimes, partition: i32) {
+        let mut times = StepTimes::default();
+        times.add_records(shared, records.iter().map(|record| &record.own));
+        let fastest = records.iter().map(|record| record.own.total()).min().unwrap_or(0);
+        let Some(slowest) = Counted::slowest(records) else { return };
+        let slow = slowest.whole(shared, partition);
+        self.add(records.len() as u64, fastest + shared.total(), slow.times.total(), &times);
+        self.keep(&slow);
+    }
+
     fn add(&mut self, records: u64, min_ns: u64, max_ns: u64, times: &StepTimes) {
         self.min_ns = if self.records == 0 { min_ns } else { self.min_ns.min(min_ns) };
         self.max_ns = self.max_ns.max(max_ns);
@@ -87,34 +101,25 @@ impl Band {
     }
 }
 
-/// The bucket of a latency: by its highest bit and the five below it.
-fn index(ns: u64) -> usize {
-    if ns < PER_OCTAVE {
-        return ns as usize;
-    }
-    let octave = u64::from(ns.ilog2() - PER_OCTAVE.ilog2());
-    (octave * PER_OCTAVE + (ns >> octave)) as usize
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
+    use super::super::path::OwnTimes;
     use super::*;
 
-    fn slow(offset: i64, batch: u64, disk: u64) -> Slow {
-        let mut times = StepTimes::default();
-        times.set(Step::Batch, batch);
-        times.set(Step::Disk, disk);
-        Slow { partition: 0, offset, times }
+    fn record(bands: &mut Bands, offset: i64, batch: u64, disk: u64) {
+        let mut shared = StepTimes::default();
+        shared.set(Step::Disk, disk);
+        bands.record(&[Counted { offset, own: OwnTimes([0, 0, batch]) }], &shared, 0);
     }
 
     /// 990 records wait for their batch, ten for the disk: the mean hides the disk, the band above p99 does not.
     #[test]
     fn the_slow_wait_for_something_else() {
         let mut bands = Bands::default();
-        (0..990).for_each(|n| bands.record(&slow(n, 1_000, 10)));
-        (990..1_000).for_each(|n| bands.record(&slow(n, 1_000, 90_000 + n as u64)));
+        (0..990).for_each(|n| record(&mut bands, n, 1_000, 10));
+        (990..1_000).for_each(|n| record(&mut bands, n, 1_000, 90_000 + n as u64));
         let cut = bands.cut_at(&[0.5, 0.99]);
         assert_eq!(cut.iter().map(|band| band.records).collect::<Vec<_>>(), [0, 990, 10]);
         assert_eq!(cut[1].steps().collect::<Vec<_>>(), [(Step::Batch, 990_000), (Step::Disk, 9_900)]);
@@ -123,13 +128,21 @@ mod tests {
         assert_eq!(cut[2].slowest.iter().map(|slow| slow.offset).collect::<Vec<_>>(), [999, 998, 997, 996]);
     }
 
+    /// A batch's records are counted each, and only the slowest of those of a bucket is kept.
     #[test]
-    fn buckets_are_narrow_and_few() {
-        let edges = (0..64).flat_map(|bit| [1_u64 << bit, (1 << bit) + (1 << bit >> 1), (1 << bit) - 1]);
-        assert!(edges.map(index).max().unwrap() < 2_048);
-        for ns in [40_u64, 999, 123_456, 5_000_000_000] {
-            assert!(index(ns + ns / 16) > index(ns) && index(ns + ns / 64) <= index(ns) + 1, "{ns}");
-        }
+    fn records_of_a_batch_are_counted_together() {
+        let (mut together, mut apart) = (Bands::default(), Bands::default());
+        let records: Vec<Counted> =
+            (0..100).map(|n| Counted { offset: n, own: OwnTimes([1, 0, 9_000 - 50 * n as u64]) }).collect();
+        let mut shared = StepTimes::default();
+        shared.set(Step::Disk, 700);
+        together.record(&records, &shared, 0);
+        records.iter().for_each(|record| apart.record(std::slice::from_ref(record), &shared, 0));
+        let [mut together, mut apart] = [together, apart].map(|bands| bands.cut_at(&[0.5, 0.9]));
+        assert_eq!(together[2].slowest[0].offset, 0);
+        assert!(together.iter().zip(&apart).all(|(one, other)| one.slowest[0] == other.slowest[0]));
+        together.iter_mut().chain(&mut apart).for_each(|band| band.slowest.clear());
+        assert_eq!(together, apart);
     }
 
     proptest! {
@@ -142,7 +155,7 @@ mod tests {
             quantiles.sort_by(f64::total_cmp);
             let mut bands = Bands::default();
             for (offset, (batch, disk)) in (0..).zip(&records) {
-                bands.record(&slow(offset, *batch, *disk));
+                record(&mut bands, offset, *batch, *disk);
             }
             let cut = bands.cut_at(&quantiles);
             prop_assert_eq!(cut.iter().map(|band| band.records).sum::<u64>(), records.len() as u64);

@@ -1,19 +1,22 @@
-//! A distribution of durations: an HDR histogram for quantiles beside exact sum, minimum and maximum.
+//! A distribution of durations: counted buckets for quantiles beside exact sum, minimum and maximum.
 
 use hdrhistogram::Histogram;
 use serde::{Deserialize, Serialize};
 
+use super::buckets::Counts;
+
 /// The largest duration that has a place of its own: an hour. Longer ones are counted as clipped.
 const LIMIT_NS: u64 = 3_600_000_000_000;
 
-/// Significant digits of a quantile.
+/// Significant digits of a quantile, and the buckets of a power of two that they need, as a power of two.
 const DIGITS: u8 = 3;
+const BITS: u32 = 10;
 
 /// Durations in nanoseconds. Zero counts as zero. Saved as counted buckets, from which it is rebuilt unchanged.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "Saved", into = "Saved")]
 pub struct Distribution {
-    histogram: Histogram<u64>,
+    counts: Counts<BITS>,
     sum_ns: u64,
     min_ns: u64,
     max_ns: u64,
@@ -43,14 +46,25 @@ impl Distribution {
     /// An empty one.
     #[must_use]
     pub fn new() -> Distribution {
-        let histogram = Histogram::new_with_bounds(1, LIMIT_NS, DIGITS)
-            .unwrap_or_else(|_| unreachable!("bounds and digits are constants within HdrHistogram's limits"));
-        Distribution { histogram, sum_ns: 0, min_ns: u64::MAX, max_ns: 0, clipped: 0 }
+        Distribution { counts: Counts::default(), sum_ns: 0, min_ns: u64::MAX, max_ns: 0, clipped: 0 }
     }
 
     /// Adds a duration.
     pub fn record(&mut self, ns: u64) {
-        self.record_n(ns, 1);
+        self.record_all(std::iter::once(ns));
+    }
+
+    /// Adds several durations.
+    pub fn record_all(&mut self, durations: impl Iterator<Item = u64>) {
+        let (mut sum, mut min, mut max) = (self.sum_ns, self.min_ns, self.max_ns);
+        for ns in durations {
+            self.counts.record(ns.min(LIMIT_NS));
+            self.clipped += u64::from(ns > LIMIT_NS);
+            sum = sum.saturating_add(ns);
+            min = min.min(ns);
+            max = max.max(ns);
+        }
+        (self.sum_ns, self.min_ns, self.max_ns) = (sum, min, max);
     }
 
     /// Adds a duration that `count` records share.
@@ -58,7 +72,7 @@ impl Distribution {
         if count == 0 {
             return;
         }
-        self.histogram.saturating_record_n(ns.min(LIMIT_NS), count);
+        self.counts.record_n(ns.min(LIMIT_NS), count);
         self.clipped += if ns > LIMIT_NS { count } else { 0 };
         self.sum_ns = self.sum_ns.saturating_add(ns.saturating_mul(count));
         self.min_ns = self.min_ns.min(ns);
@@ -67,9 +81,7 @@ impl Distribution {
 
     /// Adds all of another one.
     pub fn merge(&mut self, other: &Distribution) {
-        for bucket in other.histogram.iter_recorded() {
-            self.histogram.saturating_record_n(bucket.value_iterated_to(), bucket.count_since_last_iteration());
-        }
+        self.counts.add(&other.counts);
         self.clipped += other.clipped;
         self.sum_ns = self.sum_ns.saturating_add(other.sum_ns);
         self.min_ns = self.min_ns.min(other.min_ns);
@@ -79,7 +91,7 @@ impl Distribution {
     /// How many durations.
     #[must_use]
     pub fn count(&self) -> u64 {
-        self.histogram.len()
+        self.counts.total()
     }
 
     /// Their sum, exact.
@@ -109,13 +121,16 @@ impl Distribution {
     /// The value that a share `quantile` of all durations does not exceed, within 0.1 %.
     #[must_use]
     pub fn quantile_ns(&self, quantile: f64) -> u64 {
-        self.histogram.value_at_quantile(quantile).min(self.max_ns)
+        self.counts.quantile(quantile).min(self.max_ns)
     }
 
-    /// The histogram, for writers of other formats.
+    /// As HdrHistogram's, for writers of other formats.
     #[must_use]
-    pub fn histogram(&self) -> &Histogram<u64> {
-        &self.histogram
+    pub fn to_histogram(&self) -> Histogram<u64> {
+        let mut histogram = Histogram::new_with_bounds(1, LIMIT_NS, DIGITS)
+            .unwrap_or_else(|_| unreachable!("bounds and digits are constants within HdrHistogram's limits"));
+        self.counts.recorded().for_each(|(upper, count)| histogram.saturating_record_n(upper, count));
+        histogram
     }
 }
 
@@ -128,7 +143,7 @@ impl TryFrom<Saved> for Distribution {
             let numbers =
                 bucket.split_once(':').and_then(|(upper, count)| Some((upper.parse().ok()?, count.parse().ok()?)));
             let (upper, count) = numbers.ok_or_else(|| format!("a bucket is `{bucket}`, not upper:count"))?;
-            distribution.histogram.saturating_record_n(upper, count);
+            distribution.counts.record_n(upper, count);
         }
         if distribution.count() != saved.count {
             return Err(format!("the buckets hold {} durations, and count is {}", distribution.count(), saved.count));
@@ -140,9 +155,7 @@ impl TryFrom<Saved> for Distribution {
 
 impl From<Distribution> for Saved {
     fn from(distribution: Distribution) -> Saved {
-        let buckets = distribution.histogram.iter_recorded();
-        let buckets =
-            buckets.map(|bucket| format!("{}:{}", bucket.value_iterated_to(), bucket.count_since_last_iteration()));
+        let buckets = distribution.counts.recorded().map(|(upper, count)| format!("{upper}:{count}"));
         Saved {
             count: distribution.count(),
             sum_ns: distribution.sum_ns,

@@ -22,6 +22,12 @@ impl Line {
         self.0.get(index).map(|(_, at)| *at)
     }
 
+    /// As [`covering`](Line::covering), with the first offset that had not passed then; none if all that come had not.
+    pub(super) fn covering_until(&self, offset: Offset) -> (Option<Nanos>, Option<Offset>) {
+        let index = self.0.partition_point(|(end, _)| *end <= offset);
+        self.0.get(index).map(|(end, at)| (*at, *end)).unzip()
+    }
+
     fn forget_before(&mut self, offset: Offset) {
         while self.0.front().is_some_and(|(end, _)| *end <= offset) {
             self.0.pop_front();

@@ -2,6 +2,7 @@
 //! offset (`join`), and become a critical path per record (`path`) whose steps fill [`Distribution`]s.
 
 mod bands;
+mod buckets;
 mod digest;
 mod distribution;
 mod join;
@@ -20,7 +21,7 @@ pub use distribution::Distribution;
 pub use join::{Join, JoinSettings, Joined, JoinedPart, PathJoined};
 pub use over_time::{Interval, OverTime, Timeline};
 pub use panel::{BatchPanel, BatchWork};
-pub use path::{BatchMoments, RecordMoments, Step, StepTimes, to_acknowledgement, to_delivery};
+pub use path::{BatchMoments, Course, OwnTimes, Step, StepTimes};
 pub use recorder::Recorder;
 pub(crate) use recorder::{Delivery, Inbox};
 pub use series::Series;

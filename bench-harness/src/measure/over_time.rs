@@ -1,9 +1,9 @@
 //! How latency went over the measured part: a small histogram for each interval, and a bounded number of intervals.
 
-use hdrhistogram::Histogram;
 use logdyno_engine::record::Nanos;
 use serde::{Deserialize, Serialize};
 
+use super::buckets::Counts;
 use super::series::Series;
 
 /// The width of an interval at first.
@@ -15,14 +15,14 @@ const INTERVALS_MAX: usize = 240;
 /// Longer latencies count as this: an hour.
 const LIMIT_NS: u64 = 3_600_000_000_000;
 
-/// Significant digits of a quantile: enough for a plot, at a tenth of the memory of three.
-const DIGITS: u8 = 2;
+/// Buckets of a power of two, as a power of two: two significant digits, enough for a plot.
+const BITS: u32 = 7;
 
 /// Latencies by the interval of the record's intended time.
 #[derive(Clone, Debug)]
 pub struct Timeline {
     width_ns: u64,
-    intervals: Vec<Option<Histogram<u64>>>,
+    intervals: Vec<Counts<BITS>>,
 }
 
 /// The measured part cut into intervals.
@@ -65,13 +65,9 @@ impl Timeline {
         }
         let index = (since_ns / self.width_ns) as usize;
         if self.intervals.len() <= index {
-            self.intervals.resize(index + 1, None);
+            self.intervals.resize_with(index + 1, Counts::default);
         }
-        let histogram = self.intervals[index].get_or_insert_with(|| {
-            Histogram::new_with_bounds(1, LIMIT_NS, DIGITS)
-                .unwrap_or_else(|_| unreachable!("bounds and digits are constants within HdrHistogram's limits"))
-        });
-        histogram.saturating_record(ns);
+        self.intervals[index].record(ns.min(LIMIT_NS));
     }
 
     /// The measured part from `begin` to `end`, with what was acknowledged in each interval.
@@ -80,12 +76,12 @@ impl Timeline {
         let length = end.0.saturating_sub(begin.0);
         let interval = |index: u64| {
             let (from, to) = (begin.0 + index * self.width_ns, end.0.min(begin.0 + (index + 1) * self.width_ns));
-            let histogram = self.intervals.get(index as usize).and_then(Option::as_ref);
-            let quantile = |q| histogram.map_or(0, |histogram| histogram.value_at_quantile(q));
+            let counts = self.intervals.get(index as usize);
+            let quantile = |q| counts.map_or(0, |counts| counts.quantile(q));
             Interval {
                 length_ns: to - from,
                 acknowledged: acknowledged.until(Nanos(to)).saturating_sub(acknowledged.until(Nanos(from))),
-                records: histogram.map_or(0, Histogram::len),
+                records: counts.map_or(0, Counts::total),
                 p50_ns: quantile(0.5),
                 p99_ns: quantile(0.99),
                 max_ns: quantile(1.0),
@@ -98,14 +94,9 @@ impl Timeline {
     fn merge_neighbours(&mut self) {
         self.width_ns *= 2;
         let mut halves = std::mem::take(&mut self.intervals).into_iter();
-        while let Some(first) = halves.next() {
-            self.intervals.push(match (first, halves.next().flatten()) {
-                (Some(mut one), Some(other)) => {
-                    one.add(&other).unwrap_or_else(|_| unreachable!("both have the same bounds"));
-                    Some(one)
-                }
-                (one, other) => one.or(other),
-            });
+        while let Some(mut whole) = halves.next() {
+            halves.next().iter().for_each(|other| whole.add(other));
+            self.intervals.push(whole);
         }
     }
 }

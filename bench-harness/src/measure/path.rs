@@ -118,9 +118,33 @@ impl StepTimes {
         self.0[step as usize] = ns;
     }
 
-    /// Adds another record's times to a sum.
+    /// These with a record's own.
+    #[must_use]
+    pub(super) fn with(&self, own: &OwnTimes) -> StepTimes {
+        let mut times = *self;
+        times.0.iter_mut().zip(own.0).for_each(|(sum, ns)| *sum += ns);
+        times
+    }
+
+    /// A record's own, and the others.
+    pub(super) fn parted(mut self) -> (OwnTimes, StepTimes) {
+        let mut own = OwnTimes::default();
+        own.0.iter_mut().zip(&mut self.0).for_each(|(own, ns)| *own = std::mem::take(ns));
+        (own, self)
+    }
+
+    /// Adds a sum of times.
     pub(super) fn add(&mut self, other: &StepTimes) {
         self.0.iter_mut().zip(other.0).for_each(|(sum, ns)| *sum = sum.saturating_add(ns));
+    }
+
+    /// Adds those that `records` share, and what they have for themselves.
+    pub(super) fn add_records<'a>(&mut self, shared: &StepTimes, owns: impl ExactSizeIterator<Item = &'a OwnTimes>) {
+        let count = owns.len() as u64;
+        self.0.iter_mut().zip(shared.0).for_each(|(sum, ns)| *sum = sum.saturating_add(ns.saturating_mul(count)));
+        for own in owns {
+            self.0.iter_mut().zip(own.0).for_each(|(sum, ns)| *sum = sum.saturating_add(ns));
+        }
     }
 
     /// Of all steps: the path's duration.
@@ -155,44 +179,105 @@ pub struct BatchMoments {
     pub high_watermark: Option<Nanos>,
 }
 
-/// A record's own stamps.
+/// The way of a batch's records along one of the two paths.
 #[derive(Clone, Copy, Debug)]
-pub struct RecordMoments {
-    /// When it was to be sent.
-    pub intended: Nanos,
-    /// When `send` was called.
-    pub called: Nanos,
-    /// When a consumer had it.
-    pub fetched: Option<Nanos>,
-    /// When `poll` handed it out.
-    pub delivered: Nanos,
+pub struct Course<'a> {
+    batch: &'a BatchMoments,
+    goal: Goal,
 }
 
-/// The steps to the acknowledgement.
-#[must_use]
-pub fn to_acknowledgement(path: &Path, batch: &BatchMoments, record: &RecordMoments) -> StepTimes {
-    let mut walk = Walk::new(record.intended, batch.acknowledged);
-    walk.produce(batch, record);
-    if path.acknowledged_after != AckPoint::Sent {
-        walk.pass(Step::Append, batch.appended);
-    }
-    match path.acknowledged_after {
-        AckPoint::Sent => {}
-        AckPoint::Written => walk.pass(Step::Disk, batch.written),
-        AckPoint::HighWatermark => walk.commit(batch),
-    }
-    walk.end(Step::Acknowledge)
+#[derive(Clone, Copy, Debug)]
+enum Goal {
+    Acknowledgement(AckPoint),
+    Delivery { fetched: Option<Nanos>, delivered: Nanos },
 }
 
-/// The steps to the delivery.
-#[must_use]
-pub fn to_delivery(batch: &BatchMoments, record: &RecordMoments) -> StepTimes {
-    let mut walk = Walk::new(record.intended, record.delivered);
-    walk.produce(batch, record);
-    walk.pass(Step::Append, batch.appended);
-    walk.commit(batch);
-    walk.pass(Step::Fetch, record.fetched);
-    walk.end(Step::Deliver)
+/// The steps that each record of a batch has for itself: the first of [`Step::ALL`], to the batch's closing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct OwnTimes(pub [u64; OwnTimes::COUNT]);
+
+impl OwnTimes {
+    /// How many steps they are.
+    pub const COUNT: usize = 3;
+
+    /// Of all of them.
+    #[must_use]
+    pub fn total(&self) -> u64 {
+        self.0.iter().sum()
+    }
+}
+
+impl<'a> Course<'a> {
+    /// To the acknowledgement.
+    #[must_use]
+    pub fn to_acknowledgement(path: &Path, batch: &'a BatchMoments) -> Course<'a> {
+        Course { batch, goal: Goal::Acknowledgement(path.acknowledged_after) }
+    }
+
+    /// To the delivery: when a consumer had the records, and when `poll` handed them out.
+    #[must_use]
+    pub fn to_delivery(batch: &'a BatchMoments, fetched: Option<Nanos>, delivered: Nanos) -> Course<'a> {
+        Course { batch, goal: Goal::Delivery { fetched, delivered } }
+    }
+
+    /// All steps of a record that was to be sent at `intended` and for which `send` was called at `called`.
+    #[must_use]
+    pub fn steps(&self, intended: Nanos, called: Nanos) -> StepTimes {
+        let mut walk = Walk::new(intended, self.end());
+        walk.pass(Step::Schedule, Some(called));
+        // Only the first record of a batch can wait for memory: later ones find the batch made.
+        walk.pass(Step::Admit, Some(self.batch.created));
+        walk.pass(Step::Batch, Some(self.batch.closed));
+        self.behind_closing(walk)
+    }
+
+    /// A record's own steps, if it was in the batch when that closed, on the way to the course's end: then [`shared`](Course::shared)
+    /// are its others. Stamps of several threads may say otherwise.
+    #[must_use]
+    pub fn own(&self, intended: Nanos, called: Nanos) -> Option<OwnTimes> {
+        let called = called.max(intended);
+        let created = self.batch.created.max(called);
+        let closed = self.batch.closed;
+        let is_regular = created <= closed && closed <= self.end();
+        is_regular.then(|| OwnTimes([called.0 - intended.0, created.0 - called.0, closed.0 - created.0]))
+    }
+
+    /// The steps from the batch's closing on.
+    #[must_use]
+    pub fn shared(&self) -> StepTimes {
+        self.behind_closing(Walk::new(self.batch.closed, self.end()))
+    }
+
+    fn end(&self) -> Nanos {
+        match self.goal {
+            Goal::Acknowledgement(_) => self.batch.acknowledged,
+            Goal::Delivery { delivered, .. } => delivered,
+        }
+    }
+
+    fn behind_closing(&self, mut walk: Walk) -> StepTimes {
+        let batch = self.batch;
+        walk.pass(Step::Queue, Some(batch.drained));
+        walk.pass(Step::Compress, Some(batch.compressed));
+        walk.pass(Step::Send, Some(batch.sent));
+        match self.goal {
+            Goal::Acknowledgement(AckPoint::Sent) => walk.end(Step::Acknowledge),
+            Goal::Acknowledgement(AckPoint::Written) => {
+                walk.pass(Step::Append, batch.appended);
+                walk.pass(Step::Disk, batch.written);
+                walk.end(Step::Acknowledge)
+            }
+            Goal::Acknowledgement(AckPoint::HighWatermark) => {
+                walk.commit(batch);
+                walk.end(Step::Acknowledge)
+            }
+            Goal::Delivery { fetched, .. } => {
+                walk.commit(batch);
+                walk.pass(Step::Fetch, fetched);
+                walk.end(Step::Deliver)
+            }
+        }
+    }
 }
 
 /// A path on the way: where it stands, and what the steps so far took.
@@ -215,18 +300,9 @@ impl Walk {
         self.at = moment;
     }
 
-    fn produce(&mut self, batch: &BatchMoments, record: &RecordMoments) {
-        self.pass(Step::Schedule, Some(record.called));
-        // Only the first record of a batch can wait for memory: later ones find the batch made.
-        self.pass(Step::Admit, Some(batch.created));
-        self.pass(Step::Batch, Some(batch.closed));
-        self.pass(Step::Queue, Some(batch.drained));
-        self.pass(Step::Compress, Some(batch.compressed));
-        self.pass(Step::Send, Some(batch.sent));
-    }
-
     /// The leader's own log and the followers run side by side; the high watermark follows.
     fn commit(&mut self, batch: &BatchMoments) {
+        self.pass(Step::Append, batch.appended);
         if batch.replicated > batch.written {
             self.pass(Step::Replicate, batch.replicated);
         } else {
@@ -275,57 +351,71 @@ mod tests {
         }
     }
 
-    fn record(moments: [u64; 4]) -> RecordMoments {
-        let [intended, called, fetched, delivered] = moments.map(Nanos);
-        RecordMoments { intended, called, fetched: Some(fetched), delivered }
-    }
-
     #[test]
     fn the_wait_is_charged_to_what_ended_last() {
         let moments = [12, 20, 23, 27, 28, 40, 90, 70, 95, 110];
-        let record = record([10, 11, 120, 125]);
-        let disk_last = to_acknowledgement(&FULL, &batch(moments), &record);
+        let steps = |moments| Course::to_acknowledgement(&FULL, &batch(moments)).steps(Nanos(10), Nanos(11));
+        let disk_last = steps(moments);
         assert_eq!((disk_last.get(Step::Disk), disk_last.get(Step::Replicate)), (50, 0));
         let mut moments = moments;
         moments[6] = 60;
-        let followers_last = to_acknowledgement(&FULL, &batch(moments), &record);
+        let followers_last = steps(moments);
         assert_eq!((followers_last.get(Step::Disk), followers_last.get(Step::Replicate)), (0, 30));
     }
 
     #[test]
     fn every_step_of_both_paths() {
         let batch = batch([12, 20, 23, 27, 28, 40, 90, 70, 95, 110]);
-        let record = record([10, 11, 120, 125]);
-        assert_eq!(to_acknowledgement(&FULL, &batch, &record).0, [1, 1, 8, 3, 4, 1, 12, 50, 0, 5, 15, 0, 0]);
-        assert_eq!(to_delivery(&batch, &record).0, [1, 1, 8, 3, 4, 1, 12, 50, 0, 5, 0, 25, 5]);
+        let steps = |course: Course<'_>| course.steps(Nanos(10), Nanos(11)).0;
+        assert_eq!(steps(Course::to_acknowledgement(&FULL, &batch)), [1, 1, 8, 3, 4, 1, 12, 50, 0, 5, 15, 0, 0]);
+        let delivery = Course::to_delivery(&batch, Some(Nanos(120)), Nanos(125));
+        assert_eq!(steps(delivery), [1, 1, 8, 3, 4, 1, 12, 50, 0, 5, 0, 25, 5]);
     }
 
     #[test]
     fn what_an_acknowledgement_does_not_wait_for_is_not_on_its_path() {
         let batch = batch([12, 20, 23, 27, 28, 40, 90, 700, 705, 110]);
-        let record = record([10, 11, 720, 725]);
-        let leader = Path { acknowledged_after: AckPoint::Written, ..FULL };
-        assert_eq!(to_acknowledgement(&leader, &batch, &record).0, [1, 1, 8, 3, 4, 1, 12, 50, 0, 0, 20, 0, 0]);
-        let nobody = Path { acknowledged_after: AckPoint::Sent, ..FULL };
-        assert_eq!(to_acknowledgement(&nobody, &batch, &record).0, [1, 1, 8, 3, 4, 1, 0, 0, 0, 0, 82, 0, 0]);
+        let steps = |acknowledged_after| {
+            Course::to_acknowledgement(&Path { acknowledged_after, ..FULL }, &batch).steps(Nanos(10), Nanos(11)).0
+        };
+        assert_eq!(steps(AckPoint::Written), [1, 1, 8, 3, 4, 1, 12, 50, 0, 0, 20, 0, 0]);
+        assert_eq!(steps(AckPoint::Sent), [1, 1, 8, 3, 4, 1, 0, 0, 0, 0, 82, 0, 0]);
     }
 
     proptest! {
-        /// Also where stamps of different threads are out of order.
+        /// Also where stamps of different threads are out of order. A record's own steps and what its batch shares are the whole.
         #[test]
-        fn steps_add_up_to_the_path_exactly(moments: [u32; 10], own: [u32; 4], stamped: [bool; 5]) {
+        fn steps_add_up_to_the_path_exactly(
+            moments in prop_oneof![any::<[u32; 10]>(), ascending()],
+            own in prop_oneof![any::<[u32; 4]>(), Just([0, 0, u32::MAX, u32::MAX])],
+            stamped: [bool; 5],
+        ) {
             let mut batch = batch(moments.map(u64::from));
-            let mut record = record(own.map(u64::from));
+            let [intended, called, fetched, delivered] = own.map(|moment| Nanos(u64::from(moment)));
             let drop = |moment: &mut Option<Nanos>, keep: bool| *moment = moment.filter(|_| keep);
             drop(&mut batch.appended, stamped[0]);
             drop(&mut batch.written, stamped[1]);
             drop(&mut batch.replicated, stamped[2]);
             drop(&mut batch.high_watermark, stamped[3]);
-            drop(&mut record.fetched, stamped[4]);
-            let to_ack = to_acknowledgement(&FULL, &batch, &record).total();
-            prop_assert_eq!(to_ack, batch.acknowledged.0.saturating_sub(record.intended.0));
-            let delivered = to_delivery(&batch, &record).total();
-            prop_assert_eq!(delivered, record.delivered.0.saturating_sub(record.intended.0));
+            let fetched = Some(fetched).filter(|_| stamped[4]);
+            let to_delivery = Course::to_delivery(&batch, fetched, delivered);
+            for (course, end) in
+                [(Course::to_acknowledgement(&FULL, &batch), batch.acknowledged), (to_delivery, delivered)]
+            {
+                let steps = course.steps(intended, called);
+                prop_assert_eq!(steps.total(), end.0.saturating_sub(intended.0));
+                if let Some(own) = course.own(intended, called) {
+                    prop_assert_eq!(course.shared().with(&own), steps);
+                    prop_assert_eq!(steps.parted(), (own, course.shared()));
+                }
+            }
         }
+    }
+
+    fn ascending() -> impl Strategy<Value = [u32; 10]> {
+        any::<[u32; 10]>().prop_map(|mut moments| {
+            moments.sort_unstable();
+            moments
+        })
     }
 }

@@ -1,4 +1,5 @@
-//! The slowest records, kept whole: what a high quantile is made of.
+//! The slowest records, kept whole: what a high quantile is made of. Of a batch, or of the part of it that was handed out together, only
+//! the slowest is offered.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;

@@ -31,6 +31,11 @@ pub(super) fn crashes(result: &RunResult) -> Option<Table> {
 /// What a cell lost, in words; `None` if it was not made to crash.
 pub(super) fn lost_in_words(result: &RunResult, label: &str) -> Option<String> {
     let cell = result.crashed.iter().find(|cell| name(result, cell) == label)?;
+    Some(format!("{label} {}", words(&cell.crashes)))
+}
+
+/// What crashes lost: `killed, 0 of 900; without power, 7 of 900`.
+pub(super) fn words(crashes: &[Crashes]) -> String {
     let words = |crashes: &Crashes| {
         let how = match crashes.kind {
             CrashKind::Kill => "killed",
@@ -38,7 +43,7 @@ pub(super) fn lost_in_words(result: &RunResult, label: &str) -> Option<String> {
         };
         format!("{how}, {} of {}", whole(crashes.lost), whole(crashes.acknowledged))
     };
-    Some(format!("{label} {}", cell.crashes.iter().map(words).collect::<Vec<_>>().join("; ")))
+    crashes.iter().map(words).collect::<Vec<_>>().join("; ")
 }
 
 fn name(result: &RunResult, cell: &CrashedCell) -> String {

@@ -40,7 +40,7 @@ pub(crate) fn write_log<'a>(
         let run = run.replace([' ', ','], "_");
         for (name, distribution) in distributions(measured) {
             let (tag, length) = (format!("{run}/{name}"), Duration::from_nanos(measured.measured_ns));
-            log.write_histogram(distribution.histogram(), Duration::ZERO, length, Tag::new(&tag))
+            log.write_histogram(&distribution.to_histogram(), Duration::ZERO, length, Tag::new(&tag))
                 .map_err(|error| io::Error::other(format!("{error:?}")))?;
         }
     }

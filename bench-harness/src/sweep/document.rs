@@ -8,7 +8,7 @@ use super::effects::Effects;
 use super::grid::Cell;
 use super::observed::{Metric, analyse};
 use super::vary::Factor;
-use crate::result::{Durability, Environment, Measured, PathResult, QUANTILES, VerdictKind};
+use crate::result::{Crashes, Durability, Environment, Measured, PathResult, QUANTILES, VerdictKind};
 
 /// What the document calls itself.
 pub const SWEEP_FORMAT: &str = "logdyno-sweep";
@@ -43,6 +43,9 @@ pub struct Sweep {
     pub effects: Vec<(Metric, Effects)>,
     /// The system under test, if it is not the workload's.
     pub target: Option<String>,
+    /// How often each cell is made to crash by each kind of crash, after its first run; not at all if `None`.
+    #[serde(default)]
+    pub verify_crash: Option<u32>,
 }
 
 /// One cell.
@@ -53,6 +56,9 @@ pub struct CellResult {
     pub cell: Cell,
     /// Its runs so far.
     pub runs: Vec<RunSummary>,
+    /// What it lost when it was made to crash.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub crashes: Vec<Crashes>,
 }
 
 /// One run of a cell; the whole result stands in its own file.

@@ -1,11 +1,15 @@
 //! Which factor moves a metric, and by how much: main effects and pairs, on logarithms, with intervals over repetitions.
 //!
 //! A metric's logarithm is a sum of what each factor's level adds, what pairs of levels add beyond that, and noise; so an
-//! effect is a ratio. The share of a factor is its part of the variation among all runs (η², the sum of squares between its
-//! levels over the total one): of a balanced grid the shares of factors, pairs and the rest add up to one. Intervals are
-//! Student's, over the repetitions, each of which has all cells: what all runs of a repetition share cancels.
+//! effect is a ratio. Effects are fitted together (`fit`), so that runs that are missing, or tell no percentile, tilt
+//! nothing; a factor that what is there does not tell from another one has no effect to be told. The share of a factor is its part of
+//! the variation among all runs: the squares that are left without it and not with it, over all of them. Of a grid of which nothing is
+//! missing that is η², and the shares of factors, pairs and the rest add up to one. Intervals are Student's, over the repetitions: what
+//! all runs of a repetition share cancels.
 
 use serde::{Deserialize, Serialize};
+
+use super::fit::{Term, contrasts, squares_left};
 
 /// One run's value of the metric.
 #[derive(Clone, Debug, PartialEq)]
@@ -52,7 +56,7 @@ pub struct PairEffect {
 /// The analysis of one metric.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Effects {
-    /// By factor; `None` for one that has fewer than two levels with runs.
+    /// By factor; `None` for one that has fewer than two levels with runs, or that is not to be told from another one by those that there are.
     pub factors: Vec<Option<FactorEffect>>,
     /// All pairs, the strongest first.
     pub pairs: Vec<PairEffect>,
@@ -67,79 +71,70 @@ pub struct Effects {
 /// Analyses runs of a grid of `levels` levels by factor. `None` where there is nothing to compare.
 #[must_use]
 pub fn effects(observations: &[Observation], levels: &[usize]) -> Option<Effects> {
-    let logs: Vec<(&Observation, f64)> =
-        observations.iter().filter(|seen| seen.value > 0.0).map(|seen| (seen, seen.value.ln())).collect();
-    let mean = mean(logs.iter().map(|(_, log)| *log))?;
-    let total: f64 = logs.iter().map(|(_, log)| (log - mean).powi(2)).sum();
-    let mut repetitions: Vec<u32> = logs.iter().map(|(seen, _)| seen.repetition).collect();
+    let seen: Vec<&Observation> = observations.iter().filter(|seen| seen.value > 0.0).collect();
+    let logs: Vec<f64> = seen.iter().map(|seen| seen.value.ln()).collect();
+    mean(logs.iter().copied())?;
+    let term =
+        |(factor, count): (usize, &usize)| Term::new(seen.iter().map(|seen| seen.levels[factor]).collect(), *count);
+    let terms: Vec<Term> = levels.iter().enumerate().map(term).collect();
+    let all: Vec<&Term> = terms.iter().collect();
+    let total = squares_left(&logs, &[]);
+    let share = |squares: f64| if total > 0.0 { (squares / total).clamp(0.0, 1.0) } else { 0.0 };
+    let left = squares_left(&logs, &all);
+    let mut repetitions: Vec<u32> = seen.iter().map(|seen| seen.repetition).collect();
     repetitions.sort_unstable();
     repetitions.dedup();
-    let share = |squares: f64| if total > 0.0 { (squares / total).clamp(0.0, 1.0) } else { 0.0 };
-    let between: Vec<f64> = (0..levels.len()).map(|factor| squares(&logs, mean, &[factor])).collect();
-    let factors: Vec<_> = (0..levels.len())
-        .map(|factor| factor_effect(&logs, &repetitions, factor, levels[factor], share(between[factor])))
+    let by_repetition: Vec<Contrasts> = repetitions
+        .iter()
+        .map(|repetition| {
+            let of: Vec<usize> = (0..seen.len()).filter(|at| seen[*at].repetition == *repetition).collect();
+            let terms: Vec<Term> = terms.iter().map(|term| term.of(&of)).collect();
+            let logs: Vec<f64> = of.iter().map(|at| logs[*at]).collect();
+            contrasts(&logs, &terms.iter().collect::<Vec<_>>())
+        })
         .collect();
-    let mut pairs = Vec::new();
-    for first in 0..levels.len() {
-        for second in first + 1..levels.len() {
-            let together = squares(&logs, mean, &[first, second]) - between[first] - between[second];
-            pairs.push(PairEffect { factors: (first, second), share: share(together) });
+    let factor_effect = |(factor, found): (usize, Option<Vec<Option<f64>>>)| {
+        let others: Vec<&Term> =
+            all.iter().enumerate().filter(|(at, _)| *at != factor).map(|(_, term)| *term).collect();
+        let turns: Vec<&[Option<f64>]> = by_repetition.iter().filter_map(|turn| turn[factor].as_deref()).collect();
+        factor_effect(&found?, &turns, share(squares_left(&logs, &others) - left))
+    };
+    // What all runs of a repetition share is nobody's effect, also where a repetition lacks some of them.
+    let turn = |seen: &&Observation| repetitions.iter().position(|repetition| *repetition == seen.repetition);
+    let turns = Term::new(seen.iter().map(turn).collect(), repetitions.len());
+    let found = contrasts(&logs, &all.iter().copied().chain([&turns]).collect::<Vec<_>>());
+    let factors = found.into_iter().take(terms.len()).enumerate().map(factor_effect).collect();
+    let (mut pairs, mut joint) = (Vec::new(), all.iter().map(|term| (*term).clone()).collect::<Vec<_>>());
+    for first in 0..terms.len() {
+        for second in first + 1..terms.len() {
+            let together = terms[first].together(&terms[second]);
+            let with: Vec<&Term> = all.iter().copied().chain([&together]).collect();
+            pairs.push(PairEffect { factors: (first, second), share: share(left - squares_left(&logs, &with)) });
+            joint.push(together);
         }
     }
     pairs.sort_by(|one, other| other.share.total_cmp(&one.share));
-    let explained: f64 = factors.iter().flatten().map(|effect| effect.share).sum::<f64>()
-        + pairs.iter().map(|pair| pair.share).sum::<f64>();
-    let rest = if total > 0.0 { (1.0 - explained).max(0.0) } else { 0.0 };
+    let rest = share(squares_left(&logs, &joint.iter().collect::<Vec<_>>()));
     Some(Effects { factors, pairs, rest, runs: logs.len(), repetitions: repetitions.len() })
 }
 
-/// The sum of squares between the groups that these factors' levels make.
-fn squares(logs: &[(&Observation, f64)], mean: f64, factors: &[usize]) -> f64 {
-    let mut groups: Vec<(Vec<Option<usize>>, f64, f64)> = Vec::new();
-    for (seen, log) in logs {
-        let key: Vec<Option<usize>> = factors.iter().map(|factor| seen.levels[*factor]).collect();
-        match groups.iter_mut().find(|(known, ..)| *known == key) {
-            Some((_, sum, count)) => {
-                *sum += log;
-                *count += 1.0;
-            }
-            None => groups.push((key, *log, 1.0)),
-        }
-    }
-    groups.iter().map(|(_, sum, count)| count * (sum / count - mean).powi(2)).sum()
-}
+/// By factor and level, what is added to the logarithm.
+type Contrasts = Vec<Option<Vec<Option<f64>>>>;
 
-fn factor_effect(
-    logs: &[(&Observation, f64)],
-    repetitions: &[u32],
-    factor: usize,
-    levels: usize,
-    share: f64,
-) -> Option<FactorEffect> {
-    let of = |level: Option<usize>, repetition: Option<u32>| {
-        let chosen = logs.iter().filter(|(seen, _)| {
-            seen.levels[factor].is_some()
-                && level.is_none_or(|level| seen.levels[factor] == Some(level))
-                && repetition.is_none_or(|repetition| seen.repetition == repetition)
-        });
-        mean(chosen.map(|(_, log)| *log))
-    };
-    let present: Vec<(usize, f64)> = (0..levels).filter_map(|level| Some((level, of(Some(level), None)?))).collect();
-    if present.len() < 2 {
-        return None;
-    }
-    let least = present.iter().min_by(|one, other| one.1.total_cmp(&other.1))?.0;
-    let most = present.iter().max_by(|one, other| one.1.total_cmp(&other.1))?.0;
-    let ratio = |above: Option<usize>, below: Option<usize>| {
-        let differences: Vec<f64> =
-            repetitions.iter().filter_map(|turn| Some(of(above, Some(*turn))? - of(below, Some(*turn))?)).collect();
-        Some(interval(&differences, of(above, None)? - of(below, None)?))
+/// From what a factor's levels add in all runs, and in each repetition.
+fn factor_effect(levels: &[Option<f64>], by_repetition: &[&[Option<f64>]], share: f64) -> Option<FactorEffect> {
+    let present = || levels.iter().enumerate().filter_map(|(level, added)| Some((level, (*added)?)));
+    let least = present().min_by(|one, other| one.1.total_cmp(&other.1))?.0;
+    let most = present().max_by(|one, other| one.1.total_cmp(&other.1))?.0;
+    let ratio = |difference: &dyn Fn(&[Option<f64>]) -> Option<f64>| {
+        let differences: Vec<f64> = by_repetition.iter().filter_map(|turn| difference(turn)).collect();
+        Some(interval(&differences, difference(levels)?))
     };
     Some(FactorEffect {
         share,
-        levels: (0..levels).map(|level| ratio(Some(level), None)).collect(),
+        levels: (0..levels.len()).map(|level| ratio(&|added| added[level])).collect(),
         extremes: (least, most),
-        span: ratio(Some(most), Some(least))?,
+        span: ratio(&|added| Some(added[most]? - added[least]?))?,
     })
 }
 
@@ -233,6 +228,25 @@ mod tests {
         let found = effects(&planted(1, 0.001, 3, 1.0), &[3, 4, 2]).expect("runs");
         assert_eq!(found.pairs[0].factors, (0, 2));
         assert!(found.pairs[0].share > 10.0 * found.pairs[1].share, "{:?}", found.pairs);
+    }
+
+    /// What a level's neighbours do is not blamed on it where cells are missing.
+    #[test]
+    fn missing_cells_tilt_nothing() {
+        let mut seen = planted(1, 0.0, 3, 0.0);
+        // The dearest level of the first factor has only runs at the cheapest two of the second, and one of these is missing in a repetition.
+        seen.retain(|run| run.levels[0] != Some(2) || run.levels[1] < Some(2));
+        seen.remove(seen.iter().position(|run| run.levels == [Some(2), Some(0), Some(0)]).expect("it is there"));
+        let found = effects(&seen, &[3, 4, 2]).expect("runs");
+        let [first, second, third] = &found.factors[..] else { panic!("three factors") };
+        for (factor, ratio) in [(first, 4.0), (second, 1.1_f64.powi(3))] {
+            let span = factor.as_ref().expect("an effect").span;
+            let (low, high) = span.interval.expect("three repetitions");
+            for found in [low, span.ratio, high] {
+                assert!((found / ratio - 1.0).abs() < 1e-6, "{span:?}");
+            }
+        }
+        assert!(third.as_ref().expect("no effect").share < 0.001);
     }
 
     /// A 95 % interval holds the truth in about 95 of 100 sweeps.

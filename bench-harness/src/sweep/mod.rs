@@ -8,6 +8,7 @@ mod condition;
 mod document;
 pub mod effects;
 mod estimate;
+mod fit;
 mod grid;
 mod observed;
 mod runner;

@@ -10,7 +10,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use super::document::{RunSummary, Sweep, write};
 use super::grid::{Cell, Turn, order};
 use crate::parent::bind;
-use crate::result::{self, Outcome};
+use crate::result::{self, Crashes, Outcome};
 use crate::signal::Stop;
 
 /// How often it is looked whether a run has ended: rarely enough not to disturb it.
@@ -83,7 +83,7 @@ pub fn run(
     if let Some(first) = missing.first() {
         tell(Told::WarmsUp);
         let warm_up = Instant::now();
-        let Some(thrown_away) = job.run(sweep, &sweep.cells[first.cell].cell, "warm-up", stop)? else {
+        let Some(thrown_away) = job.run(sweep, &sweep.cells[first.cell].cell, "warm-up", None, stop)? else {
             return Ok(false);
         };
         times.push(warm_up.elapsed());
@@ -99,14 +99,18 @@ pub fn run(
         let cell = sweep.cells[turn.cell].cell.clone();
         tell(Told::Begins { number: sweep.runs() + 1, count, cell: &cell });
         let started = Instant::now();
-        let Some(ran) = job.run(sweep, &cell, &format!("{:04}.{}", turn.cell + 1, turn.repetition), stop)? else {
+        let name = format!("{:04}.{}", turn.cell + 1, turn.repetition);
+        let crashes = sweep.verify_crash.filter(|_| turn.repetition == 1);
+        let Some(ran) = job.run(sweep, &cell, &name, crashes, stop)? else {
             return Ok(false);
         };
         times.push(started.elapsed());
-        let summary = ran.summary(turn.repetition, &job.folder);
+        let (summary, crashes) = ran.summary(turn.repetition, &job.folder);
         tell(Told::Ended(&summary));
-        sweep.cells[turn.cell].runs.push(summary);
-        sweep.cells[turn.cell].runs.sort_by_key(|run| run.repetition);
+        let cell = &mut sweep.cells[turn.cell];
+        cell.runs.push(summary);
+        cell.runs.sort_by_key(|run| run.repetition);
+        cell.crashes.extend(crashes);
         sweep.analyse();
         write(&job.folder, sweep)?;
     }
@@ -127,8 +131,15 @@ struct Ran {
 }
 
 impl Job {
-    /// Runs one cell in `runs/NAME`, from nothing. `None` if the user ended it.
-    fn run(&self, sweep: &Sweep, cell: &Cell, name: &str, stop: &Stop) -> anyhow::Result<Option<Ran>> {
+    /// Runs one cell in `runs/NAME`, from nothing, and then lets it crash so often. `None` if the user ended it.
+    fn run(
+        &self,
+        sweep: &Sweep,
+        cell: &Cell,
+        name: &str,
+        crashes: Option<u32>,
+        stop: &Stop,
+    ) -> anyhow::Result<Option<Ran>> {
         let folder = self.folder.join("runs").join(name);
         if folder.exists() {
             // Of a run that was interrupted.
@@ -140,6 +151,9 @@ impl Job {
         command.arg("run").arg(&self.workload).args(["--repetitions", "1", "--json", "--out"]).arg(&folder);
         if let Some(target) = &self.target {
             command.args(["--target", target]);
+        }
+        if let Some(crashes) = crashes {
+            command.arg(format!("--verify-crash={crashes}"));
         }
         for setting in &sweep.settings {
             command.args(["--set", setting]);
@@ -180,28 +194,34 @@ fn wait(mut run: Child, stop: &Stop) -> anyhow::Result<Option<ExitStatus>> {
 }
 
 impl Ran {
-    fn summary(&self, repetition: u32, sweep: &Path) -> RunSummary {
+    /// What it comes to, and what its crashes did.
+    fn summary(&self, repetition: u32, sweep: &Path) -> (RunSummary, Vec<Crashes>) {
+        let broken = |path: String, reason: String| (RunSummary::broken(repetition, path, reason), Vec::new());
         let Some(path) = self.result() else {
-            let last = self.said.lines().last().unwrap_or("it said nothing").to_owned();
-            return RunSummary::broken(
-                repetition,
-                String::new(),
-                format!("FAILED: it ended with {:?}: {last}", self.code),
-            );
+            return broken(String::new(), format!("FAILED: it ended with {:?}: {}", self.code, self.last_words()));
         };
         let relative = path.strip_prefix(sweep).unwrap_or(&path).display().to_string();
-        let outcome = result::read(&path).map(|result| result.trials.into_iter().next().map(|trial| trial.outcome));
-        match outcome {
-            Ok(Some(Outcome::Measured(measured))) => RunSummary::of(repetition, relative, &measured),
-            Ok(Some(Outcome::Refused { reason })) => {
-                RunSummary::broken(repetition, relative, format!("REFUSED: {reason}"))
+        let result = match result::read(&path) {
+            Ok(result) => result,
+            Err(error) => return broken(relative, format!("FAILED: {error}")),
+        };
+        match result.trials.into_iter().next().map(|trial| trial.outcome) {
+            // What ended before its crashes were over was written down before them.
+            Some(Outcome::Measured(_)) if self.code == Some(1) => {
+                broken(relative, format!("FAILED: {}", self.last_words()))
             }
-            Ok(Some(Outcome::Failed { reason })) => {
-                RunSummary::broken(repetition, relative, format!("FAILED: {reason}"))
+            Some(Outcome::Measured(measured)) => {
+                let crashes = result.crashed.into_iter().flat_map(|cell| cell.crashes).collect();
+                (RunSummary::of(repetition, relative, &measured), crashes)
             }
-            Ok(None) => RunSummary::broken(repetition, relative, "FAILED: it was interrupted".to_owned()),
-            Err(error) => RunSummary::broken(repetition, relative, format!("FAILED: {error}")),
+            Some(Outcome::Refused { reason }) => broken(relative, format!("REFUSED: {reason}")),
+            Some(Outcome::Failed { reason }) => broken(relative, format!("FAILED: {reason}")),
+            None => broken(relative, "FAILED: it was interrupted".to_owned()),
         }
+    }
+
+    fn last_words(&self) -> &str {
+        self.said.lines().last().unwrap_or("it said nothing")
     }
 
     /// The result's file: in a folder named as the workload is.

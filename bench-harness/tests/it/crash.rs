@@ -91,6 +91,27 @@ fn several_topics_are_found_again_after_each_kind_of_crash() {
     }
 }
 
+/// Each cell of a grid crashes once, after its first repetition.
+#[test]
+fn cells_of_a_sweep_crash_too() {
+    let dir = scene(WORKLOAD);
+    let grid =
+        ["sweep", "crash.toml", "--vary", "backend=buffered", "--vary", "broker.logdyno.ack.level=written,durable"];
+    let ran = logdyno(&dir, &[&grid[..], &["--repetitions", "2", "--verify-crash=1", "--out", "out"]].concat());
+    let sweep = logdyno::sweep::read(&dir.path().join("out")).unwrap_or_else(|error| panic!("{error}: {ran:?}"));
+    for (cell, level) in sweep.cells.iter().zip(["written", "durable"]) {
+        assert_eq!((cell.runs.len(), cell.crashes.len()), (2, 2), "{ran:?}");
+        let [kill, power_loss] = &cell.crashes[..] else { unreachable!("it has two") };
+        assert_eq!((kill.kind, power_loss.kind), (CrashKind::Kill, CrashKind::PowerLoss));
+        assert_eq!((kill.promised, power_loss.promised), (true, level == "durable"));
+        assert!(kill.acknowledged > 0 && kill.lost == 0, "{kill:?}");
+    }
+    let told = ran.stdout.lines().find(|line| line.contains("ack.level=durable") && line.contains("killed, 0 of "));
+    assert!(told.is_some_and(|line| line.ends_with("no loss by kill -9, power loss")), "{}", ran.stdout);
+    let refused = logdyno(&dir, &[&grid[..], &["--target", "null", "--verify-crash", "--out", "other"]].concat());
+    assert!(refused.stderr.contains("--verify-crash cannot be done: null keeps nothing"), "{}", refused.stderr);
+}
+
 #[test]
 fn where_a_loss_could_not_be_told_the_run_is_refused() {
     let refused = |text: String, reason: &str| {

@@ -16,7 +16,7 @@ fn sweep(varied: &[&str], repetitions: u32, run: impl Fn(&[&str], u32) -> RunSum
     let cell = |cell: logdyno::sweep::Cell| {
         let values: Vec<&str> = cell.settings.iter().map(|(_, value)| value.as_str()).collect();
         let runs = (1..=repetitions).map(|repetition| run(&values, repetition)).collect();
-        CellResult { cell, runs }
+        CellResult { cell, runs, crashes: Vec::new() }
     };
     let mut sweep = Sweep {
         format: SWEEP_FORMAT.to_owned(),
@@ -31,6 +31,7 @@ fn sweep(varied: &[&str], repetitions: u32, run: impl Fn(&[&str], u32) -> RunSum
         factors,
         effects: Vec::new(),
         target: None,
+        verify_crash: None,
     };
     sweep.analyse();
     sweep

@@ -4,7 +4,7 @@ use super::super::bands::Bands;
 use super::super::distribution::Distribution;
 use super::super::over_time::Timeline;
 use super::super::panel::BatchPanel;
-use super::super::path::{Step, StepTimes};
+use super::super::path::{OwnTimes, Step, StepTimes};
 use super::super::series::Series;
 use super::super::slowest::{Slow, Slowest};
 use super::super::verify::Violations;
@@ -81,7 +81,7 @@ pub struct PathJoined {
     pub total: Distribution,
     /// By step, in the order of [`Step::ALL`].
     pub steps: Vec<Distribution>,
-    /// The slowest records.
+    /// The slowest records, one of a batch.
     pub slowest: Slowest,
     /// Where the time went, by how slow records were.
     pub bands: Bands,
@@ -93,49 +93,38 @@ impl PathJoined {
         PathJoined { total: Distribution::new(), steps, slowest: Slowest::default(), bands: Bands::default() }
     }
 
-    pub(super) fn record(&mut self, times: &StepTimes, partition: i32, offset: i64) {
-        let total = times.total();
-        self.total.record(total);
-        let slow = Slow { partition, offset, times: *times };
-        self.slowest.offer(total, || slow);
-        self.bands.record(&slow);
-        // The first steps differ from record to record of a batch, the others mostly do not: see `Shared`.
-        for step in OWN_STEPS {
-            self.steps[step as usize].record(times.get(step));
+    /// Adds records of one batch that share their steps from its closing on. Of them the slowest may be kept whole.
+    pub(super) fn record(&mut self, records: &[Counted], shared: &StepTimes, partition: i32) {
+        let Some(slowest) = Counted::slowest(records) else { return };
+        let tail = shared.total();
+        self.slowest.offer(slowest.own.total() + tail, || slowest.whole(shared, partition));
+        self.bands.record(records, shared, partition);
+        self.total.record_all(records.iter().map(|record| record.own.total() + tail));
+        let (own, others) = self.steps.split_at_mut(OwnTimes::COUNT);
+        for (index, durations) in own.iter_mut().enumerate() {
+            durations.record_all(records.iter().map(|record| record.own.0[index]));
+        }
+        for (durations, step) in others.iter_mut().zip(&Step::ALL[OwnTimes::COUNT..]) {
+            durations.record_n(shared.get(*step), records.len() as u64);
         }
     }
 }
 
-/// Steps that each record of a batch has for itself.
-const OWN_STEPS: [Step; 3] = [Step::Schedule, Step::Admit, Step::Batch];
-
-/// Counts how many records in a row had the same times in the steps that a batch shares, to record them at once.
-#[derive(Debug, Default)]
-pub(super) struct Shared {
-    times: Option<StepTimes>,
-    count: u64,
+/// A record on its way into the distributions: what it does not share with its batch.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Counted {
+    pub(crate) offset: i64,
+    pub(crate) own: OwnTimes,
 }
 
-impl Shared {
-    pub(super) fn add(&mut self, times: &StepTimes, path: &mut PathJoined) {
-        let same = self.times.is_some_and(|known| shared_steps().all(|step| known.get(step) == times.get(step)));
-        if !same {
-            self.flush(path);
-            self.times = Some(*times);
-        }
-        self.count += 1;
+impl Counted {
+    /// The slowest of records that share their other steps.
+    pub(crate) fn slowest(records: &[Counted]) -> Option<&Counted> {
+        records.iter().max_by_key(|record| record.own.total())
     }
 
-    pub(super) fn flush(&mut self, path: &mut PathJoined) {
-        if let Some(times) = self.times.take() {
-            for step in shared_steps() {
-                path.steps[step as usize].record_n(times.get(step), self.count);
-            }
-        }
-        self.count = 0;
+    /// With the steps that it shares.
+    pub(crate) fn whole(&self, shared: &StepTimes, partition: i32) -> Slow {
+        Slow { partition, offset: self.offset, times: shared.with(&self.own) }
     }
-}
-
-fn shared_steps() -> impl Iterator<Item = Step> {
-    Step::ALL.into_iter().filter(|step| !OWN_STEPS.contains(step))
 }

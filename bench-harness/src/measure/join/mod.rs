@@ -5,25 +5,23 @@
 
 mod joined;
 mod partition;
+mod settle;
 #[cfg(test)]
 mod tests;
 
 use std::sync::Arc;
 
-use logdyno_engine::record::{Nanos, Offset, ProducedBatch};
+use logdyno_engine::record::{Nanos, ProducedBatch};
 
-use self::joined::Shared;
-use self::partition::{AHEAD_MAX, Outcome, PartitionJoin, Slot};
+use self::partition::{AHEAD_MAX, Outcome, PartitionJoin};
 use super::digest::with_timestamp;
-use super::path::{RecordMoments, to_acknowledgement, to_delivery};
 use super::recorder::{Delivery, Inbox, Passed, Receipt};
-use super::verify::Altered;
-use crate::load::part_of;
 use crate::records::RecordSet;
 use crate::target::{Path, Ticket};
 use crate::topics::Topics;
 use crate::workload::Plan;
 
+pub(super) use self::joined::Counted;
 pub use self::joined::{Joined, JoinedPart, PathJoined};
 
 /// What a join knows from the start.
@@ -210,92 +208,6 @@ impl Join {
         self.joined.delivered_count += 1;
         if let Some(slot) = partition.slot(offset) {
             slot.outcome = Outcome::Delivered(delivery.digest);
-        }
-    }
-
-    /// Settles the next batch of a partition, or what is left of it, if all is known about it.
-    fn settle_batch(&mut self, index: usize) -> bool {
-        let partition = &mut self.partitions[index];
-        let Some((_, batch)) = partition.batches.range(..=partition.next).next_back() else { return false };
-        let (base, end) = partition.range_of(batch);
-        if end <= partition.next {
-            partition.batches.remove(&base);
-            return true;
-        }
-        let count = (end - partition.next) as usize;
-        let is_complete = partition.slots.len() >= count
-            && partition.slots.iter().take(count).all(|slot| slot.ticket.is_some() && slot.outcome != Outcome::Pending);
-        if !is_complete || !partition.is_stamped(&self.settings.path, end) {
-            return false;
-        }
-        let Some(batch) = partition.batches.remove(&base) else { return false };
-        self.settle(index, &batch, count);
-        true
-    }
-
-    fn settle(&mut self, index: usize, batch: &ProducedBatch, count: usize) {
-        let partition = &mut self.partitions[index];
-        let moments = partition.moments(batch, Offset(partition.next + count as i64 - 1));
-        let (mut acknowledged, mut delivered) = (Shared::default(), Shared::default());
-        // The part that the batch is counted in, and the one of the record before.
-        let (mut counted_in, mut current) = (None, None);
-        for _ in 0..count {
-            let partition = &mut self.partitions[index];
-            let offset = partition.next;
-            let Some(Slot { ticket: Some(ticket), outcome }) = partition.slots.pop_front() else { break };
-            partition.next += 1;
-            let record = RecordMoments {
-                intended: ticket.intended,
-                called: ticket.called,
-                fetched: partition.marks.fetched.covering(Offset(offset)),
-                delivered: partition.marks.delivered.covering(Offset(offset)).unwrap_or_default(),
-            };
-            self.check(index, offset, &ticket, outcome);
-            let Some(begin) = self.begin.filter(|begin| ticket.intended >= *begin) else { continue };
-            let at = part_of(&self.cuts, ticket.intended);
-            counted_in.get_or_insert(at);
-            if let Some(before) = current.replace(at).filter(|before| *before != at) {
-                acknowledged.flush(&mut self.joined.parts[before].to_acknowledgement);
-                delivered.flush(&mut self.joined.parts[before].to_delivery);
-            }
-            let began = at.checked_sub(1).map_or(begin, |cut| self.cuts[cut]);
-            let part = &mut self.joined.parts[at];
-            let times = to_acknowledgement(&self.settings.path, &moments, &record);
-            part.to_acknowledgement.record(&times, index as i32, offset);
-            part.timeline.record(ticket.intended.0 - began.0, times.total());
-            acknowledged.add(&times, &mut part.to_acknowledgement);
-            part.service.record(batch.acknowledged.0.saturating_sub(ticket.called.0));
-            if matches!(outcome, Outcome::Delivered(_)) {
-                let times = to_delivery(&moments, &record);
-                part.to_delivery.record(&times, index as i32, offset);
-                delivered.add(&times, &mut part.to_delivery);
-            }
-        }
-        if let Some(last) = current {
-            acknowledged.flush(&mut self.joined.parts[last].to_acknowledgement);
-            delivered.flush(&mut self.joined.parts[last].to_delivery);
-        }
-        if let Some(part) = counted_in {
-            self.joined.parts[part].panel.add(batch);
-        }
-        let partition = &mut self.partitions[index];
-        partition.marks.forget_before(Offset(partition.next));
-    }
-
-    /// Content and order of a record.
-    fn check(&mut self, index: usize, offset: i64, ticket: &Ticket, outcome: Outcome) {
-        let partition = &mut self.partitions[index];
-        let producers = partition.numbers.len() as u64;
-        let last = &mut partition.numbers[(ticket.number % producers) as usize];
-        if last.is_some_and(|last| last > ticket.number) {
-            self.joined.violations.reordered(index as i32, offset);
-        }
-        *last = Some(ticket.number);
-        let sent = self.settings.digest_sent(ticket);
-        if let Outcome::Delivered(delivered) = outcome
-            && delivered != sent
-        {
-            self.joined.violations.altered(Altered { partition: index as i32, offset, sent, delivered });
         }
     }
 

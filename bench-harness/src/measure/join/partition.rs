@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use logdyno_engine::record::{Offset, ProducedBatch};
+use logdyno_engine::record::{Nanos, Offset, ProducedBatch};
 
 use super::super::marks::Marks;
 use super::super::path::BatchMoments;
@@ -77,6 +77,14 @@ impl PartitionJoin {
         ];
         // Followers are stamped before the high watermark that waited for them: it covers those that there are.
         wanted.into_iter().all(|(is_wanted, line)| !is_wanted || line.covering(last).is_some())
+    }
+
+    /// When the next record was fetched and handed out, and the first offset, at most `end`, of which that is not so.
+    pub(super) fn handed_out_together(&self, end: i64) -> (Option<Nanos>, Nanos, i64) {
+        let (fetched, fetched_until) = self.marks.fetched.covering_until(Offset(self.next));
+        let (delivered, delivered_until) = self.marks.delivered.covering_until(Offset(self.next));
+        let until = [fetched_until, delivered_until].into_iter().flatten().map(|offset| offset.0).fold(end, i64::min);
+        (fetched, delivered.unwrap_or_default(), until)
     }
 
     pub(super) fn moments(&self, batch: &ProducedBatch, last: Offset) -> BatchMoments {

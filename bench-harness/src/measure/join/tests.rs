@@ -1,6 +1,6 @@
 //! Reports of few records, in the orders in which threads may bring them.
 
-use logdyno_engine::record::{BrokerId, CloseReason, Stage, TopicPartition};
+use logdyno_engine::record::{BrokerId, CloseReason, Offset, Stage, TopicPartition};
 
 use super::*;
 use crate::measure::{Distribution, Step};

@@ -97,7 +97,7 @@ fn quantities(measured: &Measured, distribution: &Distribution, unit_ns: f64) ->
     let supported = |quantile: Quantile| measured.quantile_ns(distribution, quantile).ok();
     all.extend(QUANTILES.iter().filter_map(|one| Some((one.name.to_owned(), told(supported(*one)?)))));
     let spectrum: Map<String, Value> = distribution
-        .histogram()
+        .to_histogram()
         .iter_quantiles(TICKS_PER_HALF)
         .filter_map(|point| {
             let share = point.quantile_iterated_to();

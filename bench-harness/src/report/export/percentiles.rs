@@ -33,7 +33,7 @@ impl Reporter for Percentiles {
 }
 
 fn spectrum(measured: &Measured, distribution: &Distribution) -> String {
-    let histogram = distribution.histogram();
+    let histogram = distribution.to_histogram();
     let mut text = format!("{:>12} {:>14} {:>10} {:>14}\n\n", "Value", "Percentile", "TotalCount", "1/(1-Percentile)");
     let mut total = 0;
     for point in histogram.iter_quantiles(TICKS_PER_HALF) {

@@ -3,6 +3,7 @@
 use askama::Template;
 
 use super::super::cells::NOTHING;
+use super::super::crashes::words;
 use super::super::sweep::classes::{Class, classes, marks, marks_text, ranking};
 use super::super::sweep::heat::{HeatCell, HeatMap};
 use super::super::sweep::{heat_maps, matters, mean, moves, nothing_moves, remarks, settings, value_text};
@@ -210,6 +211,7 @@ fn ranked(sweep: &Sweep, class: &Class) -> Grid {
             Metric::ALL.map(|metric| mean(cell, metric).map_or(NOTHING.to_owned(), |one| value_text(metric, one))),
         );
         row.push(ranked.verdict.clone());
+        row.extend(sweep.verify_crash.map(|_| words(&cell.crashes)));
         row
     };
     Grid {
@@ -217,6 +219,7 @@ fn ranked(sweep: &Sweep, class: &Class) -> Grid {
             .chain(factors)
             .chain(metrics)
             .chain(["verdict".to_owned()])
+            .chain(sweep.verify_crash.map(|_| "lost when made to crash".to_owned()))
             .collect(),
         rows: ranking(&class.cells).iter().map(row).collect(),
     }

@@ -37,7 +37,7 @@ fn restricted(cell: &CellResult, durability: Option<&Durability>) -> Option<Cell
     let belongs =
         |run: &&RunSummary| run.durability.as_ref() == durability || (!run.counts() && run.durability.is_none());
     let runs: Vec<RunSummary> = cell.runs.iter().filter(belongs).cloned().collect();
-    (!runs.is_empty()).then(|| CellResult { cell: cell.cell.clone(), runs })
+    (!runs.is_empty()).then(|| CellResult { cell: cell.cell.clone(), runs, crashes: cell.crashes.clone() })
 }
 
 /// Why runs do not count: how many for which reason.

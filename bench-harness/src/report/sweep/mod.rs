@@ -10,6 +10,7 @@ use comfy_table::Table;
 use self::classes::{Class, classes, marks_text, ranking};
 use self::heat::{HeatCell, HeatMap, choices, heat_map};
 use super::cells::{NOTHING, align, section, table};
+use super::crashes::{CRASHES_TITLE, words};
 use super::format::{duration, number, percent};
 use crate::sweep::effects::{Effects, FactorEffect, Ratio};
 use crate::sweep::{CellResult, Factor, Metric, RunSummary, Sweep, analyse};
@@ -18,7 +19,7 @@ use crate::sweep::{CellResult, Factor, Metric, RunSummary, Sweep, analyse};
 const PAIR_SHARE: f64 = 0.05;
 /// What moves less than by this ratio gets no table.
 const WORTH_A_TABLE: f64 = 1.01;
-/// Intervals with an end beyond this ratio say nothing.
+/// Intervals whose ends are further apart than this ratio say nothing.
 const INTERVAL_MAX: f64 = 100.0;
 /// Cells that are listed.
 const BEST: usize = 5;
@@ -56,6 +57,9 @@ pub fn render_sweep(sweep: &Sweep) -> String {
             }
         }
         section(&mut text, &format!("Cells with the lowest p99 to ack{of}"), &best(class));
+    }
+    if sweep.verify_crash.is_some() {
+        section(&mut text, CRASHES_TITLE, &crashed(sweep));
     }
     unsound(&mut text, sweep);
     text
@@ -104,7 +108,7 @@ pub(super) fn matters(sweep: &Sweep, effects: &Effects) -> Table {
 fn interval(ratio: Ratio) -> String {
     let hint = |low, high| if low <= 1.0 && 1.0 <= high { ", may be none" } else { "" };
     ratio.interval.map_or(NOTHING.to_owned(), |(low, high)| {
-        if low < 1.0 / INTERVAL_MAX || high > INTERVAL_MAX {
+        if high / low > INTERVAL_MAX {
             return "unknown: repetitions differ too much".to_owned();
         }
         format!("{low:.2} to {high:.2}{}", hint(low, high))
@@ -114,6 +118,12 @@ fn interval(ratio: Ratio) -> String {
 /// Pairs worth a word, and what nobody explains.
 pub(super) fn remarks(sweep: &Sweep, effects: &Effects) -> String {
     let mut text = String::new();
+    for (factor, effect) in sweep.factors.iter().zip(&effects.factors) {
+        if effect.is_none() && factor.levels.len() > 1 {
+            let name = factor.name();
+            text.push_str(&format!("  {name}: the runs that count do not tell it from other settings\n"));
+        }
+    }
     for pair in effects.pairs.iter().filter(|pair| pair.share >= PAIR_SHARE) {
         let (first, second) = (sweep.factors[pair.factors.0].name(), sweep.factors[pair.factors.1].name());
         text.push_str(&format!("  {first} and {second} together: a further {}\n", percent(pair.share)));
@@ -176,6 +186,17 @@ fn best(class: &Class) -> Table {
             told(Metric::Throughput),
             ranked.cell.runs.len().to_string(),
         ]);
+    }
+    table
+}
+
+fn crashed(sweep: &Sweep) -> Table {
+    let mut table = table(["settings", "lost of what was acknowledged", "an ack promised"]);
+    for cell in sweep.cells.iter().filter(|cell| !cell.crashes.is_empty()) {
+        let promised = cell.crashes.iter().filter(|crashes| crashes.promised).map(|crashes| crashes.kind.name());
+        let promised = promised.collect::<Vec<_>>().join(", ");
+        let promised = if promised.is_empty() { NOTHING.to_owned() } else { format!("no loss by {promised}") };
+        table.add_row([settings(cell), words(&cell.crashes), promised]);
     }
     table
 }

@@ -1,23 +1,24 @@
 //! All trials of one workload: each backend as often as asked, backends taking turns, the result saved after each.
 
+mod system;
+mod words;
+
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use logdyno_engine::client::ConsumerConfig;
 use logdyno_engine::storage::Kind;
 
+use self::system::{System, check_shard};
 use crate::limits::{Limits, Share, Taken};
 use crate::load::Bounds;
 use crate::overhead::Subject;
 use crate::records::RecordSet;
-use crate::result::{
-    self, Environment, FORMAT, LimitUse, Outcome, RunResult, ShardOfRun, StepOfLoad, VERSION, Workload,
-};
+use crate::result::{self, Environment, FORMAT, LimitUse, Outcome, RunResult, ShardOfRun, StepOfLoad, VERSION};
 use crate::signal::Stop;
-use crate::target::{self, KAFKA_SCHEME, Target};
+use crate::target::Target;
 use crate::trial::{self, Progress, Trial, TrialError};
-use crate::workload::{Keys, Load, Place, Plan, RecordSource, Sizes, TopicPlan, WorkloadError, nearest};
+use crate::workload::{Load, Place, Plan, WorkloadError};
 
 /// How long nothing may come in before what is missing counts as lost: longer than any pause of a sound system under
 /// `replica.lag.time.max.ms` and retries.
@@ -51,34 +52,6 @@ pub struct Campaign<'a> {
     systems: Vec<System<'a>>,
     patience: Duration,
     limits: Option<Limits>,
-}
-
-/// A system under test.
-struct System<'a> {
-    target: Chosen<'a>,
-    /// In order; one `None` for a target without storage.
-    backends: Vec<Option<Kind>>,
-}
-
-/// A target of those that there are, or one that was made for its address.
-enum Chosen<'a> {
-    Known(&'a dyn Target),
-    Made(Box<dyn Target>),
-}
-
-impl System<'_> {
-    fn turns(&self) -> impl Iterator<Item = (&dyn Target, Option<Kind>)> {
-        self.backends.iter().map(|backend| (self.target.target(), *backend))
-    }
-}
-
-impl Chosen<'_> {
-    fn target(&self) -> &dyn Target {
-        match self {
-            Chosen::Known(target) => *target,
-            Chosen::Made(target) => &**target,
-        }
-    }
 }
 
 /// What came of a campaign.
@@ -118,7 +91,7 @@ impl<'a> Campaign<'a> {
     pub fn prepare(plan: Arc<Plan>, jobs: &Jobs<'a>) -> Result<Campaign<'a>, WorkloadError> {
         check_shard(&plan)?;
         let names = plan.run.targets.iter();
-        let systems = names.map(|name| find_system(&plan, name, jobs)).collect::<Result<Vec<_>, _>>()?;
+        let systems = names.map(|name| System::find(&plan, name, jobs)).collect::<Result<Vec<_>, _>>()?;
         let records = RecordSet::load(&plan)?;
         let schedule = trial::schedule(&plan, &records);
         Bounds::of(&plan.run, &schedule, records.len())
@@ -159,7 +132,7 @@ impl<'a> Campaign<'a> {
         let result = RunResult {
             format: FORMAT.to_owned(),
             version: VERSION,
-            workload: self.describe(),
+            workload: words::describe(&self.plan, &self.records),
             environment: Environment::look(folder),
             shard: Some(self.plan.run.shard)
                 .filter(|shard| shard.of() > 1)
@@ -263,53 +236,6 @@ impl<'a> Campaign<'a> {
         let limits = self.limits.as_ref().filter(|_| progress.request_bytes > 0)?;
         taken.shares(limits, backend.map(|kind| kind.name)).into_iter().next()
     }
-
-    fn describe(&self) -> Workload {
-        let plan = &self.plan;
-        let consumer = ConsumerConfig::from_pairs(
-            std::iter::once(("bootstrap.servers", "127.0.0.1:9092")).chain(plan.consumer.iter()),
-        );
-        let without_servers = |settings: Vec<(&'static str, String)>| {
-            let settings = settings.into_iter().filter(|(name, _)| *name != "bootstrap.servers");
-            settings.map(|(name, value)| (name.to_owned(), value)).collect()
-        };
-        let topic = &plan.topic;
-        Workload {
-            name: plan.name.clone(),
-            question: plan.question.clone(),
-            file: plan.path.display().to_string(),
-            text: plan.text.clone(),
-            overrides: plan.overrides.clone(),
-            records: self.records.len(),
-            records_distinct: self.records.distinct(),
-            records_bytes: self.records.bytes(),
-            load: load_in_words(plan),
-            topic: topics_in_words(topic),
-            topics: topic.count,
-            partitions: topic.partitions,
-            producer: without_servers(trial::producer_config(plan, "127.0.0.1:9092").effective()),
-            consumer: consumer.map(|config| without_servers(config.effective())).unwrap_or_default(),
-            topic_configs: topic.configs.pairs.clone(),
-            broker: plan.broker.pairs.clone(),
-            brokers: plan.run.brokers,
-            producers: plan.run.producers,
-        }
-    }
-}
-
-fn topics_in_words(plan: &TopicPlan) -> String {
-    let TopicPlan { name, count, replication_factor, .. } = plan;
-    let partitions = match plan.partitions {
-        1 => "1 partition".to_owned(),
-        partitions => format!("{partitions} partitions"),
-    };
-    match count {
-        1 => format!("{name}, {partitions}, replication factor {replication_factor}"),
-        _ => format!(
-            "{name}-0 to {name}-{} ({count} topics), {partitions} each, replication factor {replication_factor}",
-            count - 1
-        ),
-    }
 }
 
 /// The step with this index, if the load has steps.
@@ -317,114 +243,4 @@ fn step_of_load(load: &Load, index: usize) -> Option<StepOfLoad> {
     let Load::Steps(steps) = load else { return None };
     let step = steps.get(index)?;
     Some(StepOfLoad { number: index as u32 + 1, count: steps.len() as u32, rate: step.rate.to_string() })
-}
-
-fn load_in_words(plan: &Plan) -> String {
-    let source = match &plan.records.source {
-        RecordSource::File { path, .. } => format!("from {}", path.display()),
-        RecordSource::Trace { path, .. } => format!("replayed from {}", path.display()),
-        RecordSource::Synthetic { size, entropy, keys, .. } => {
-            format!("made up with {entropy} bits per byte{}{}", sizes_in_words(size), keys_in_words(keys))
-        }
-    };
-    let load = match &plan.load {
-        Load::Rate(rate) => format!("open loop, {rate}/s"),
-        Load::Poisson(rate) => format!("open loop, {rate}/s in the mean, Poisson arrivals"),
-        Load::Times(scale) => format!("open loop at their own times × {scale}"),
-        Load::Steps(steps) => {
-            let steps = steps.iter().map(|step| format!("{}/s for {} s", step.rate, step.duration.as_secs_f64()));
-            format!("open loop in {} steps: {}", steps.len(), steps.collect::<Vec<_>>().join(", "))
-        }
-        Load::Ramp(ramp) => format!(
-            "open loop, {}/s after a ramp of {} s from {}/s, which is not measured",
-            ramp.to(),
-            ramp.over().as_secs_f64(),
-            ramp.from()
-        ),
-        Load::Closed { in_flight } => format!("closed loop, {in_flight} in flight"),
-    };
-    format!("{source} · {load}")
-}
-
-/// What is to be said of sizes that differ.
-fn sizes_in_words(sizes: &Sizes) -> String {
-    match sizes {
-        Sizes::Fixed(_) => String::new(),
-        Sizes::Between { least, most, skew } if *skew == 0.0 => format!(", {least} to {most} B uniformly"),
-        Sizes::Between { least, most, skew } => format!(", {least} to {most} B by Zipf's law of {skew}"),
-        Sizes::OfFile(file) => format!(", sizes of {}", file.path.display()),
-    }
-}
-
-fn keys_in_words(keys: &Keys) -> String {
-    match keys {
-        Keys::Null => String::new(),
-        Keys::Made { count, skew } if *skew == 0.0 => format!(", {count} keys"),
-        Keys::Made { count, skew } => format!(", {count} keys by Zipf's law of {skew}"),
-        Keys::OfFile { file, field } => format!(", keys of `{field}` in {}", file.path.display()),
-    }
-}
-
-/// What machines can share: one open loop on one system that all of them reach.
-fn check_shard(plan: &Plan) -> Result<(), WorkloadError> {
-    let run = &plan.run;
-    if run.shard.of() == 1 {
-        return Ok(());
-    }
-    let reason = match run.targets.as_slice() {
-        [_, _, ..] => "a shard has one target: the others' machines would be at another one meanwhile".to_owned(),
-        [target] if target != "null" && !target.starts_with(KAFKA_SCHEME) => format!(
-            "{target} is a system of this process, which other machines do not reach: share a load on kafka://HOST:PORT, or on null"
-        ),
-        _ if run.repetitions > 1 => {
-            "a shard runs once, so that all are measured at the same time: merge each repetition for itself".to_owned()
-        }
-        _ if matches!(plan.load, Load::Closed { .. }) => {
-            "a closed loop cannot be shared, since no machine knows what is in flight on the others: say load.rate"
-                .to_owned()
-        }
-        _ => return Ok(()),
-    };
-    Err(WorkloadError::Contradiction { place: Place::Option(format!("--shard {}", run.shard)), reason })
-}
-
-/// A system of the plan, checked.
-fn find_system<'a>(plan: &Plan, name: &str, jobs: &Jobs<'a>) -> Result<System<'a>, WorkloadError> {
-    let chosen = find_target(plan, name, jobs.targets)?;
-    let target = chosen.target();
-    let backends = if target.has_storage() { find_backends(plan, jobs.kinds)? } else { vec![None] };
-    target.check(plan).map_err(|objection| WorkloadError::Setting {
-        place: plan.place_of(&objection.setting),
-        reason: objection.reason,
-    })?;
-    Ok(System { target: chosen, backends })
-}
-
-fn find_target<'a>(plan: &Plan, name: &str, targets: &'a [Box<dyn Target>]) -> Result<Chosen<'a>, WorkloadError> {
-    if name.starts_with(KAFKA_SCHEME) {
-        let refused = |reason| WorkloadError::Setting { place: plan.place_of("run.target"), reason };
-        return target::kafka(name).map(Chosen::Made).map_err(refused);
-    }
-    let found = targets.iter().find(|target| target.name() == name);
-    found.map(|target| Chosen::Known(&**target)).ok_or_else(|| WorkloadError::Unknown {
-        place: plan.place_of("run.target"),
-        what: "target",
-        key: name.to_owned(),
-        suggestion: nearest(name, targets.iter().map(|target| target.name())),
-    })
-}
-
-fn find_backends(plan: &Plan, kinds: &[Kind]) -> Result<Vec<Option<Kind>>, WorkloadError> {
-    if plan.run.backends.is_empty() {
-        return Ok(kinds.iter().copied().map(Some).collect());
-    }
-    let find = |name: &String| {
-        kinds.iter().find(|kind| kind.name == name).copied().map(Some).ok_or_else(|| WorkloadError::Unknown {
-            place: plan.place_of("run.backends"),
-            what: "backend",
-            key: name.clone(),
-            suggestion: nearest(name, kinds.iter().map(|kind| kind.name)),
-        })
-    };
-    plan.run.backends.iter().map(find).collect()
 }
