@@ -35,7 +35,7 @@ pub struct LogDirectory {
     logs: Mutex<BTreeMap<TopicPartition, Arc<Place>>>,
     /// Folders of deleted partitions, and when they are to be removed.
     doomed: Mutex<Vec<(Nanos, PathBuf)>>,
-    _lock: File,
+    _lock: Lock,
 }
 
 /// A partition's log, once it is open. Locked while it is being opened: that may take a recovery, and holds up nobody else.
@@ -70,7 +70,7 @@ impl LogDirectory {
         probe: Arc<dyn Probe>,
     ) -> Result<LogDirectory> {
         fs::create_dir_all(path).map_err(|source| at(path, source))?;
-        let lock = lock(path)?;
+        let lock = Lock::take(path)?;
         let root = backend.open(path).map_err(|source| storage(path, source))?;
         // What a process that died had not made durable yet, may be gone after the next crash: nothing is concluded from it before.
         root.sync_all().map_err(|source| storage(path, source))?;
@@ -311,14 +311,28 @@ fn check_topic_id(folder: &dyn Storage, partition: &TopicPartition, wanted: Topi
     if found == wanted { Ok(()) } else { Err(LogError::OtherTopic { partition: partition.clone(), found, wanted }) }
 }
 
-fn lock(directory: &Path) -> Result<File> {
-    let path = directory.join(names::LOCK);
-    let file =
-        File::options().create(true).truncate(false).write(true).open(&path).map_err(|source| at(&path, source))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(fs::TryLockError::WouldBlock) => Err(LogError::Locked { path: directory.to_owned() }),
-        Err(fs::TryLockError::Error(source)) => Err(at(&path, source)),
+/// The directory's lock. It is given back by name: a process that this one is starting holds copies of its descriptors until it runs its
+/// own program, and with them a lock that is merely closed.
+struct Lock(File);
+
+impl Lock {
+    fn take(directory: &Path) -> Result<Lock> {
+        let path = directory.join(names::LOCK);
+        let file =
+            File::options().create(true).truncate(false).write(true).open(&path).map_err(|source| at(&path, source))?;
+        match file.try_lock() {
+            Ok(()) => Ok(Lock(file)),
+            Err(fs::TryLockError::WouldBlock) => Err(LogError::Locked { path: directory.to_owned() }),
+            Err(fs::TryLockError::Error(source)) => Err(at(&path, source)),
+        }
+    }
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        if let Err(source) = self.0.unlock() {
+            tracing::warn!(%source, "the lock of a data directory goes with its last descriptor only");
+        }
     }
 }
 

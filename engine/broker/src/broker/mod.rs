@@ -27,7 +27,8 @@ use running::Running;
 /// What still runs when a broker is told to stop gets this long.
 const STOP_TIME: Duration = Duration::from_secs(10);
 
-/// A broker, on threads of its own. [`Broker::stop`] stops it cleanly; one that is dropped stops as if its process had died.
+/// A broker, on threads of its own. [`Broker::stop`] stops it cleanly; one that is dropped stops as if its process had died: once it is
+/// dropped, nothing of it runs any more, and its directories are free for another.
 pub struct Broker {
     runtime: Option<Runtime>,
     running: Option<Running>,
@@ -95,8 +96,9 @@ impl Broker {
 
 impl Drop for Broker {
     fn drop(&mut self) {
+        // On a thread of its own: a runtime must not wait for another one's end on its own threads.
         if let Some(runtime) = self.runtime.take() {
-            runtime.shutdown_background();
+            drop(std::thread::spawn(move || runtime.shutdown_timeout(STOP_TIME)).join());
         }
     }
 }
