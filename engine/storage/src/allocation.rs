@@ -20,8 +20,9 @@ use crate::whole_io::uninterrupted;
 
 /// The first step.
 const STEP_MIN: u64 = 1 << 20;
-/// A log with fewer bytes between two syncs is one that syncs often.
-const SYNCED_OFTEN_BYTES: u64 = 64 << 10;
+/// A log with fewer bytes between two syncs is one that syncs often. Zeros double what the device writes, and pay all the same: commits of
+/// 256 KiB took 218 instead of 300 µs, and 12 % more of them a second (ext4 on virtio). Beyond that it was not measured.
+const SYNCED_OFTEN_BYTES: u64 = 384 << 10;
 /// The longest step that is written ahead: what it takes of the device delays the syncs of the moment.
 const ZEROED_STEP_MAX: u64 = 4 << 20;
 
@@ -272,14 +273,15 @@ mod tests {
         assert_eq!(file.len().unwrap(), 3 * MIB, "after stop the length is the caller's");
     }
 
-    /// Half a step is written with a sync each 16 KiB: from the second step on, blocks are written ahead, in short steps.
+    /// Each half step is written with a sync each so many bytes: from the second step on, blocks are written ahead, in short steps.
     #[test]
     fn a_log_that_syncs_often_gets_written_blocks() {
         for (zeroing, bytes_between, zeroed) in [
             (Zeroing::Direct, 16 << 10, true),
             (Zeroing::Cached, 16 << 10, true),
             (Zeroing::Never, 16 << 10, false),
-            (Zeroing::Direct, 128 << 10, false),
+            (Zeroing::Direct, 256 << 10, true),
+            (Zeroing::Direct, 512 << 10, false),
         ] {
             let (file, counters) = (file(&SimulatedDisk::new(1)), Counters::default());
             let allocation = Allocation::new(0, 32 * MIB, 64 * MIB, zeroing);

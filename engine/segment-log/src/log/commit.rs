@@ -259,10 +259,11 @@ impl Log {
         let wanted = commits.written.wanted().is_some() || commits.durable.wanted().is_some();
         let listener = commits.listener.clone();
         drop(commits);
-        self.tell(reached, listener);
+        // Before those who waited for this one are woken: the device does not wait for that.
         if wanted {
             self.start_syncs();
         }
+        self.tell(reached, listener);
     }
 
     pub(super) fn raise_to(&self, level: Level, end: Offset) {

@@ -7,6 +7,8 @@ use anyhow::{Context, Result};
 
 /// What cells have to themselves: more than the largest one writes.
 const ROOM_BYTES: usize = 4 << 30;
+/// Longer than a guest waits before it tells of free pages.
+const UNTIL_TOLD: Duration = Duration::from_millis(2500);
 /// What nobody touches, so that the kernel is never short of memory.
 const SPARE_BYTES: usize = 256 << 20;
 
@@ -25,8 +27,14 @@ impl Held {
 }
 
 /// Touches and frees what is free, so that the host backs it before a cell is timed.
+///
+/// The guest tells its host of free pages two seconds after the first of them was freed (`page_reporting_delay` in the kernel's
+/// `mm/page_reporting.c`). So what was touched is held until what others freed before has been told: a cell that begins then has two
+/// seconds to itself.
 pub fn warm() -> Result<()> {
-    touched(free_bytes()?.saturating_sub(SPARE_BYTES).min(ROOM_BYTES));
+    let memory = touched(free_bytes()?.saturating_sub(SPARE_BYTES).min(ROOM_BYTES));
+    std::thread::sleep(UNTIL_TOLD);
+    drop(memory);
     Ok(())
 }
 

@@ -4,9 +4,11 @@
 //! backs; a row divides two cells of the same round. `storage-peers table` prints the rows in Markdown.
 
 mod cells;
+mod logs;
 mod machine;
 mod paced;
 mod rows;
+mod scale;
 mod table;
 
 use std::path::PathBuf;
@@ -49,7 +51,16 @@ enum Command {
         #[arg(long, default_value_t = 3)]
         rounds: u32,
     },
+    /// What an append costs on 1 to 1,000 logs and on a log that grows; prints a Markdown table.
+    Scale {
+        /// How long the growing log becomes.
+        #[arg(long, default_value_t = 30)]
+        gib: u64,
+    },
 }
+
+#[global_allocator]
+static ALLOCATOR: scale::Counting = scale::Counting;
 
 fn main() -> Result<()> {
     let arguments = Arguments::parse();
@@ -61,5 +72,6 @@ fn main() -> Result<()> {
             Ok(())
         }
         Command::Paced { rounds } => paced::run(&arguments.dir, rounds),
+        Command::Scale { gib } => scale::run(&arguments.dir, gib),
     }
 }

@@ -8,22 +8,18 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow};
-use logdyno_record::{
-    Batch, BatchBuilder, BatchOptions, Codec, Compression, LeaderEpoch, NoProbe, Offset, SystemClock, TopicPartition,
-};
-use logdyno_segment_log::{Level, Log, LogConfig, Recovery};
-use logdyno_storage::seam::real::RealDisk;
-use logdyno_storage::{BackendOptions, Kind, Settings, kinds};
+use logdyno_record::{LeaderEpoch, Offset};
+use logdyno_segment_log::{Level, Log};
+use logdyno_storage::{Kind, kinds};
 
+use crate::logs::{BATCH, PATIENCE, batch, open};
 use crate::machine;
 
-const BATCH: usize = 16 << 10;
 const ROLLS: usize = 50;
 const ROLL_BYTES: u64 = 16 << 20;
 const STRETCH: Duration = Duration::from_secs(4);
 const COLD_BYTES: u64 = 2 << 30;
 const READ_BYTES: usize = 1 << 20;
-const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Prints a line for each backend and round.
 pub fn run(dir: &Path, rounds: u32) -> Result<()> {
@@ -77,21 +73,6 @@ impl Stretch {
     fn quantile(&self, quantile: f64) -> f64 {
         self.sorted_us[((self.sorted_us.len() - 1) as f64 * quantile).ceil() as usize]
     }
-}
-
-fn open(kind: &Kind, dir: &Path, segment_bytes: u64) -> Result<Arc<Log>> {
-    let options = BackendOptions { disk: Arc::new(RealDisk), dir: dir.to_owned(), settings: Settings::default() };
-    let backend = (kind.start)(options).map_err(|refused| anyhow!("{refused}"))?;
-    let config = LogConfig { segment_bytes, ..LogConfig::default() };
-    let recovery = Recovery { clean_shutdown: true, ..Recovery::default() };
-    let (partition, clock) = (TopicPartition::new("t", 0), Arc::new(SystemClock));
-    Ok(Log::open(backend.open(&dir.join("t-0"))?, partition, config, recovery, clock, Arc::new(NoProbe))?.0)
-}
-
-fn batch() -> Result<Batch> {
-    let mut builder = BatchBuilder::new(Codec::new(Compression::None), BATCH);
-    builder.append(0, None, Some(&crate::cells::noise(BATCH - 100)), &[]);
-    Ok(builder.build(&BatchOptions::default())?)
 }
 
 /// Bytes a second that a writer appends who does not wait for anything but room.

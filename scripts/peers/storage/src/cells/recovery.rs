@@ -4,16 +4,12 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
-use logdyno_record::{
-    Batch, BatchBuilder, BatchOptions, Codec, Compression, LeaderEpoch, NoProbe, SystemClock, TopicId, TopicPartition,
-};
+use logdyno_record::{LeaderEpoch, NoProbe, SystemClock, TopicId, TopicPartition};
 use logdyno_segment_log::{Level, LogConfig, LogDirectory, Wanted};
 
-use super::{Figures, Spec, Stopwatch, backend, noise};
+use super::{Figures, Spec, Stopwatch, backend};
+use crate::logs::{BATCH, PATIENCE, batch};
 use crate::machine;
-
-const BATCH: usize = 16 << 10;
-const PATIENCE: std::time::Duration = std::time::Duration::from_secs(60);
 
 /// `recovery SYSTEM killed|clean [warm] partitions=N mib=M segments=S threads=T`: M is the sum over all partitions, S is for each.
 pub fn measure(spec: &Spec, dir: &Path) -> Result<Figures> {
@@ -82,10 +78,4 @@ fn fill(spec: &Spec, path: &Path, wanted: &[Wanted], each: usize, clean: bool) -
         directory.close_clean().context("a clean end")?;
     }
     Ok(())
-}
-
-fn batch() -> Result<Batch> {
-    let mut builder = BatchBuilder::new(Codec::new(Compression::None), BATCH);
-    builder.append(0, None, Some(&noise(BATCH - 100)), &[]);
-    Ok(builder.build(&BatchOptions::default())?)
 }

@@ -1,0 +1,102 @@
+//! What an append costs beside others: on one log and on a thousand, on an empty log and on a long one.
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+
+use anyhow::Result;
+use logdyno_record::LeaderEpoch;
+use logdyno_segment_log::{Level, Log};
+use logdyno_storage::{Kind, kinds};
+
+use crate::logs::{BATCH, PATIENCE, batch, open, open_on, start};
+use crate::machine;
+
+const PARTITIONS: [usize; 4] = [1, 10, 100, 1000];
+const GIB: u64 = 1 << 30;
+
+/// Counts what is taken from the system's allocator.
+pub struct Counting;
+
+static ALLOCATIONS: AtomicU64 = AtomicU64::new(0);
+
+// SAFETY: everything is the system allocator's; only a number is added to.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
+        // SAFETY: the caller keeps the contract that is the same here.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        // SAFETY: the pointer came from `alloc` above.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+}
+
+/// Prints both tables.
+pub fn run(dir: &Path, gib: u64) -> Result<()> {
+    println!("| backend | what | MB/s | processor s/GB | of the first | allocations a batch |");
+    println!("|---|---|--:|--:|--:|--:|");
+    for kind in kinds() {
+        let mut first = None;
+        for partitions in PARTITIONS {
+            let dir = tempfile::Builder::new().prefix("storage-peers-").tempdir_in(dir)?;
+            machine::warm()?;
+            let backend = start(&kind, dir.path())?;
+            // So many logs are not preallocated at once: each grows from nothing.
+            let logs = (0..partitions as i32).map(|partition| open_on(&*backend, dir.path(), partition, GIB));
+            let logs = logs.collect::<Result<Vec<_>>>()?;
+            // What is allocated once for each log is not what an append costs.
+            append(&logs, GIB)?;
+            print(&kind, &format!("{partitions} logs"), &append(&logs, 4 * GIB)?, &mut first);
+        }
+        grow(&kind, dir, gib)?;
+    }
+    Ok(())
+}
+
+fn grow(kind: &Kind, dir: &Path, gib: u64) -> Result<()> {
+    let dir = tempfile::Builder::new().prefix("storage-peers-").tempdir_in(dir)?;
+    machine::warm()?;
+    let (logs, mut first) = ([open(kind, dir.path(), GIB)?], None);
+    let step = (gib / 6).max(1);
+    for from in (0..gib).step_by(step as usize) {
+        let cost = append(&logs, step * GIB)?;
+        print(kind, &format!("a log of {from} to {} GiB", from + step), &cost, &mut first);
+    }
+    Ok(())
+}
+
+struct Cost {
+    mb_per_s: f64,
+    processor_s_per_gb: f64,
+    allocations: f64,
+}
+
+/// Appends to the logs in turn, and waits until the device has it all.
+fn append(logs: &[Arc<Log>], bytes: u64) -> Result<Cost> {
+    let batch = batch()?;
+    let appends = (bytes / BATCH as u64) as usize;
+    let (busy, allocations, begun) = (machine::busy()?, ALLOCATIONS.load(Ordering::Relaxed), Instant::now());
+    for log in logs.iter().cycle().take(appends) {
+        log.append_with_patience(&batch, LeaderEpoch(0), PATIENCE)?;
+    }
+    for log in logs {
+        log.wait_for(Level::Durable, log.end_offset())?;
+    }
+    let gb = bytes as f64 / 1e9;
+    Ok(Cost {
+        mb_per_s: gb * 1e3 / begun.elapsed().as_secs_f64(),
+        processor_s_per_gb: (machine::busy()? - busy).as_secs_f64() / gb,
+        allocations: (ALLOCATIONS.load(Ordering::Relaxed) - allocations) as f64 / appends as f64,
+    })
+}
+
+fn print(kind: &Kind, what: &str, cost: &Cost, first: &mut Option<f64>) {
+    let of_first = cost.processor_s_per_gb / *first.get_or_insert(cost.processor_s_per_gb);
+    let (rate, processor, allocations) = (cost.mb_per_s, cost.processor_s_per_gb, cost.allocations);
+    println!("| {} | {what} | {rate:.0} | {processor:.3} | {of_first:.2} | {allocations:.2} |", kind.name);
+}
