@@ -37,11 +37,12 @@ pub(crate) enum Zeroing {
     Cached,
 }
 
-/// What is written ahead, in memory that direct I/O can take.
+/// What is written ahead, in memory that direct I/O can take. A few long writes delay the syncs of the moment less than many short ones:
+/// 32 producers had 25,000 commits of 16 KiB a second beside pieces of 1 MiB, 23,000 beside 256 KiB and 13,000 beside 64 KiB (ext4 on virtio).
 #[repr(C, align(4096))]
-struct Zeros([u8; 256 << 10]);
+struct Zeros([u8; 1 << 20]);
 
-static ZEROS: Zeros = Zeros([0; 256 << 10]);
+static ZEROS: Zeros = Zeros([0; 1 << 20]);
 
 /// How far one file has blocks.
 pub(crate) struct Allocation {

@@ -1,15 +1,21 @@
 //! Group commit, and how far the log is at each level.
 //!
-//! Whoever wants a level asks by [`Log::when`]. If fewer than `commits_in_flight` syncs of the level run, one starts
-//! at once and takes everything appended so far; else the next one takes all that has piled up. There is no timer.
+//! Whoever wants a level asks by [`Log::when`]. If fewer than `commits_in_flight` syncs of the level run, and those have written what they
+//! cover and only wait for the device's cache, one starts at once and takes everything appended so far; else the next one takes all that has
+//! piled up. There is no timer.
 //! Syncs end in any order; a level's end rises over the contiguous front of those that have ended.
+//!
+//! What of a sync blocks is done by a thread that waits for it, where there is one ([`Log::wait_for`]): the one that started it, or, if
+//! the end of another sync did, one that it covers, which is woken first of all. A thread for it alone would have to be woken, and wake in turn.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::ops::Range;
 use std::sync::atomic::{Ordering, fence};
-use std::sync::{Arc, MutexGuard, PoisonError, TryLockError, mpsc};
+use std::sync::mpsc::{self, SyncSender};
+use std::sync::{Arc, MutexGuard, PoisonError, TryLockError};
 
 use logdyno_record::{Offset, Stage};
-use logdyno_storage::{Level, PendingSync};
+use logdyno_storage::{Level, Marks, PendingSync};
 
 use super::{Log, Result, Writing, WritingGuard};
 use crate::error::LogError;
@@ -23,7 +29,7 @@ pub type AckEndListener = Arc<dyn Fn(Offset) + Send + Sync>;
 
 /// Everything before `end` has reached a level, and who waited for that.
 struct Reached {
-    waiters: Vec<Waiter>,
+    waiters: Vec<Waiting>,
     ack_end: Option<Offset>,
 }
 
@@ -38,19 +44,62 @@ pub(super) struct Commits {
     failed: Option<LogError>,
 }
 
+/// Who waits for a level.
+enum Waiting {
+    Callback(Waiter),
+    /// A thread in [`Log::wait_for`].
+    Thread(SyncSender<Told>),
+}
+
+/// What a waiting thread is told.
+enum Told {
+    /// The end of its wait.
+    Reached(Result<()>),
+    /// Do what of this sync blocks: it covers what you wait for.
+    Lead(PendingSync),
+}
+
+impl Waiting {
+    fn tell(self, reached: Result<()>) {
+        match self {
+            Waiting::Callback(waiter) => waiter(reached),
+            // There is room for both that a thread can be told, and it listens until it has been told the end.
+            Waiting::Thread(told) => drop(told.send(Told::Reached(reached))),
+        }
+    }
+}
+
+/// A sync that was started.
+pub(super) struct Started {
+    sync: PendingSync,
+    level: Level,
+    /// Who waits for one of these offsets waits for this sync, and for no earlier one.
+    newly_covered: Range<Offset>,
+}
+
 /// One level's syncs and waiters.
 struct Progress {
     end: Offset,
     /// What the syncs under way, and those before them, cover.
     requested: Offset,
     running: VecDeque<Commit>,
-    waiters: BTreeMap<(Offset, u64), Waiter>,
+    waiters: BTreeMap<(Offset, u64), Waiting>,
 }
 
 struct Commit {
     ticket: u64,
     end: Offset,
     done: bool,
+    /// What it covers of the active segment, and how far that is.
+    position: u64,
+    marks: Arc<Marks>,
+}
+
+impl Commit {
+    /// Whether all that is left of it is the device's cache: the next one may write meanwhile.
+    fn is_written(&self) -> bool {
+        self.marks.reached(Level::Written) >= self.position
+    }
 }
 
 impl Progress {
@@ -63,7 +112,16 @@ impl Progress {
         self.waiters.last_key_value().map(|((offset, _), _)| *offset).filter(|offset| *offset > self.requested)
     }
 
-    fn raise(&mut self, end: Offset) -> Vec<Waiter> {
+    /// A thread that waits for an offset in `(covered.start, covered.end]`.
+    fn thread_in(&self, covered: &Range<Offset>) -> Option<&SyncSender<Told>> {
+        let mut waiters = self.waiters.range((covered.start.next(), 0)..(covered.end.next(), 0));
+        waiters.find_map(|(_, waiting)| match waiting {
+            Waiting::Thread(told) => Some(told),
+            Waiting::Callback(_) => None,
+        })
+    }
+
+    fn raise(&mut self, end: Offset) -> Vec<Waiting> {
         if end <= self.end {
             return Vec::new();
         }
@@ -71,12 +129,6 @@ impl Progress {
         self.requested = self.requested.max(end);
         let later = self.waiters.split_off(&(end.next(), 0));
         std::mem::replace(&mut self.waiters, later).into_values().collect()
-    }
-
-    /// Forgets the latest sync, which could not be started: what it was to cover goes with the next.
-    fn abandon(&mut self, ticket: u64) {
-        self.running.retain(|commit| commit.ticket != ticket);
-        self.requested = self.running.back().map_or(self.end, |commit| commit.end.max(self.end));
     }
 
     /// Notes that a sync has ended, and returns how far the contiguous front of ended ones reaches.
@@ -145,13 +197,13 @@ impl Log {
     /// Calls `waiter` once everything before `offset` has reached `level`: at once if it has. Starts a sync if none
     /// that is under way covers it.
     pub fn when(&self, level: Level, offset: Offset, waiter: Waiter) {
-        if self.stand_in_line(level, offset, waiter) {
-            self.start_syncs();
+        if self.stand_in_line(level, offset, Waiting::Callback(waiter)) {
+            self.start_and_hand_on();
         }
     }
 
-    /// True if the waiter stands in line now, and not if it has been called.
-    fn stand_in_line(&self, level: Level, offset: Offset, waiter: Waiter) -> bool {
+    /// True if the waiter stands in line now, and not if it has been told.
+    fn stand_in_line(&self, level: Level, offset: Offset, waiting: Waiting) -> bool {
         let offset = offset.min(self.end_offset());
         let mut commits = self.commits();
         let known = match commits.failed.clone() {
@@ -161,32 +213,49 @@ impl Log {
         };
         if let Some(known) = known {
             drop(commits);
-            waiter(known);
+            waiting.tell(known);
             return false;
         }
         commits.ticket += 1;
         let ticket = commits.ticket;
-        commits.of(level).waiters.insert((offset, ticket), waiter);
+        commits.of(level).waiters.insert((offset, ticket), waiting);
         true
     }
 
-    /// Waits until everything before `offset` has reached `level`. If that takes a sync that may start now, this thread does what
-    /// of it blocks: where nobody else is at work, nobody has to be woken.
+    /// Waits until everything before `offset` has reached `level`. If that takes a sync that this thread starts, or is given to carry
+    /// out, it does what of it blocks: where nobody else is at work, nobody has to be woken.
     pub fn wait_for(&self, level: Level, offset: Offset) -> Result<()> {
-        let (sender, receiver) = mpsc::sync_channel(1);
-        if self.stand_in_line(level, offset, Box::new(move |reached| drop(sender.send(reached)))) {
-            for sync in self.start_syncs() {
-                sync.here();
+        let (sender, receiver) = mpsc::sync_channel(2);
+        if self.stand_in_line(level, offset, Waiting::Thread(sender)) {
+            for started in self.start_syncs() {
+                started.sync.here();
             }
         }
-        receiver.recv().unwrap_or_else(|_| Err(LogError::Gone { partition: self.partition.clone(), offset }))
+        loop {
+            match receiver.recv() {
+                Ok(Told::Lead(sync)) => drop(sync.here()),
+                Ok(Told::Reached(reached)) => return reached,
+                Err(_) => return Err(LogError::Gone { partition: self.partition.clone(), offset }),
+            }
+        }
     }
 
-    /// Starts the syncs that waiters want and that may run now. The caller says where they go on; dropped, they go on elsewhere.
+    /// Starts the syncs that may run now; waiting threads carry them out, or the backend.
+    pub(super) fn start_and_hand_on(&self) {
+        for Started { sync, level, newly_covered } in self.start_syncs() {
+            let thread = self.commits().of(level).thread_in(&newly_covered).cloned();
+            if let Some(thread) = thread {
+                // If it has been told the end meanwhile, or is not there any more, the sync is dropped: the backend does it.
+                drop(thread.try_send(Told::Lead(sync)));
+            }
+        }
+    }
+
+    /// Starts the syncs that waiters want and that may run now. The caller says where they go on; dropped, the backend does them.
     ///
     /// A completion may come on a thread that holds the lock already, inside a call into the backend: then whoever
     /// gives the lock back does it (the flag is set before the lock is tried, and looked at after it is free).
-    pub(super) fn start_syncs(&self) -> Vec<PendingSync> {
+    fn start_syncs(&self) -> Vec<Started> {
         self.syncs_wanted.store(true, Ordering::SeqCst);
         fence(Ordering::SeqCst);
         let held = match self.writing.try_lock() {
@@ -202,7 +271,8 @@ impl Log {
                 let mut commits = self.commits();
                 let in_flight_max = self.config().commits_in_flight.max(1);
                 let progress = commits.of(level);
-                progress.running.len() < in_flight_max && progress.wanted().is_some()
+                let is_free = progress.running.back().is_none_or(Commit::is_written);
+                is_free && progress.running.len() < in_flight_max && progress.wanted().is_some()
             };
             match if wanted { self.begin_sync(&mut writing, level) } else { Ok(None) } {
                 Ok(sync) => started.extend(sync),
@@ -213,30 +283,30 @@ impl Log {
     }
 
     /// Starts a sync of everything appended so far.
-    pub(super) fn begin_sync(&self, writing: &mut Writing, level: Level) -> Result<Option<PendingSync>> {
+    pub(super) fn begin_sync(&self, writing: &mut Writing, level: Level) -> Result<Option<Started>> {
         let Some(writer) = writing.writer.as_mut() else { return Ok(None) };
         let end = self.end_offset();
-        let (ticket, generation) = {
+        let sync = writer.begin_sync(level).map_err(|source| self.storage_error(source))?;
+        let (position, marks) = (sync.position(), writer.marks());
+        let (ticket, generation, newly_covered) = {
             let mut commits = self.commits();
             commits.ticket += 1;
             let (ticket, generation) = (commits.ticket, commits.generation);
             let progress = commits.of(level);
-            progress.requested = progress.requested.max(end);
-            progress.running.push_back(Commit { ticket, end, done: false });
-            (ticket, generation)
+            let covered = progress.requested;
+            progress.requested = covered.max(end);
+            progress.running.push_back(Commit { ticket, end, done: false, position, marks: Arc::clone(&marks) });
+            (ticket, generation, covered..progress.requested)
         };
-        let marks = writer.marks();
-        let sync = match writer.begin_sync(level) {
-            Ok(sync) => sync,
-            Err(source) => {
-                self.commits().of(level).abandon(ticket);
-                return Err(self.storage_error(source));
-            }
-        };
+        if level == Level::Durable && marks.reached(Level::Written) < position {
+            let log = self.itself.clone();
+            let next = move |_| log.upgrade().into_iter().for_each(|log| log.start_if_wanted());
+            marks.when(Level::Written, position, Box::new(next));
+        }
         let log = self.itself.clone();
         marks.when(
             level,
-            sync.position(),
+            position,
             Box::new(move |reached| {
                 if let Some(log) = log.upgrade() {
                     match reached {
@@ -246,7 +316,18 @@ impl Log {
                 }
             }),
         );
-        Ok(Some(sync))
+        Ok(Some(Started { sync, level, newly_covered }))
+    }
+
+    /// The next sync may start, if one is wanted.
+    fn start_if_wanted(&self) {
+        let is_wanted = {
+            let commits = self.commits();
+            commits.written.wanted().is_some() || commits.durable.wanted().is_some()
+        };
+        if is_wanted {
+            self.start_and_hand_on();
+        }
     }
 
     fn synced(&self, level: Level, ticket: u64, generation: u64) {
@@ -256,13 +337,10 @@ impl Log {
         }
         let Some(end) = commits.of(level).complete(ticket) else { return };
         let reached = commits.raise(level, end);
-        let wanted = commits.written.wanted().is_some() || commits.durable.wanted().is_some();
         let listener = commits.listener.clone();
         drop(commits);
         // Before those who waited for this one are woken: the device does not wait for that.
-        if wanted {
-            self.start_syncs();
-        }
+        self.start_if_wanted();
         self.tell(reached, listener);
     }
 
@@ -283,7 +361,7 @@ impl Log {
                 listener(end);
             }
         }
-        reached.waiters.into_iter().for_each(|waiter| waiter(Ok(())));
+        reached.waiters.into_iter().for_each(|waiting| waiting.tell(Ok(())));
     }
 
     /// Storage has failed: nobody who waits will be served. A full disk is no failure of what comes later.
@@ -307,7 +385,7 @@ impl Log {
             failed.extend(std::mem::take(&mut commits.of(level).waiters).into_values());
         }
         drop(commits);
-        failed.into_iter().for_each(|waiter| waiter(Err(error.clone())));
+        failed.into_iter().for_each(|waiting| waiting.tell(Err(error.clone())));
     }
 
     /// The log was closed: who still waits has been served if the close was good.
@@ -339,9 +417,9 @@ impl Log {
         drop(commits);
         let ack_end = (end > before).then_some(end);
         self.tell(Reached { waiters: Vec::new(), ack_end }, listener);
-        for ((offset, _), waiter) in gone {
+        for ((offset, _), waiting) in gone {
             let partition = self.partition.clone();
-            waiter(if offset <= end { Ok(()) } else { Err(LogError::Gone { partition, offset }) });
+            waiting.tell(if offset <= end { Ok(()) } else { Err(LogError::Gone { partition, offset }) });
         }
     }
 

@@ -390,7 +390,7 @@ impl Drop for WritingGuard<'_> {
         self.held = None;
         fence(Ordering::SeqCst);
         if self.log.syncs_wanted.load(Ordering::SeqCst) {
-            self.log.start_syncs();
+            self.log.start_and_hand_on();
         }
     }
 }

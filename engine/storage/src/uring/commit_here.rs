@@ -1,6 +1,7 @@
 //! A commit on the thread that waits for it: plain system calls on the descriptor that the ring uses.
 //!
 //! Only while the ring has nothing of the segment, and only for few bytes: more are written faster by the ring, several at a time.
+//! Two such commits overlap: the second writes while the first waits for the device's cache.
 
 use std::io;
 use std::sync::Arc;
@@ -29,13 +30,17 @@ pub(super) struct Commit {
 
 impl BlockingSync for Commit {
     fn here(self: Box<Self>) {
-        let (segment, shared) = (&self.segment, &self.core.shared);
+        let segment = &self.segment;
         let small = self.position.saturating_sub(segment.marks.reached(Level::Written)) <= BYTES_MAX;
         if !small || !segment.driver.take_for_caller() {
             return self.elsewhere();
         }
-        self.commit();
-        segment.driver.release().into_iter().for_each(|command| shared.queue.push(command));
+        let is_written = self.written();
+        self.pass_on(segment.driver.release_to_sync());
+        if is_written {
+            self.sync();
+        }
+        self.pass_on(segment.driver.synced());
     }
 
     fn elsewhere(self: Box<Self>) {
@@ -44,21 +49,34 @@ impl BlockingSync for Commit {
 }
 
 impl Commit {
-    /// Writes and syncs; raises the marks, or poisons them.
-    fn commit(&self) {
+    fn pass_on(&self, commands: Vec<Command>) {
+        commands.into_iter().for_each(|command| self.core.shared.queue.push(command));
+    }
+
+    /// Writes what is missing; false if there is nothing to sync: it has failed, or has been done.
+    fn written(&self) -> bool {
         let (segment, shared) = (&self.segment, &self.core.shared);
         if segment.marks.is_poisoned() || segment.marks.reached(Level::Durable) >= self.position {
-            return;
+            return false;
         }
         if let Err(error) = self.write() {
             segment.fail("write", error);
-            return shared.pool.room_appeared();
+            shared.pool.room_appeared();
+            return false;
         }
         // Memory is free again, and appenders may have room.
         let clean = segment.resident().clean(segment.marks.reached(Level::Written));
         shared.admit(segment, clean);
+        true
+    }
+
+    /// Raises the mark of durable, or poisons. Other writes of the file may be in flight: those below the position are not.
+    fn sync(&self) {
+        let (segment, shared) = (&self.segment, &self.core.shared);
         shared.counters.syncs.one();
         match uninterrupted(|| segment.file.sync_data()) {
+            // The failure of another thread's sync stands for this one, too.
+            Ok(()) if segment.marks.is_poisoned() => {}
             Ok(()) => undisturbed(|| segment.marks.raise(Level::Durable, self.position)),
             Err(error) => {
                 segment.fail("sync", error);

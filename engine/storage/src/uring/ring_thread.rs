@@ -128,8 +128,7 @@ impl RingThread {
     /// The ring thread has nothing to do for the segment, unless it has: then it goes on driving it.
     fn rest(&self, segment: &Segment) {
         if !self.flows.contains_key(&segment.id) {
-            let deferred = segment.driver.release();
-            debug_assert!(deferred.is_empty(), "commands are deferred only while a caller drives");
+            segment.driver.release().into_iter().for_each(|command| self.shared.queue.push(command));
         }
     }
 

@@ -173,7 +173,7 @@ impl RingWriter {
         self.tail = Some(Tail { base, chunk, since: now });
     }
 
-    /// Shows the appended bytes to readers and has them written in time.
+    /// Shows the appended bytes to readers and has them written in time: at once if a chunk is full, else by the kick timer.
     fn publish(&mut self, chunk_before: Option<u64>) {
         self.segment.marks.raise(Level::Visible, self.position);
         let tail_base = self.tail.as_ref().map(|tail| (tail.base, tail.end()));
@@ -184,7 +184,9 @@ impl RingWriter {
             _ => None,
         };
         let queue = &self.shared().queue;
-        if let Some(end) = full {
+        if let Some(end) = full
+            && !self.segment.driver.has_callers()
+        {
             queue.push(Command::Flush(Arc::clone(&self.segment), end));
         }
         if !self.segment.dirty.swap(true, Ordering::SeqCst) {

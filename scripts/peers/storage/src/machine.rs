@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 
-/// What cells have to themselves: more than the largest one writes.
-const ROOM_BYTES: usize = 4 << 30;
+/// What cells have to themselves: twice what the largest one writes.
+const ROOM_BYTES: usize = 2 << 30;
 /// Longer than a guest waits before it tells of free pages.
 const UNTIL_TOLD: Duration = Duration::from_millis(2500);
 /// What nobody touches, so that the kernel is never short of memory.
