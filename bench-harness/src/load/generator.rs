@@ -121,11 +121,11 @@ impl Generator<'_> {
         sharpen_timer();
         let lag = self.cuts.iter().map(|_| Distribution::new()).chain([Distribution::new()]).collect();
         let mut generated = Generated { lag, ended: Nanos(0) };
-        let mut free_since = self.start;
+        // Each look at the clock serves twice: as the end of a `send`, and as the begin of the next one if that is due.
+        let (mut free_since, mut looked) = (self.start, self.clock.now());
         for number in (u64::from(index)..).step_by(self.producers as usize) {
-            let Some(intended) = self.wait_for_turn(number) else { break };
-            self.begin_if_first(number, intended);
-            let called = self.clock.now();
+            let Some((intended, due)) = self.wait_for_turn(number, looked) else { break };
+            let called = if self.begin_if_first(number, intended) { self.clock.now() } else { due };
             let intended = intended.unwrap_or(called);
             self.recorder.sent();
             // Before: its receipt may come before `send` returns, and nobody shall see more receipts than records.
@@ -134,9 +134,10 @@ impl Generator<'_> {
             if self.window.begin().is_some_and(|begin| intended >= begin) {
                 generated.lag[part_of(self.cuts, intended)].record(called.0.saturating_sub(intended.max(free_since).0));
             }
-            free_since = self.clock.now();
+            looked = self.clock.now();
+            free_since = looked;
         }
-        generated.ended = free_since;
+        generated.ended = looked;
         sink.flush();
         generated
     }
@@ -148,8 +149,8 @@ impl Generator<'_> {
         Outgoing { ticket, key: record.key.clone(), value: record.value.clone(), timestamp }
     }
 
-    /// Waits until a record may be sent; its intended time in an open loop; `None` at the end of the run.
-    fn wait_for_turn(&self, number: u64) -> Option<Option<Nanos>> {
+    /// Waits until a record may be sent: its intended time in an open loop, and what time it is then; `None` at the end of the run.
+    fn wait_for_turn(&self, number: u64, looked: Nanos) -> Option<(Option<Nanos>, Nanos)> {
         if let Limit::Number(end) = self.bounds.end
             && number >= end
         {
@@ -162,11 +163,11 @@ impl Generator<'_> {
                         return None;
                     }
                 }
-                (!self.window.is_ended() && !self.is_over()).then_some(None)
+                (!self.window.is_ended() && !self.is_over()).then(|| (None, self.clock.now()))
             }
             _ => {
                 let intended = Nanos(self.start.0.saturating_add(self.schedule.intended_ns(number)?));
-                self.wait_until(intended).then_some(Some(intended))
+                self.wait_until(intended, looked).map(|now| (Some(intended), now))
             }
         }
     }
@@ -179,33 +180,36 @@ impl Generator<'_> {
         }
     }
 
-    /// False if the run was ended meanwhile.
-    fn wait_until(&self, moment: Nanos) -> bool {
+    /// Waits for a moment, if the clock did not show it just now: what it shows then. `None` if the run was ended meanwhile.
+    fn wait_until(&self, moment: Nanos, looked: Nanos) -> Option<Nanos> {
+        let mut now = looked;
         loop {
             if self.window.is_ended() {
-                return false;
+                return None;
             }
-            let left = moment.since(self.clock.now());
+            let left = moment.since(now);
             if left.is_zero() {
-                return true;
+                return Some(now);
             }
             match self.waiting {
                 Waiting::Spin if left <= SPIN_BEFORE => std::hint::spin_loop(),
                 Waiting::Spin => std::thread::sleep((left - SPIN_BEFORE).min(LOOK_EVERY)),
                 Waiting::Sleep => std::thread::sleep(left.min(LOOK_EVERY)),
             }
+            now = self.clock.now();
         }
     }
 
-    /// Opens the window at the first measured record, and each part of it at its first.
-    fn begin_if_first(&self, number: u64, intended: Option<Nanos>) {
+    /// Opens the window at the first measured record, and each part of it at its first: true if it did, which takes time.
+    fn begin_if_first(&self, number: u64, intended: Option<Nanos>) -> bool {
         if self.window.begin().is_some() {
             if let Some(part) = intended.map(|intended| part_of(self.cuts, intended)).filter(|part| *part > 0)
                 && self.window.open_after(part)
             {
                 (self.on_begin)(part);
+                return true;
             }
-            return;
+            return false;
         }
         let moment = match (self.bounds.begin, intended) {
             // The schedule knows the moment of the first measured record, whichever producer sends it.
@@ -216,12 +220,12 @@ impl Generator<'_> {
             (Limit::Elapsed(time), _) => Some(self.clock.now()).filter(|now| now.since(self.start) >= time),
             _ => None,
         };
-        if let Some(moment) = moment
-            && self.window.begin_at(moment)
-        {
+        let opens = moment.is_some_and(|moment| self.window.begin_at(moment));
+        if opens {
             self.window.open_after(0);
             (self.on_begin)(0);
         }
+        opens
     }
 }
 

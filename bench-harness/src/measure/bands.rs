@@ -40,13 +40,17 @@ impl Bands {
     /// Adds records of one batch that share some of their times.
     pub(super) fn record(&mut self, records: &[Counted], shared: &StepTimes, partition: i32) {
         let tail = shared.total();
-        let bucket = |record: &Counted| bucket_of::<BITS>(record.own.total() + tail);
-        for alike in records.chunk_by(|one, next| bucket(one) == bucket(next)) {
-            let index = bucket(&alike[0]);
+        let bucket = |record: &Counted| bucket_of::<BITS>(record.total + tail);
+        let mut rest = records;
+        while let Some(first) = rest.first() {
+            let index = bucket(first);
+            let alike = rest.iter().position(|record| bucket(record) != index).unwrap_or(rest.len());
+            let (alike, behind) = rest.split_at(alike);
             if self.buckets.len() <= index {
                 self.buckets.resize_with(index + 1, Band::default);
             }
             self.buckets[index].record(alike, shared, partition);
+            rest = behind;
         }
     }
 
@@ -71,11 +75,13 @@ impl Band {
     fn record(&mut self, records: &[Counted], shared: &StepTimes, partition: i32) {
         let mut times = StepTimes::default();
         times.add_records(shared, records.iter().map(|record| &record.own));
-        let fastest = records.iter().map(|record| record.own.total()).min().unwrap_or(0);
-        let Some(slowest) = Counted::slowest(records) else { return };
-        let slow = slowest.whole(shared, partition);
-        self.add(records.len() as u64, fastest + shared.total(), slow.times.total(), &times);
-        self.keep(&slow);
+        let tail = shared.total();
+        let fastest = records.iter().map(|record| record.total).min().unwrap_or(0);
+        let Some(slowest) = records.iter().max_by_key(|record| record.total) else { return };
+        self.add(records.len() as u64, fastest + tail, slowest.total + tail, &times);
+        if self.has_place_for(slowest.total + tail) {
+            self.keep(&slowest.whole(shared, partition));
+        }
     }
 
     fn add(&mut self, records: u64, min_ns: u64, max_ns: u64, times: &StepTimes) {
@@ -85,9 +91,14 @@ impl Band {
         self.times.add(times);
     }
 
+    /// Whether one that took so long is among the slowest that are kept.
+    fn has_place_for(&self, total: u64) -> bool {
+        self.slowest.len() < WHOLE || self.slowest.last().is_some_and(|last| last.times.total() < total)
+    }
+
     fn keep(&mut self, slow: &Slow) {
         let total = slow.times.total();
-        if self.slowest.len() == WHOLE && self.slowest.last().is_some_and(|last| last.times.total() >= total) {
+        if !self.has_place_for(total) {
             return;
         }
         let place = self.slowest.partition_point(|kept| kept.times.total() >= total);
@@ -111,7 +122,7 @@ mod tests {
     fn record(bands: &mut Bands, offset: i64, batch: u64, disk: u64) {
         let mut shared = StepTimes::default();
         shared.set(Step::Disk, disk);
-        bands.record(&[Counted { offset, own: OwnTimes([0, 0, batch]) }], &shared, 0);
+        bands.record(&[Counted::new(offset, OwnTimes([0, 0, batch]))], &shared, 0);
     }
 
     /// 990 records wait for their batch, ten for the disk: the mean hides the disk, the band above p99 does not.
@@ -133,7 +144,7 @@ mod tests {
     fn records_of_a_batch_are_counted_together() {
         let (mut together, mut apart) = (Bands::default(), Bands::default());
         let records: Vec<Counted> =
-            (0..100).map(|n| Counted { offset: n, own: OwnTimes([1, 0, 9_000 - 50 * n as u64]) }).collect();
+            (0..100).map(|n| Counted::new(n, OwnTimes([1, 0, 9_000 - 50 * n as u64]))).collect();
         let mut shared = StepTimes::default();
         shared.set(Step::Disk, 700);
         together.record(&records, &shared, 0);

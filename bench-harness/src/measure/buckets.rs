@@ -24,16 +24,18 @@ pub(super) struct Counts<const BITS: u32> {
 }
 
 impl<const BITS: u32> Counts<BITS> {
-    /// Counts a value.
-    #[inline]
-    pub(super) fn record(&mut self, value: u64) {
-        match self.counts.get_mut(bucket_of::<BITS>(value)) {
-            Some(count) => {
-                *count += 1;
-                self.total += 1;
+    /// Counts each value.
+    pub(super) fn record_all(&mut self, values: impl Iterator<Item = u64>) {
+        let mut more = 0;
+        for value in values {
+            let bucket = bucket_of::<BITS>(value);
+            if bucket >= self.counts.len() {
+                self.counts.resize(bucket + 1, 0);
             }
-            None => self.record_n(value, 1),
+            self.counts[bucket] += 1;
+            more += 1;
         }
+        self.total += more;
     }
 
     /// Counts a value `count` times.
@@ -109,7 +111,7 @@ mod tests {
             let (mut fine, mut coarse) = (Counts::<10>::default(), Counts::<7>::default());
             let [mut three, mut two] =
                 [3, 2].map(|digits| Histogram::<u64>::new_with_bounds(1, 1 << 42, digits).unwrap());
-            for (value, count) in values {
+            for &(value, count) in &values {
                 fine.record_n(value, count);
                 coarse.record_n(value, count);
                 three.record_n(value, count).unwrap();
@@ -123,6 +125,10 @@ mod tests {
             prop_assert_eq!(fine.quantile(quantile), three.value_at_quantile(quantile));
             prop_assert_eq!(coarse.quantile(quantile), two.value_at_quantile(quantile));
             prop_assert_eq!((fine.total(), coarse.total()), (three.len(), two.len()));
+            let each = values.iter().flat_map(|(value, count)| std::iter::repeat_n(*value, *count as usize));
+            let mut one_by_one = Counts::<10>::default();
+            one_by_one.record_all(each);
+            prop_assert_eq!(one_by_one, fine);
         }
     }
 }

@@ -23,13 +23,31 @@ pub(super) fn with_timestamp(content: u64, timestamp: i64) -> u64 {
 }
 
 fn of_bytes(mut state: u64, bytes: &[u8]) -> u64 {
-    let (words, rest) = bytes.as_chunks::<8>();
-    for word in words {
-        state = mix(state, u64::from_le_bytes(*word));
+    let (fours, rest) = bytes.as_chunks::<32>();
+    for four in fours {
+        // One after the other in the text: as a loop it costs twice the instructions.
+        state = mix(mix(mix(mix(state, word(four, 0)), word(four, 8)), word(four, 16)), word(four, 24));
     }
-    let mut last = [0; 8];
-    last[..rest.len()].copy_from_slice(rest);
-    mix(state, u64::from_le_bytes(last))
+    let (words, rest) = rest.as_chunks::<8>();
+    for whole in words {
+        state = mix(state, u64::from_le_bytes(*whole));
+    }
+    mix(state, last_word(bytes, rest))
+}
+
+fn word(four: &[u8; 32], at: usize) -> u64 {
+    let mut word = [0; 8];
+    word.copy_from_slice(&four[at..at + 8]);
+    u64::from_le_bytes(word)
+}
+
+/// The bytes behind the last whole word, with zeros behind them.
+fn last_word(bytes: &[u8], rest: &[u8]) -> u64 {
+    match bytes.last_chunk::<8>() {
+        // Shifted out of a word that ends where they end; all of it where there are none.
+        Some(last) => u64::from_le_bytes(*last).checked_shr(64 - 8 * rest.len() as u32).unwrap_or(0),
+        None => rest.iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte)),
+    }
 }
 
 fn mix(state: u64, word: u64) -> u64 {
@@ -53,6 +71,19 @@ mod tests {
             let mut flipped = value.clone();
             flipped[bit / 8] ^= 1 << (bit % 8);
             assert_ne!(digest(Some(b"key"), Some(&flipped)), clean, "bit {bit}");
+        }
+    }
+
+    /// Of each length, however the bytes are taken.
+    #[test]
+    fn the_last_bytes_count_with_zeros_behind_them() {
+        let bytes: Vec<u8> = (1..=80).collect();
+        for len in 0..bytes.len() {
+            let (words, rest) = bytes[..len].as_chunks::<8>();
+            let mut last = [0; 8];
+            last[..rest.len()].copy_from_slice(rest);
+            let whole = words.iter().chain([&last]).fold(7, |state, word| mix(state, u64::from_le_bytes(*word)));
+            assert_eq!(of_bytes(7, &bytes[..len]), whole, "{len} bytes");
         }
     }
 

@@ -36,6 +36,35 @@ struct Saved {
     buckets: String,
 }
 
+/// What several durations come to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Spread {
+    pub(super) sum_ns: u64,
+    pub(super) min_ns: u64,
+    pub(super) max_ns: u64,
+}
+
+impl Spread {
+    /// Of none.
+    pub(super) const EMPTY: Spread = Spread { sum_ns: 0, min_ns: u64::MAX, max_ns: 0 };
+
+    /// Adds one.
+    pub(super) fn add(&mut self, ns: u64) {
+        self.sum_ns = self.sum_ns.saturating_add(ns);
+        self.min_ns = self.min_ns.min(ns);
+        self.max_ns = self.max_ns.max(ns);
+    }
+
+    /// Of `count` that are each longer by `ns`.
+    pub(super) fn longer_by(self, ns: u64, count: usize) -> Spread {
+        Spread {
+            sum_ns: self.sum_ns.saturating_add(ns.saturating_mul(count as u64)),
+            min_ns: self.min_ns.saturating_add(ns),
+            max_ns: self.max_ns + ns,
+        }
+    }
+}
+
 impl Default for Distribution {
     fn default() -> Distribution {
         Distribution::new()
@@ -51,20 +80,20 @@ impl Distribution {
 
     /// Adds a duration.
     pub fn record(&mut self, ns: u64) {
-        self.record_all(std::iter::once(ns));
+        self.record_n(ns, 1);
     }
 
-    /// Adds several durations.
-    pub fn record_all(&mut self, durations: impl Iterator<Item = u64>) {
-        let (mut sum, mut min, mut max) = (self.sum_ns, self.min_ns, self.max_ns);
-        for ns in durations {
-            self.counts.record(ns.min(LIMIT_NS));
-            self.clipped += u64::from(ns > LIMIT_NS);
-            sum = sum.saturating_add(ns);
-            min = min.min(ns);
-            max = max.max(ns);
+    /// Adds several durations, of which it is known what they come to.
+    pub(super) fn record_all(&mut self, durations: impl Iterator<Item = u64> + Clone, spread: Spread) {
+        if spread.max_ns <= LIMIT_NS {
+            self.counts.record_all(durations);
+        } else {
+            self.clipped += durations.clone().filter(|ns| *ns > LIMIT_NS).count() as u64;
+            self.counts.record_all(durations.map(|ns| ns.min(LIMIT_NS)));
         }
-        (self.sum_ns, self.min_ns, self.max_ns) = (sum, min, max);
+        self.sum_ns = self.sum_ns.saturating_add(spread.sum_ns);
+        self.min_ns = self.min_ns.min(spread.min_ns);
+        self.max_ns = self.max_ns.max(spread.max_ns);
     }
 
     /// Adds a duration that `count` records share.

@@ -3,6 +3,7 @@
 
 mod bands;
 mod buckets;
+mod consecutive;
 mod digest;
 mod distribution;
 mod join;
@@ -16,14 +17,15 @@ mod slowest;
 mod verify;
 
 pub use bands::{Band, Bands};
+pub(crate) use consecutive::Consecutive;
 pub use digest::digest;
 pub use distribution::Distribution;
 pub use join::{Join, JoinSettings, Joined, JoinedPart, PathJoined};
 pub use over_time::{Interval, OverTime, Timeline};
 pub use panel::{BatchPanel, BatchWork};
 pub use path::{BatchMoments, Course, OwnTimes, Step, StepTimes};
+pub(crate) use recorder::Inbox;
 pub use recorder::Recorder;
-pub(crate) use recorder::{Delivery, Inbox};
 pub use series::Series;
 pub use slowest::{Slow, Slowest};
 pub use verify::Violations;

@@ -58,8 +58,21 @@ impl Default for Timeline {
 }
 
 impl Timeline {
-    /// A record that was due `since_ns` after the begin of the measured part took `ns`.
-    pub fn record(&mut self, since_ns: u64, ns: u64) {
+    /// Records that were due so many nanoseconds after the begin of the measured part, and took so many.
+    pub fn record_all(&mut self, records: impl Iterator<Item = (u64, u64)> + Clone) {
+        let Some(last_ns) = records.clone().map(|(since_ns, _)| since_ns).max() else { return };
+        let last = self.interval_of(last_ns);
+        if records.clone().all(|(since_ns, _)| since_ns >= last as u64 * self.width_ns) {
+            return self.intervals[last].record_all(records.map(|(_, ns)| ns.min(LIMIT_NS)));
+        }
+        for (since_ns, ns) in records {
+            let interval = self.interval_of(since_ns);
+            self.intervals[interval].record_n(ns.min(LIMIT_NS), 1);
+        }
+    }
+
+    /// The place of the interval with a moment, once there are intervals up to it.
+    fn interval_of(&mut self, since_ns: u64) -> usize {
         while since_ns / self.width_ns >= INTERVALS_MAX as u64 {
             self.merge_neighbours();
         }
@@ -67,7 +80,7 @@ impl Timeline {
         if self.intervals.len() <= index {
             self.intervals.resize_with(index + 1, Counts::default);
         }
-        self.intervals[index].record(ns.min(LIMIT_NS));
+        index
     }
 
     /// The measured part from `begin` to `end`, with what was acknowledged in each interval.
@@ -110,8 +123,7 @@ mod tests {
     #[test]
     fn intervals_are_cut_at_the_end_and_gaps_stay() {
         let mut timeline = Timeline::default();
-        timeline.record(0, 1_000);
-        timeline.record(250_000_000, 9_000);
+        timeline.record_all([(0, 1_000), (250_000_000, 9_000)].into_iter());
         let mut acknowledged = Series::starting_at(Nanos(S));
         acknowledged.add(Nanos(S + 5), 1);
         acknowledged.add(Nanos(S + 250_000_000), 1);
@@ -126,7 +138,7 @@ mod tests {
     #[test]
     fn a_long_run_merges_its_intervals() {
         let mut timeline = Timeline::default();
-        (0..3_600).for_each(|second| timeline.record(second * S, 1_000 + second));
+        (0..3_600).for_each(|second| timeline.record_all(std::iter::once((second * S, 1_000 + second))));
         let over = timeline.over(Nanos(0), Nanos(3_600 * S), &Series::starting_at(Nanos(0)));
         assert!((INTERVALS_MAX / 2..=INTERVALS_MAX).contains(&over.intervals.len()), "{}", over.intervals.len());
         assert_eq!(over.intervals.iter().map(|interval| interval.records).sum::<u64>(), 3_600);

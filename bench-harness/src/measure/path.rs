@@ -238,8 +238,14 @@ impl<'a> Course<'a> {
         let called = called.max(intended);
         let created = self.batch.created.max(called);
         let closed = self.batch.closed;
-        let is_regular = created <= closed && closed <= self.end();
+        let is_regular = created <= closed && self.ends_behind_closing();
         is_regular.then(|| OwnTimes([called.0 - intended.0, created.0 - called.0, closed.0 - created.0]))
+    }
+
+    /// Whether records that have own steps on another course from the same batch have the same ones on this.
+    #[must_use]
+    pub fn ends_behind_closing(&self) -> bool {
+        self.batch.closed <= self.end()
     }
 
     /// The steps from the batch's closing on.
@@ -404,6 +410,10 @@ mod tests {
             {
                 let steps = course.steps(intended, called);
                 prop_assert_eq!(steps.total(), end.0.saturating_sub(intended.0));
+                let own = to_delivery.own(intended, called);
+                if let Some(own) = own.filter(|_| course.ends_behind_closing()) {
+                    prop_assert_eq!(course.own(intended, called), Some(own));
+                }
                 if let Some(own) = course.own(intended, called) {
                     prop_assert_eq!(course.shared().with(&own), steps);
                     prop_assert_eq!(steps.parted(), (own, course.shared()));

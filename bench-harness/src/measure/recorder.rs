@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use logdyno_engine::record::{Nanos, Offset, Probe, ProducedBatch, Stage, TopicPartition};
 
+use super::consecutive::Consecutive;
 use crate::target::{Receipts, Ticket};
 use crate::topics::Topics;
 
@@ -17,10 +18,11 @@ use crate::topics::Topics;
 #[derive(Debug)]
 pub struct Recorder {
     topics: Arc<Topics>,
-    produced: Lane<ProducedBatch>,
-    passed: Lane<Passed>,
-    receipts: Lane<Receipt>,
-    deliveries: Lane<Delivery>,
+    produced: Lane<Vec<ProducedBatch>>,
+    passed: Lane<Vec<Passed>>,
+    receipts: Lane<Consecutive<Ticket>>,
+    failed: Lane<Vec<Box<str>>>,
+    deliveries: Lane<Consecutive<u64>>,
     requests: AtomicU64,
     request_bytes: AtomicU64,
     under_way: UnderWay,
@@ -75,38 +77,17 @@ pub(crate) struct Passed {
     pub(crate) at: Nanos,
 }
 
-/// What became of a record's `send`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Receipt {
-    /// The partition is one of the topic that the record was sent to.
-    Acknowledged {
-        ticket: Ticket,
-        partition: i32,
-        offset: Option<Offset>,
-    },
-    Failed {
-        ticket: Ticket,
-        reason: Box<str>,
-    },
-}
-
-/// A record that came out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Delivery {
-    /// Its index over all topics.
-    pub(crate) partition: i32,
-    pub(crate) offset: Offset,
-    /// Digest of key, value and timestamp.
-    pub(crate) digest: u64,
-}
-
 /// Everything that came in since the last time.
 #[derive(Debug, Default)]
 pub(crate) struct Inbox {
     pub(crate) produced: Vec<ProducedBatch>,
     pub(crate) passed: Vec<Passed>,
-    pub(crate) receipts: Vec<Receipt>,
-    pub(crate) deliveries: Vec<Delivery>,
+    /// Of records that were acknowledged.
+    pub(crate) receipts: Consecutive<Ticket>,
+    /// Why records failed.
+    pub(crate) failed: Vec<Box<str>>,
+    /// Digests of key, value and timestamp of records that came out.
+    pub(crate) deliveries: Consecutive<u64>,
 }
 
 impl Recorder {
@@ -118,6 +99,7 @@ impl Recorder {
             produced: Lane::default(),
             passed: Lane::default(),
             receipts: Lane::default(),
+            failed: Lane::default(),
             deliveries: Lane::default(),
             requests: AtomicU64::new(0),
             request_bytes: AtomicU64::new(0),
@@ -135,13 +117,14 @@ impl Recorder {
         // Deliveries and receipts first: the stamps that belong to them were reported before.
         self.deliveries.swap(&mut inbox.deliveries);
         self.receipts.swap(&mut inbox.receipts);
+        self.failed.swap(&mut inbox.failed);
         self.produced.swap(&mut inbox.produced);
         self.passed.swap(&mut inbox.passed);
     }
 
-    /// A poll's records, in the order in which they came.
-    pub(crate) fn delivered(&self, deliveries: &[Delivery]) {
-        self.deliveries.lock().extend_from_slice(deliveries);
+    /// Digests of a poll's records, in the order in which they came; leaves the list empty.
+    pub(crate) fn delivered(&self, deliveries: &mut Consecutive<u64>) {
+        self.deliveries.lock().append(deliveries);
     }
 
     /// Counts a record as under way.
@@ -154,9 +137,9 @@ impl Recorder {
         self.under_way.wait_for_fewer(most, patience)
     }
 
-    fn receipt(&self, receipt: Receipt) {
-        self.receipts.lock().push(receipt);
-        self.under_way.one_fewer();
+    /// The index of a record's partition over all topics, or one that there is not.
+    fn index_for(&self, ticket: &Ticket, partition: i32) -> i32 {
+        self.topics.index_for(ticket.number, partition).unwrap_or(-1)
     }
 }
 
@@ -181,40 +164,32 @@ impl Probe for Recorder {
 
 impl Receipts for Recorder {
     fn acknowledged(&self, ticket: Ticket, partition: i32, offset: Option<Offset>) {
-        self.receipt(Receipt::Acknowledged { ticket, partition, offset });
+        self.receipts.lock().push(self.index_for(&ticket, partition), offset, ticket);
+        self.under_way.one_fewer();
     }
 
     fn acknowledged_together(&self, tickets: &[Ticket], partition: i32, base: Offset) {
-        let receipts = tickets.iter().zip(base.0..).map(|(ticket, offset)| Receipt::Acknowledged {
-            ticket: *ticket,
-            partition,
-            offset: Some(Offset(offset)),
-        });
-        self.receipts.lock().extend(receipts);
+        let Some(first) = tickets.first() else { return };
+        self.receipts.lock().extend(self.index_for(first, partition), base, tickets);
         self.under_way.fewer_by(tickets.len());
     }
 
-    fn failed(&self, ticket: Ticket, reason: &str) {
-        self.receipt(Receipt::Failed { ticket, reason: reason.into() });
+    fn failed(&self, _: Ticket, reason: &str) {
+        self.failed.lock().push(reason.into());
+        self.under_way.one_fewer();
     }
 }
 
-/// A list that some threads push to and one empties.
-#[derive(Debug)]
-struct Lane<T>(Mutex<Vec<T>>);
-
-impl<T> Default for Lane<T> {
-    fn default() -> Lane<T> {
-        Lane(Mutex::new(Vec::new()))
-    }
-}
+/// What some threads add to and one empties.
+#[derive(Debug, Default)]
+struct Lane<T>(Mutex<T>);
 
 impl<T> Lane<T> {
-    fn lock(&self) -> MutexGuard<'_, Vec<T>> {
+    fn lock(&self) -> MutexGuard<'_, T> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn swap(&self, other: &mut Vec<T>) {
+    fn swap(&self, other: &mut T) {
         std::mem::swap(&mut *self.lock(), other);
     }
 }

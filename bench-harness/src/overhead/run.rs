@@ -11,7 +11,7 @@ use logdyno_engine::storage::seam::real::RealDisk;
 
 use super::bare::Counting;
 use super::{Sample, Side, Subject};
-use crate::measure::{Delivery, Distribution, Inbox, Join, JoinSettings, Recorder, digest};
+use crate::measure::{Consecutive, Distribution, Inbox, Join, JoinSettings, Recorder, digest};
 use crate::signal::Stop;
 use crate::target::{Outgoing, Receipts, Running, Setup, Sink, Source, TargetError, Ticket};
 use crate::usage::Process;
@@ -145,7 +145,7 @@ impl Run<'_> {
             let timestamp = self.settings.timestamp(ticket.intended);
             sink.send(Outgoing { ticket, key: record.key.clone(), value: record.value.clone(), timestamp });
             if self.side == Side::Watched {
-                lag.record(self.clock.now().0.saturating_sub(ticket.called.0));
+                lag.record(ticket.called.0.saturating_sub(ticket.intended.0));
             }
         }
         sink.flush();
@@ -161,7 +161,7 @@ impl Run<'_> {
     }
 
     fn consume(&self, source: &mut dyn Source) {
-        let mut deliveries = Vec::new();
+        let mut deliveries = Consecutive::default();
         while !self.shall_end.load(Ordering::Relaxed) {
             let mut count = 0;
             let polled = source.poll(POLL, &mut |record| {
@@ -169,11 +169,10 @@ impl Run<'_> {
                 if self.side == Side::Watched {
                     let content = digest(record.key, record.value);
                     let digest = self.settings.digest_delivered(content, record.timestamp);
-                    deliveries.push(Delivery { partition: record.partition, offset: record.offset, digest });
+                    deliveries.push(record.partition, Some(record.offset), digest);
                 }
             });
-            self.recorder.delivered(&deliveries);
-            deliveries.clear();
+            self.recorder.delivered(&mut deliveries);
             if self.delivered.fetch_add(count, Ordering::Relaxed) + count >= self.records {
                 lock(&self.ended).get_or_insert_with(Instant::now);
             }

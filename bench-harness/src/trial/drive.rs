@@ -9,7 +9,7 @@ use logdyno_engine::record::{Clock, Nanos};
 use super::progress::{Progress, SoFar};
 use super::{Trial, TrialError};
 use crate::load::{Bounds, Generated, Generator, Schedule, Window};
-use crate::measure::{Delivery, Distribution, Inbox, Join, JoinSettings, Joined, Recorder, digest};
+use crate::measure::{Consecutive, Distribution, Inbox, Join, JoinSettings, Joined, Recorder, digest};
 use crate::proof::{Evidence, OpenFiles};
 use crate::signal::Stop;
 use crate::target::{Observation, Running, Sink, Source, TargetError};
@@ -188,20 +188,19 @@ impl Drive<'_> {
     /// The consumer's thread. What is broken is dropped here, so that producers that wait for a consumer see that there is none; else the
     /// source outlives the reading of the books, in which its threads stand.
     fn consume(&self, kept: &mut Option<Box<dyn Source>>, shared: &Shared) {
-        let mut deliveries = Vec::new();
+        let mut deliveries = Consecutive::default();
         while let Some(source) = kept
             && !shared.consumer_shall_end.load(Ordering::Relaxed)
         {
             let polled = source.poll(POLL, &mut |record| {
                 let content = digest(record.key, record.value);
                 let digest = self.settings.digest_delivered(content, record.timestamp);
-                deliveries.push(Delivery { partition: record.partition, offset: record.offset, digest });
+                deliveries.push(record.partition, Some(record.offset), digest);
             });
             if deliveries.is_empty() {
                 shared.empty_polls.fetch_add(1, Ordering::Relaxed);
             }
-            self.recorder.delivered(&deliveries);
-            deliveries.clear();
+            self.recorder.delivered(&mut deliveries);
             if let Err(error) = polled {
                 *lock(&shared.consumer_error) = Some(error);
                 *kept = None;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::limits::Share;
-use crate::measure::{JoinedPart, PathJoined, Step};
+use crate::measure::{Distribution, JoinedPart, PathJoined, Step};
 use crate::result::{QUANTILES, Quantile};
 use crate::statistics::samples_needed;
 
@@ -77,17 +77,20 @@ impl SoFar {
         let batches = parts[at].panel.batches;
         Some(SoFar {
             part: at + 1,
-            to_acknowledgement: PathSoFar::of(&parts[at].to_acknowledgement, batches),
-            to_delivery: PathSoFar::of(&parts[at].to_delivery, batches),
+            to_acknowledgement: PathSoFar::of(&parts[at].to_acknowledgement, &parts[at].own, batches),
+            to_delivery: PathSoFar::of(&parts[at].to_delivery, &parts[at].own, batches),
         })
     }
 }
 
 impl PathSoFar {
-    fn of(path: &PathJoined, batches: u64) -> PathSoFar {
+    fn of(path: &PathJoined, own: &[Distribution], batches: u64) -> PathSoFar {
         let total = &path.total;
         let supported = QUANTILES.into_iter().filter(|quantile| batches >= samples_needed(quantile.share));
-        let steps = Step::ALL.into_iter().zip(&path.steps).map(|(step, durations)| (step, durations.sum_ns()));
+        // The first steps of records that are on both paths stand apart as long as records come.
+        let own = own.iter().map(Distribution::sum_ns).chain(std::iter::repeat(0));
+        let sums = path.steps.iter().zip(own).map(|(durations, own)| durations.sum_ns() + own);
+        let steps = Step::ALL.into_iter().zip(sums);
         PathSoFar {
             count: total.count(),
             sum_ns: total.sum_ns(),

@@ -1,7 +1,7 @@
 //! What a join has measured.
 
 use super::super::bands::Bands;
-use super::super::distribution::Distribution;
+use super::super::distribution::{Distribution, Spread};
 use super::super::over_time::Timeline;
 use super::super::panel::BatchPanel;
 use super::super::path::{OwnTimes, Step, StepTimes};
@@ -43,6 +43,8 @@ pub struct JoinedPart {
     pub service: Distribution,
     /// Latencies to the acknowledgement over the part.
     pub timeline: Timeline,
+    /// Steps up to the batch's closing of records that were counted on both paths at once; once the join is finished they are the paths' own.
+    pub own: [Distribution; OwnTimes::COUNT],
     /// The producers' batches; one with records of two parts is of that of its first measured record.
     pub panel: BatchPanel,
 }
@@ -53,10 +55,61 @@ impl JoinedPart {
             to_acknowledgement: PathJoined::new(),
             to_delivery: PathJoined::new(),
             service: Distribution::new(),
+            own: own_steps(),
             timeline: Timeline::default(),
             panel: BatchPanel::new(path.batching),
         }
     }
+
+    /// Adds records that were acknowledged at `acknowledged`, with the steps that they share on the two paths; the part began at `began`.
+    pub(super) fn record(
+        &mut self,
+        group: &Group,
+        [to_acknowledgement, to_delivery]: [&StepTimes; 2],
+        (acknowledged, began): (Nanos, Nanos),
+        partition: i32,
+    ) {
+        self.to_acknowledgement.record(group, to_acknowledgement, partition);
+        self.to_delivery.record(group, to_delivery, partition);
+        group.record_own(&mut self.own);
+        self.record_moments(group, to_acknowledgement.total(), (acknowledged, began));
+    }
+
+    /// Adds records that were not delivered, or whose stamps are out of order on one of the paths, to the first of them.
+    pub(super) fn record_acknowledged(
+        &mut self,
+        group: &Group,
+        shared: &StepTimes,
+        moments: (Nanos, Nanos),
+        partition: i32,
+    ) {
+        self.to_acknowledgement.record_whole(group, shared, partition);
+        self.record_moments(group, shared.total(), moments);
+    }
+
+    /// What follows from a latency of which the end is known.
+    fn record_moments(&mut self, group: &Group, tail: u64, (acknowledged, began): (Nanos, Nanos)) {
+        let mut service = Spread::EMPTY;
+        let services = group.records.iter().map(|record| record.total + tail - record.own.0[0]);
+        services.clone().for_each(|ns| service.add(ns));
+        self.service.record_all(services, service);
+        self.timeline.record_all(group.records.iter().map(|record| {
+            let total = record.total + tail;
+            (acknowledged.0.saturating_sub(total).saturating_sub(began.0), total)
+        }));
+    }
+
+    /// Nothing more comes: what is on both paths is added to each.
+    pub(super) fn finish(&mut self) {
+        for (index, own) in std::mem::replace(&mut self.own, own_steps()).iter().enumerate() {
+            self.to_acknowledgement.steps[index].merge(own);
+            self.to_delivery.steps[index].merge(own);
+        }
+    }
+}
+
+fn own_steps() -> [Distribution; OwnTimes::COUNT] {
+    std::array::from_fn(|_| Distribution::new())
 }
 
 impl Joined {
@@ -93,19 +146,71 @@ impl PathJoined {
         PathJoined { total: Distribution::new(), steps, slowest: Slowest::default(), bands: Bands::default() }
     }
 
-    /// Adds records of one batch that share their steps from its closing on. Of them the slowest may be kept whole.
-    pub(super) fn record(&mut self, records: &[Counted], shared: &StepTimes, partition: i32) {
-        let Some(slowest) = Counted::slowest(records) else { return };
-        let tail = shared.total();
-        self.slowest.offer(slowest.own.total() + tail, || slowest.whole(shared, partition));
-        self.bands.record(records, shared, partition);
-        self.total.record_all(records.iter().map(|record| record.own.total() + tail));
-        let (own, others) = self.steps.split_at_mut(OwnTimes::COUNT);
-        for (index, durations) in own.iter_mut().enumerate() {
-            durations.record_all(records.iter().map(|record| record.own.0[index]));
+    /// Adds records of one batch, but for their own steps. Of them the slowest may be kept whole.
+    fn record(&mut self, group: &Group, shared: &StepTimes, partition: i32) {
+        let Some(slowest) = group.records.get(group.slowest) else { return };
+        let (tail, count) = (shared.total(), group.records.len());
+        self.slowest.offer(slowest.total + tail, || slowest.whole(shared, partition));
+        self.bands.record(&group.records, shared, partition);
+        let totals = group.records.iter().map(|record| record.total + tail);
+        self.total.record_all(totals, group.totals.longer_by(tail, count));
+        for (durations, step) in self.steps.iter_mut().zip(Step::ALL).skip(OwnTimes::COUNT) {
+            durations.record_n(shared.get(step), count as u64);
         }
-        for (durations, step) in others.iter_mut().zip(&Step::ALL[OwnTimes::COUNT..]) {
-            durations.record_n(shared.get(*step), records.len() as u64);
+    }
+
+    /// As [`PathJoined::record`], and their own steps.
+    pub(super) fn record_whole(&mut self, group: &Group, shared: &StepTimes, partition: i32) {
+        self.record(group, shared, partition);
+        group.record_own(&mut self.steps);
+    }
+}
+
+/// Records of one batch that share their steps from its closing on.
+#[derive(Debug)]
+pub(crate) struct Group {
+    records: Vec<Counted>,
+    /// Of their own steps together.
+    totals: Spread,
+    slowest: usize,
+}
+
+impl Group {
+    pub(super) fn with_capacity(records: usize) -> Group {
+        Group { records: Vec::with_capacity(records), totals: Spread::EMPTY, slowest: 0 }
+    }
+
+    pub(super) fn of(record: Counted) -> Group {
+        let mut group = Group::with_capacity(1);
+        group.push(record);
+        group
+    }
+
+    pub(super) fn push(&mut self, record: Counted) {
+        if record.total > self.totals.max_ns {
+            self.slowest = self.records.len();
+        }
+        self.totals.add(record.total);
+        self.records.push(record);
+    }
+
+    pub(super) fn clear(&mut self) {
+        (self.totals, self.slowest) = (Spread::EMPTY, 0);
+        self.records.clear();
+    }
+
+    /// Adds the steps up to the batch's closing to the first of these.
+    fn record_own(&self, steps: &mut [Distribution]) {
+        for (index, durations) in steps.iter_mut().take(OwnTimes::COUNT).enumerate() {
+            let own = self.records.iter().map(|record| record.own.0[index]);
+            let mut spread = Spread::EMPTY;
+            own.clone().for_each(|ns| spread.add(ns));
+            if spread.min_ns == spread.max_ns {
+                // As a rule nobody waits to be admitted.
+                durations.record_n(spread.max_ns, self.records.len() as u64);
+            } else {
+                durations.record_all(own, spread);
+            }
         }
     }
 }
@@ -115,12 +220,13 @@ impl PathJoined {
 pub(crate) struct Counted {
     pub(crate) offset: i64,
     pub(crate) own: OwnTimes,
+    /// Of its own steps.
+    pub(crate) total: u64,
 }
 
 impl Counted {
-    /// The slowest of records that share their other steps.
-    pub(crate) fn slowest(records: &[Counted]) -> Option<&Counted> {
-        records.iter().max_by_key(|record| record.own.total())
+    pub(crate) fn new(offset: i64, own: OwnTimes) -> Counted {
+        Counted { offset, own, total: own.total() }
     }
 
     /// With the steps that it shares.

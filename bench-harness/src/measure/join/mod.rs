@@ -11,11 +11,11 @@ mod tests;
 
 use std::sync::Arc;
 
-use logdyno_engine::record::{Nanos, ProducedBatch};
+use logdyno_engine::record::{Nanos, Offset, ProducedBatch};
 
 use self::partition::{AHEAD_MAX, Outcome, PartitionJoin};
 use super::digest::with_timestamp;
-use super::recorder::{Delivery, Inbox, Passed, Receipt};
+use super::recorder::{Inbox, Passed};
 use crate::records::RecordSet;
 use crate::target::{Path, Ticket};
 use crate::topics::Topics;
@@ -128,7 +128,7 @@ impl Join {
     /// Records that are acknowledged or delivered and not settled.
     #[must_use]
     pub fn held(&self) -> usize {
-        self.partitions.iter().map(|partition| partition.slots.len()).sum()
+        self.partitions.iter().map(PartitionJoin::held).sum()
     }
 
     /// How many records were acknowledged, failed and delivered so far.
@@ -147,8 +147,9 @@ impl Join {
     pub(crate) fn take_in(&mut self, inbox: &mut Inbox) {
         inbox.passed.drain(..).for_each(|passed| self.take_stamp(passed));
         inbox.produced.drain(..).for_each(|batch| self.take_batch(batch));
-        inbox.receipts.drain(..).for_each(|receipt| self.take_receipt(receipt));
-        inbox.deliveries.drain(..).for_each(|delivery| self.take_delivery(delivery));
+        inbox.failed.drain(..).for_each(|reason| self.take_failure(reason));
+        inbox.receipts.drain(|partition, first, tickets| self.take_receipts(partition, first, tickets));
+        inbox.deliveries.drain(|partition, first, digests| self.take_deliveries(partition, first, digests));
         for partition in 0..self.partitions.len() {
             while self.settle_batch(partition) {}
         }
@@ -169,46 +170,41 @@ impl Join {
         partition.batches.insert(base, batch);
     }
 
-    fn take_receipt(&mut self, receipt: Receipt) {
-        let (ticket, index, offset) = match receipt {
-            Receipt::Acknowledged { ticket, partition, offset } => (ticket, partition, offset),
-            Receipt::Failed { reason, .. } => {
-                self.joined.failed.0 += 1;
-                self.joined.failed.1.get_or_insert_with(|| reason.into());
-                return;
-            }
-        };
-        self.joined.acknowledged_count += 1;
-        let Some(index) = self.settings.topics.index_for(ticket.number, index) else { return };
-        let Some(partition) = self.partitions.get_mut(index as usize) else { return };
-        let offset = offset.map_or(partition.next_receipt, |offset| offset.0);
-        partition.next_receipt = offset + 1;
-        match partition.slot(offset) {
-            Some(slot) if slot.ticket.is_none() => slot.ticket = Some(ticket),
-            _ => self.joined.violations.shared(index, offset),
-        }
+    fn take_failure(&mut self, reason: Box<str>) {
+        self.joined.failed.0 += 1;
+        self.joined.failed.1.get_or_insert_with(|| reason.into());
     }
 
-    fn take_delivery(&mut self, delivery: Delivery) {
-        let (index, offset) = (delivery.partition, delivery.offset.0);
-        let Some(partition) = self.partitions.get_mut(index as usize) else { return };
-        if offset < partition.next_delivery {
-            self.joined.violations.repeated(index, offset);
+    fn take_receipts(&mut self, index: i32, first: Option<Offset>, tickets: &[Ticket]) {
+        self.joined.acknowledged_count += tickets.len() as u64;
+        let partition = usize::try_from(index).ok().and_then(|index| self.partitions.get_mut(index));
+        let Some(partition) = partition else { return };
+        let first = first.map_or(partition.next_receipt, |offset| offset.0);
+        partition.next_receipt = first + tickets.len() as i64;
+        partition.acknowledge(first, tickets, |offset| self.joined.violations.shared(index, offset));
+    }
+
+    fn take_deliveries(&mut self, index: i32, first: Option<Offset>, digests: &[u64]) {
+        let partition = usize::try_from(index).ok().and_then(|index| self.partitions.get_mut(index));
+        let (Some(partition), Some(first)) = (partition, first) else { return };
+        let violations = &mut self.joined.violations;
+        // All but the first stand where the one before them lets expect.
+        let again = (partition.next_delivery - first.0).clamp(0, digests.len() as i64);
+        (first.0..first.0 + again).for_each(|offset| violations.repeated(index, offset));
+        let (first, digests) = (first.0 + again, &digests[again as usize..]);
+        if digests.is_empty() {
             return;
         }
-        for missed in partition.next_delivery..offset.min(partition.next_delivery + AHEAD_MAX) {
-            if let Some(slot) = partition.slot(missed) {
-                slot.outcome = Outcome::Lost;
+        if first > partition.next_delivery {
+            violations.lost(index, partition.next_delivery, first);
+            if first - partition.next_delivery > AHEAD_MAX {
+                return;
             }
+            partition.outcomes.extend((partition.next_delivery..first).map(|_| Outcome::Lost));
         }
-        if offset > partition.next_delivery {
-            self.joined.violations.lost(index, partition.next_delivery, offset);
-        }
-        partition.next_delivery = offset + 1;
-        self.joined.delivered_count += 1;
-        if let Some(slot) = partition.slot(offset) {
-            slot.outcome = Outcome::Delivered(delivery.digest);
-        }
+        partition.outcomes.extend(digests.iter().copied().map(Outcome::Delivered));
+        partition.next_delivery = first + digests.len() as i64;
+        self.joined.delivered_count += digests.len() as u64;
     }
 
     /// Ends the join: what is still not settled never will be.
@@ -222,6 +218,7 @@ impl Join {
                 }
             }
         }
+        self.joined.parts.iter_mut().for_each(JoinedPart::finish);
         self.joined.ends = self.partitions.iter().map(|partition| partition.next_delivery.unsigned_abs()).collect();
         self.joined
     }
@@ -230,29 +227,24 @@ impl Join {
     fn give_up_on_next(&mut self, index: usize) -> bool {
         let partition = &mut self.partitions[index];
         let offset = partition.next;
-        let Some(slot) = partition.slots.front_mut() else { return false };
-        match (slot.ticket, slot.outcome) {
-            (Some(_), Outcome::Pending) => {
-                slot.outcome = Outcome::Lost;
-                self.joined.violations.lost(index as i32, offset, offset + 1);
-            }
-            (Some(ticket), outcome) => {
-                self.check(index, offset, &ticket, outcome);
-                self.joined.unmeasured += 1;
-                self.skip(index);
-            }
-            (None, Outcome::Delivered(_)) => {
-                self.joined.violations.unknown(index as i32, offset);
-                self.skip(index);
-            }
-            (None, _) => self.skip(index),
+        if partition.held() == 0 {
+            return false;
         }
+        let violations = &mut self.joined.violations;
+        match (partition.tickets.front().copied().flatten(), partition.outcomes.front().copied()) {
+            (Some(_), None) => {
+                partition.outcomes.push_back(Outcome::Lost);
+                violations.lost(index as i32, offset, offset + 1);
+                return true;
+            }
+            (Some(ticket), Some(outcome)) => {
+                self.settings.check((index as i32, offset), &ticket, outcome, &mut partition.numbers, violations);
+                self.joined.unmeasured += 1;
+            }
+            (None, Some(Outcome::Delivered(_))) => violations.unknown(index as i32, offset),
+            (None, _) => {}
+        }
+        partition.skip();
         true
-    }
-
-    fn skip(&mut self, index: usize) {
-        let partition = &mut self.partitions[index];
-        partition.slots.pop_front();
-        partition.next += 1;
     }
 }

@@ -14,9 +14,14 @@ pub(super) const AHEAD_MAX: i64 = 1 << 26;
 /// A partition's records between their first report and the settlement of their batch.
 #[derive(Debug, Default)]
 pub(super) struct PartitionJoin {
-    /// The offset of the first slot.
+    /// The first offset that is not settled.
     pub(super) next: i64,
-    pub(super) slots: VecDeque<Slot>,
+    /// Of the records from there on that were acknowledged; `None` where one behind was reported before.
+    pub(super) tickets: VecDeque<Option<Ticket>>,
+    /// How many of them are `None`.
+    pub(super) unacknowledged: usize,
+    /// What came out of the records from `next` on.
+    pub(super) outcomes: VecDeque<Outcome>,
     /// Where the next delivery is expected.
     pub(super) next_delivery: i64,
     /// Where the next record is if nobody tells (`acks=0`).
@@ -28,30 +33,60 @@ pub(super) struct PartitionJoin {
     pub(super) numbers: Vec<Option<u64>>,
 }
 
-/// What is known of a record.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Slot {
-    pub(super) ticket: Option<Ticket>,
-    pub(super) outcome: Outcome,
-}
-
 /// What came out of a record.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Outcome {
-    #[default]
-    Pending,
     Delivered(u64),
     Lost,
 }
 
 impl PartitionJoin {
-    /// The slot of an offset; `None` if it is settled or far ahead.
-    pub(super) fn slot(&mut self, offset: i64) -> Option<&mut Slot> {
-        let index = usize::try_from(offset - self.next).ok().filter(|index| *index < AHEAD_MAX as usize)?;
-        if self.slots.len() <= index {
-            self.slots.resize(index + 1, Slot::default());
+    /// Takes the tickets of records that stand one after the other from `first` on. Hands back the offsets at which there was one already.
+    pub(super) fn acknowledge(&mut self, first: i64, tickets: &[Ticket], mut twice: impl FnMut(i64)) {
+        if first == self.next + self.tickets.len() as i64 {
+            self.tickets.extend(tickets.iter().copied().map(Some));
+            return;
         }
-        self.slots.get_mut(index)
+        for (offset, ticket) in (first..).zip(tickets) {
+            match self.ticket_at(offset) {
+                Some(place) if place.is_none() => {
+                    *place = Some(*ticket);
+                    self.unacknowledged -= 1;
+                }
+                _ => twice(offset),
+            }
+        }
+    }
+
+    /// The place of an offset's ticket; `None` if it is settled or far ahead.
+    fn ticket_at(&mut self, offset: i64) -> Option<&mut Option<Ticket>> {
+        let index = usize::try_from(offset - self.next).ok().filter(|index| *index < AHEAD_MAX as usize)?;
+        if self.tickets.len() <= index {
+            self.unacknowledged += index + 1 - self.tickets.len();
+            self.tickets.resize(index + 1, None);
+        }
+        self.tickets.get_mut(index)
+    }
+
+    /// Whether of the next `count` records all are acknowledged and have come out, or are lost.
+    pub(super) fn has(&self, count: usize) -> bool {
+        self.tickets.len() >= count
+            && self.outcomes.len() >= count
+            && (self.unacknowledged == 0 || self.tickets.iter().take(count).all(Option::is_some))
+    }
+
+    /// Records that are acknowledged or delivered and not settled.
+    pub(super) fn held(&self) -> usize {
+        self.tickets.len().max(self.outcomes.len())
+    }
+
+    /// Leaves a record behind.
+    pub(super) fn skip(&mut self) {
+        if let Some(None) = self.tickets.pop_front() {
+            self.unacknowledged -= 1;
+        }
+        self.outcomes.pop_front();
+        self.next += 1;
     }
 
     /// First offset and offset after the last.
@@ -67,7 +102,8 @@ impl PartitionJoin {
     pub(super) fn is_stamped(&self, path: &Path, end: i64) -> bool {
         let last = Offset(end - 1);
         let marks = &self.marks;
-        let is_delivered = self.slots.iter().take((end - self.next) as usize).any(|slot| slot.outcome != Outcome::Lost);
+        let is_delivered =
+            self.outcomes.iter().take((end - self.next) as usize).any(|outcome| *outcome != Outcome::Lost);
         let wanted = [
             (path.appended, &marks.appended),
             (path.written, &marks.written),

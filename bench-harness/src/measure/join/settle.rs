@@ -1,47 +1,76 @@
 //! Settles a batch: each of its records is checked, and their times are counted, together where they share them.
 
-use logdyno_engine::record::{Offset, ProducedBatch};
+use logdyno_engine::record::{Nanos, Offset, ProducedBatch};
 
-use super::super::path::{Course, StepTimes};
-use super::super::verify::Altered;
-use super::Join;
-use super::joined::{Counted, PathJoined};
-use super::partition::{Outcome, Slot};
+use super::super::path::{BatchMoments, Course, StepTimes};
+use super::super::verify::{Altered, Violations};
+use super::joined::{Counted, Group};
+use super::partition::Outcome;
+use super::{Join, JoinSettings, JoinedPart};
 use crate::load::part_of;
 use crate::target::Ticket;
 
-/// Records of a batch whose courses differ only until its closing, and that are counted in the same part.
-struct Span<'a> {
-    course: Course<'a>,
-    /// The steps that they share, and the sum of those.
-    shared: StepTimes,
-    shared_ns: u64,
-    records: Vec<Counted>,
+/// Records of a batch that were handed out together, differ only until its closing, and are counted in the same part.
+struct Together<'a> {
     partition: i32,
+    acknowledged: Nanos,
+    to_acknowledgement: Course<'a>,
+    to_delivery: Course<'a>,
+    /// The steps that they share on the two paths.
+    shared: [StepTimes; 2],
+    /// Whether a record's own steps may be the same on both.
+    is_regular: bool,
+    group: Group,
 }
 
-impl<'a> Span<'a> {
-    fn new(course: Course<'a>, partition: usize, records_max: i64) -> Span<'a> {
-        let shared = course.shared();
-        let records = Vec::with_capacity(records_max as usize);
-        Span { course, shared, shared_ns: shared.total(), records, partition: partition as i32 }
+impl<'a> Together<'a> {
+    fn new(
+        settings: &JoinSettings,
+        batch: &'a BatchMoments,
+        (fetched, handed_out): (Option<Nanos>, Nanos),
+        (partition, records_max): (usize, i64),
+    ) -> Together<'a> {
+        let to_acknowledgement = Course::to_acknowledgement(&settings.path, batch);
+        let to_delivery = Course::to_delivery(batch, fetched, handed_out);
+        Together {
+            partition: partition as i32,
+            acknowledged: batch.acknowledged,
+            shared: [to_acknowledgement.shared(), to_delivery.shared()],
+            is_regular: to_delivery.ends_behind_closing(),
+            to_acknowledgement,
+            to_delivery,
+            group: Group::with_capacity(records_max as usize),
+        }
     }
 
-    /// Takes a record, and says how long its course was. One whose stamps are out of order is counted at once.
-    fn take(&mut self, ticket: &Ticket, offset: i64, into: &mut PathJoined) -> u64 {
-        if let Some(own) = self.course.own(ticket.intended, ticket.called) {
-            self.records.push(Counted { offset, own });
-            return own.total() + self.shared_ns;
+    /// Takes a record. One whose stamps are out of order, or that did not come out, is counted at once.
+    fn take(&mut self, ticket: &Ticket, offset: i64, is_delivered: bool, began: Nanos, part: &mut JoinedPart) {
+        let courses = [&self.to_acknowledgement, &self.to_delivery];
+        if self.is_regular
+            && is_delivered
+            && let Some(own) = self.to_acknowledgement.own(ticket.intended, ticket.called)
+        {
+            return self.group.push(Counted::new(offset, own));
         }
-        let (own, shared) = self.course.steps(ticket.intended, ticket.called).parted();
-        into.record(&[Counted { offset, own }], &shared, self.partition);
-        own.total() + shared.total()
+        let [to_acknowledgement, to_delivery] =
+            courses.map(|course| course.steps(ticket.intended, ticket.called).parted());
+        let (own, shared) = to_acknowledgement;
+        part.record_acknowledged(
+            &Group::of(Counted::new(offset, own)),
+            &shared,
+            (self.acknowledged, began),
+            self.partition,
+        );
+        if is_delivered {
+            let (own, shared) = to_delivery;
+            part.to_delivery.record_whole(&Group::of(Counted::new(offset, own)), &shared, self.partition);
+        }
     }
 
     /// Counts what was taken.
-    fn flush(&mut self, into: &mut PathJoined) {
-        into.record(&self.records, &self.shared, self.partition);
-        self.records.clear();
+    fn flush(&mut self, began: Nanos, part: &mut JoinedPart) {
+        part.record(&self.group, self.shared.each_ref(), (self.acknowledged, began), self.partition);
+        self.group.clear();
     }
 }
 
@@ -55,10 +84,7 @@ impl Join {
             partition.batches.remove(&base);
             return true;
         }
-        let count = (end - partition.next) as usize;
-        let is_complete = partition.slots.len() >= count
-            && partition.slots.iter().take(count).all(|slot| slot.ticket.is_some() && slot.outcome != Outcome::Pending);
-        if !is_complete || !partition.is_stamped(&self.settings.path, end) {
+        if !partition.has((end - partition.next) as usize) || !partition.is_stamped(&self.settings.path, end) {
             return false;
         }
         let Some(batch) = partition.batches.remove(&base) else { return false };
@@ -68,36 +94,15 @@ impl Join {
 
     fn settle(&mut self, index: usize, batch: &ProducedBatch, end: i64) {
         let moments = self.partitions[index].moments(batch, Offset(end - 1));
-        let to_acknowledgement = Course::to_acknowledgement(&self.settings.path, &moments);
-        let mut acknowledged = Span::new(to_acknowledgement, index, end - self.partitions[index].next);
-        // The part that the batch is counted in, and that of the record before.
-        let (mut counted_in, mut part) = (None, 0);
+        let mut counted_in = None;
         while self.partitions[index].next < end {
-            let (fetched, handed_out, until) = self.partitions[index].handed_out_together(end);
-            let to_delivery = Course::to_delivery(&moments, fetched, handed_out);
-            let mut delivered = Span::new(to_delivery, index, until - self.partitions[index].next);
-            while self.partitions[index].next < until {
-                let Some((offset, ticket, is_delivered)) = self.next_checked(index) else { break };
-                let Some(begin) = self.begin.filter(|begin| ticket.intended >= *begin) else { continue };
-                let at = part_of(&self.cuts, ticket.intended);
-                if at != part {
-                    acknowledged.flush(&mut self.joined.parts[part].to_acknowledgement);
-                    delivered.flush(&mut self.joined.parts[part].to_delivery);
-                    part = at;
-                }
-                counted_in.get_or_insert(at);
-                let began = at.checked_sub(1).map_or(begin, |cut| self.cuts[cut]);
-                let into = &mut self.joined.parts[at];
-                let total = acknowledged.take(&ticket, offset, &mut into.to_acknowledgement);
-                into.timeline.record(ticket.intended.0 - began.0, total);
-                into.service.record(batch.acknowledged.0.saturating_sub(ticket.called.0));
-                if is_delivered {
-                    delivered.take(&ticket, offset, &mut into.to_delivery);
-                }
-            }
-            delivered.flush(&mut self.joined.parts[part].to_delivery);
+            let partition = &self.partitions[index];
+            let (fetched, handed_out, until) = partition.handed_out_together(end);
+            let records_max = until - partition.next;
+            let together = Together::new(&self.settings, &moments, (fetched, handed_out), (index, records_max));
+            let first_in = self.settle_together(index, together, until);
+            counted_in = counted_in.or(first_in);
         }
-        acknowledged.flush(&mut self.joined.parts[part].to_acknowledgement);
         if let Some(part) = counted_in {
             self.joined.parts[part].panel.add(batch);
         }
@@ -105,31 +110,53 @@ impl Join {
         partition.marks.forget_before(Offset(partition.next));
     }
 
-    /// Takes the next record of a batch of which all is known, with its content and order checked: its offset, and whether it came out.
-    fn next_checked(&mut self, index: usize) -> Option<(i64, Ticket, bool)> {
+    /// Settles the records before `until`; the part of the first that is measured.
+    fn settle_together(&mut self, index: usize, mut together: Together<'_>, until: i64) -> Option<usize> {
         let partition = &mut self.partitions[index];
-        let offset = partition.next;
-        partition.next += 1;
-        let Slot { ticket, outcome } = partition.slots.pop_front()?;
-        let ticket = ticket?;
-        self.check(index, offset, &ticket, outcome);
-        Some((offset, ticket, matches!(outcome, Outcome::Delivered(_))))
+        let count = (until - partition.next) as usize;
+        let (mut counted_in, mut at, mut began) = (None, 0, Nanos(0));
+        let records = partition.tickets.drain(..count).zip(partition.outcomes.drain(..count));
+        for (offset, (ticket, outcome)) in (partition.next..).zip(records) {
+            // All were acknowledged, or the batch would not be settled.
+            let Some(ticket) = ticket else { continue };
+            let place = (together.partition, offset);
+            self.settings.check(place, &ticket, outcome, &mut partition.numbers, &mut self.joined.violations);
+            let Some(begin) = self.begin.filter(|begin| ticket.intended >= *begin) else { continue };
+            let part = part_of(&self.cuts, ticket.intended);
+            if part != at || counted_in.is_none() {
+                together.flush(began, &mut self.joined.parts[at]);
+                (at, began) = (part, part.checked_sub(1).map_or(begin, |cut| self.cuts[cut]));
+                counted_in.get_or_insert(part);
+            }
+            let is_delivered = outcome != Outcome::Lost;
+            together.take(&ticket, offset, is_delivered, began, &mut self.joined.parts[at]);
+        }
+        together.flush(began, &mut self.joined.parts[at]);
+        partition.next = until;
+        counted_in
     }
+}
 
-    /// Content and order of a record.
-    pub(super) fn check(&mut self, index: usize, offset: i64, ticket: &Ticket, outcome: Outcome) {
-        let partition = &mut self.partitions[index];
-        let producers = partition.numbers.len() as u64;
-        let last = &mut partition.numbers[(ticket.number % producers) as usize];
+impl JoinSettings {
+    /// Content and order of the record at a partition's offset.
+    pub(super) fn check(
+        &self,
+        (partition, offset): (i32, i64),
+        ticket: &Ticket,
+        outcome: Outcome,
+        numbers: &mut [Option<u64>],
+        violations: &mut Violations,
+    ) {
+        let last = &mut numbers[(ticket.number % u64::from(self.producers)) as usize];
         if last.is_some_and(|last| last > ticket.number) {
-            self.joined.violations.reordered(index as i32, offset);
+            violations.reordered(partition, offset);
         }
         *last = Some(ticket.number);
-        let sent = self.settings.digest_sent(ticket);
+        let sent = self.digest_sent(ticket);
         if let Outcome::Delivered(delivered) = outcome
             && delivered != sent
         {
-            self.joined.violations.altered(Altered { partition: index as i32, offset, sent, delivered });
+            violations.altered(Altered { partition, offset, sent, delivered });
         }
     }
 }

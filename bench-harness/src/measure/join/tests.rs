@@ -3,7 +3,7 @@
 use logdyno_engine::record::{BrokerId, CloseReason, Offset, Stage, TopicPartition};
 
 use super::*;
-use crate::measure::{Distribution, Step};
+use crate::measure::{Consecutive, Distribution, Step};
 use crate::target::AckPoint;
 use crate::topics::Topics;
 
@@ -63,13 +63,27 @@ fn stamps(end: i64, at: u64) -> Vec<Passed> {
     (0..).zip(stages).map(stamp).collect()
 }
 
-fn receipt(number: u64, intended: u64, offset: Option<i64>) -> Receipt {
-    Receipt::Acknowledged { ticket: ticket(number, intended), partition: 0, offset: offset.map(Offset) }
+/// Number, intended time and offset of records that were acknowledged.
+fn receipts(records: impl IntoIterator<Item = (u64, u64, Option<i64>)>) -> Consecutive<Ticket> {
+    let mut receipts = Consecutive::default();
+    for (number, intended, offset) in records {
+        receipts.push(0, offset.map(Offset), ticket(number, intended));
+    }
+    receipts
 }
 
-fn delivery(offset: i64, intended: u64) -> Delivery {
-    let digest = with_timestamp(CONTENT, (intended / 1_000_000) as i64);
-    Delivery { partition: 0, offset: Offset(offset), digest }
+/// Offset and intended time of records that came out.
+fn deliveries(records: impl IntoIterator<Item = (i64, u64)>) -> Consecutive<u64> {
+    let mut deliveries = Consecutive::default();
+    for (offset, intended) in records {
+        deliveries.push(0, Some(Offset(offset)), with_timestamp(CONTENT, (intended / 1_000_000) as i64));
+    }
+    deliveries
+}
+
+/// When each of the four records was to be sent.
+fn intended(n: u64) -> u64 {
+    100 + 5 * n + 80 * (n / 3)
 }
 
 /// A batch of three records and one of one, with everything that is reported of them.
@@ -77,8 +91,9 @@ fn everything() -> Inbox {
     Inbox {
         produced: vec![batch(Some(0), 3, 100), batch(Some(3), 1, 200)],
         passed: stamps(3, 120).into_iter().chain(stamps(4, 220)).collect(),
-        receipts: (0..4).map(|n| receipt(n, 100 + 5 * n + 80 * (n / 3), Some(n as i64))).collect(),
-        deliveries: (0..4).map(|n| delivery(n, 100)).collect(),
+        receipts: receipts((0..4).map(|n| (n, intended(n), Some(n as i64)))),
+        deliveries: deliveries((0..4).map(|n| (n, 100))),
+        failed: Vec::new(),
     }
 }
 
@@ -175,7 +190,7 @@ fn without_offsets_records_are_counted() {
     join.begin(Nanos(0));
     let mut all = everything();
     all.produced.iter_mut().for_each(|batch| batch.base_offset = None);
-    all.receipts = (0..4).map(|n| receipt(n, 100 + 5 * n + 80 * (n / 3), None)).collect();
+    all.receipts = receipts((0..4).map(|n| (n, intended(n), None)));
     join.take_in(&mut all);
     let joined = join.finish();
     assert_eq!(measured(&joined), EXPECTED);
@@ -205,25 +220,45 @@ fn what_a_correct_system_does_not_do_is_named() {
         join.take_in(&mut all);
         join.finish().violations.sentences(&Topics::one("t", 1))
     };
-    let lost = sentences(&|all| all.deliveries.retain(|delivery| delivery.offset != Offset(1)));
+    let lost = sentences(&|all| all.deliveries = deliveries([(0, 100), (2, 100), (3, 100)]));
     assert_eq!(lost, ["LOST: partition 0, offset 1: acknowledged and never delivered"]);
-    let again = sentences(&|all| all.deliveries.push(delivery(2, 100)));
+    let again = sentences(&|all| all.deliveries.append(&mut deliveries([(2, 100)])));
     assert_eq!(again, ["DUPLICATE: partition 0, offset 2: delivered again"]);
-    let shared = sentences(&|all| all.receipts.push(receipt(9, 500, Some(3))));
+    let partly_again = sentences(&|all| {
+        all.deliveries = deliveries([(0, 100), (1, 100)]);
+        all.deliveries.append(&mut deliveries([(1, 100), (2, 100), (3, 100)]));
+    });
+    assert_eq!(partly_again, ["DUPLICATE: partition 0, offset 1: delivered again"]);
+    let shared = sentences(&|all| all.receipts.append(&mut receipts([(9, 500, Some(3))])));
     assert_eq!(shared, ["OVERWRITTEN: partition 0, offset 3: acknowledged for two records"]);
     let reordered = sentences(&|all| {
-        all.receipts[0] = receipt(1, 100, Some(0));
-        all.receipts[1] = receipt(0, 105, Some(1));
+        let order = [(1, 100), (0, 105), (2, intended(2)), (3, intended(3))];
+        all.receipts = receipts((0..).zip(order).map(|(offset, (number, intended))| (number, intended, Some(offset))));
     });
     assert_eq!(reordered, ["REORDERED: partition 0, offset 1: sent before the record at the offset before it"]);
-    let another_time = sentences(&|all| all.deliveries[3] = delivery(3, 5_000_000));
+    let another_time = sentences(&|all| all.deliveries = deliveries([(0, 100), (1, 100), (2, 100), (3, 5_000_000)]));
     assert_eq!(another_time, ["ALTERED: partition 0, offset 3: content or timestamp differ from what was sent"]);
+}
+
+/// Receipts of several producers come in any order, one behind the other's.
+#[test]
+fn receipts_may_come_in_any_order() {
+    let mut join = Join::new(settings(PATH));
+    join.begin(Nanos(0));
+    let mut all = everything();
+    for (from, to) in [(3, 4), (1, 3), (0, 1)] {
+        all.receipts = receipts((from..to).map(|n| (n, intended(n), Some(n as i64))));
+        join.take_in(&mut all);
+        assert_eq!(join.held(), if from > 0 { 4 } else { 0 });
+    }
+    let joined = join.finish();
+    assert_eq!(measured(&joined), EXPECTED);
+    assert!(joined.violations.sentences(&Topics::one("t", 1)).is_empty());
 }
 
 #[test]
 fn failed_records_are_counted_with_the_first_reason() {
     let mut join = Join::new(settings(PATH));
-    let failed = |number, reason: &str| Receipt::Failed { ticket: ticket(number, 0), reason: reason.into() };
-    join.take_in(&mut Inbox { receipts: vec![failed(0, "one"), failed(1, "two")], ..Inbox::default() });
+    join.take_in(&mut Inbox { failed: vec!["one".into(), "two".into()], ..Inbox::default() });
     assert_eq!(join.finish().failed, (2, Some("one".to_owned())));
 }

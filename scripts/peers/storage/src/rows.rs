@@ -24,6 +24,31 @@ pub struct Row {
     pub target: f64,
 }
 
+/// Cells that are measured one after the other in a round: every row is of one family.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Family {
+    /// Writing without waiting.
+    Streams,
+    /// One commit after the other.
+    Commits,
+    /// Threads that wait for commits.
+    Producers,
+    Reads,
+}
+
+impl Family {
+    /// Of a cell, by its name.
+    pub fn of(cell: &str) -> Family {
+        let has = |word| cell.split_whitespace().any(|each| each == word);
+        match () {
+            () if has("read") => Family::Reads,
+            () if has("durable") || has("dsync") => Family::Commits,
+            () if cell.contains("threads=") || has("sync") => Family::Producers,
+            () => Family::Streams,
+        }
+    }
+}
+
 impl Figure {
     /// Whether the target is a floor.
     pub fn more_is_better(self) -> bool {
@@ -99,3 +124,15 @@ pub const ROWS: &[Row] = &[
     row(31, "no sync, 1 KiB, uring, against commitlog", "append uring 1k", "commitlog 1k", Rate, 3.0),
     row(32, "no sync, uring, against walrus", "append uring 16k", "walrus 16k", Rate, 4.5),
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_row_divides_is_of_one_family() {
+        for row in ROWS {
+            assert!(Family::of(row.cell) == Family::of(row.against), "row {}", row.number);
+        }
+    }
+}

@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::cells::Figures;
 use crate::machine::{Held, warm};
-use crate::rows::{Figure, ROWS, Row};
+use crate::rows::{Family, Figure, ROWS, Row};
 
 /// One round: what each cell measured.
 type Round = BTreeMap<&'static str, Figures>;
@@ -19,16 +19,22 @@ pub fn run(dir: &Path, rounds: u32, numbers: &[u32], seed: u64) -> Result<()> {
     if rows.is_empty() {
         bail!("there is no row with these numbers");
     }
-    let cells: BTreeSet<&'static str> = rows.iter().flat_map(|row| [row.cell, row.against]).collect();
+    let mut families: BTreeMap<Family, BTreeSet<&'static str>> = BTreeMap::new();
+    for cell in rows.iter().flat_map(|row| [row.cell, row.against]) {
+        families.entry(Family::of(cell)).or_default().insert(cell);
+    }
+    let mut families: Vec<Vec<&'static str>> =
+        families.into_values().map(|cells| cells.into_iter().collect()).collect();
     let mut measured: Vec<Round> = Vec::new();
-    let mut order: Vec<&'static str> = cells.into_iter().collect();
     let mut random = seed;
     let _held = Held::most()?;
     for round in 1..=rounds {
-        shuffle(&mut order, &mut random);
-        eprintln!("round {round} of {rounds}: {} cells", order.len());
+        // What a row divides is measured within a minute or two: the device is another one after five.
+        families.iter_mut().for_each(|cells| shuffle(cells, &mut random));
+        shuffle(&mut families, &mut random);
+        eprintln!("round {round} of {rounds}: {} cells", families.iter().map(Vec::len).sum::<usize>());
         let mut figures = Round::new();
-        for cell in &order {
+        for cell in families.iter().flatten() {
             match measure(cell, dir) {
                 Ok(found) => drop(figures.insert(*cell, found)),
                 Err(error) => eprintln!("  {cell}: {error:#}"),
@@ -56,7 +62,7 @@ fn measure(cell: &str, dir: &Path) -> Result<Figures> {
 }
 
 /// Fisher and Yates, with Steele's splitmix64.
-fn shuffle(order: &mut [&'static str], state: &mut u64) {
+fn shuffle<T>(order: &mut [T], state: &mut u64) {
     for at in (1..order.len()).rev() {
         *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = (*state ^ (*state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
