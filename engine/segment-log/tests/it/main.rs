@@ -13,6 +13,7 @@ mod faults;
 mod full_disk;
 mod fuzzed;
 mod indexes;
+mod leading;
 mod lookups;
 mod model;
 mod power_loss;

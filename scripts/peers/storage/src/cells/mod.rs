@@ -114,6 +114,9 @@ fn backend(spec: &Spec, dir: &Path) -> Result<Arc<dyn Backend>> {
     if let Some(chunk) = spec.option("chunk")? {
         settings.chunk_bytes = chunk;
     }
+    if let Some(combine) = spec.option("combine")? {
+        settings.combine_bytes = combine;
+    }
     let options = BackendOptions { disk: Arc::new(RealDisk), dir: dir.to_owned(), settings };
     (kind.start)(options).map_err(|refused| anyhow!("{refused}"))
 }
