@@ -5,8 +5,6 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 
-/// What cells have to themselves: twice what the largest one writes.
-const ROOM_BYTES: usize = 2 << 30;
 /// Longer than a guest waits before it tells of free pages.
 const UNTIL_TOLD: Duration = Duration::from_millis(2500);
 /// What nobody touches, so that the kernel is never short of memory.
@@ -20,19 +18,19 @@ const SPARE_BYTES: usize = 256 << 20;
 pub struct Held(#[expect(dead_code, reason = "held, never read")] Vec<u8>);
 
 impl Held {
-    /// Holds what is free, but for the room that cells have.
-    pub fn most() -> Result<Held> {
-        Ok(Held(touched(free_bytes()?.saturating_sub(ROOM_BYTES))))
+    /// Holds what is free, but for the room of what is measured: twice what that keeps in memory at a time.
+    pub fn all_but(room_bytes: usize) -> Result<Held> {
+        Ok(Held(touched(free_bytes()?.saturating_sub(room_bytes))))
     }
 }
 
-/// Touches and frees what is free, so that the host backs it before a cell is timed.
+/// Touches and frees so much of what is free, so that the host backs it before a cell is timed.
 ///
 /// The guest tells its host of free pages two seconds after the first of them was freed (`page_reporting_delay` in the kernel's
 /// `mm/page_reporting.c`). So what was touched is held until what others freed before has been told: a cell that begins then has two
 /// seconds to itself.
-pub fn warm() -> Result<()> {
-    let memory = touched(free_bytes()?.saturating_sub(SPARE_BYTES).min(ROOM_BYTES));
+pub fn warm(room_bytes: usize) -> Result<()> {
+    let memory = touched(free_bytes()?.saturating_sub(SPARE_BYTES).min(room_bytes));
     std::thread::sleep(UNTIL_TOLD);
     drop(memory);
     Ok(())

@@ -16,6 +16,8 @@ use crate::machine;
 
 const PARTITIONS: [usize; 4] = [1, 10, 100, 1000];
 const GIB: u64 = 1 << 30;
+/// What is touched before a log grows: more is written than memory holds.
+const ROOM_BYTES: usize = 14 << 30;
 
 /// Counts what is taken from the system's allocator.
 pub struct Counting;
@@ -44,7 +46,7 @@ pub fn run(dir: &Path, gib: u64) -> Result<()> {
         let mut first = None;
         for partitions in PARTITIONS {
             let dir = tempfile::Builder::new().prefix("storage-peers-").tempdir_in(dir)?;
-            machine::warm()?;
+            machine::warm(ROOM_BYTES)?;
             let backend = start(&kind, dir.path())?;
             // So many logs are not preallocated at once: each grows from nothing.
             let logs = (0..partitions as i32).map(|partition| open_on(&*backend, dir.path(), partition, GIB));
@@ -60,7 +62,7 @@ pub fn run(dir: &Path, gib: u64) -> Result<()> {
 
 fn grow(kind: &Kind, dir: &Path, gib: u64) -> Result<()> {
     let dir = tempfile::Builder::new().prefix("storage-peers-").tempdir_in(dir)?;
-    machine::warm()?;
+    machine::warm(ROOM_BYTES)?;
     let (logs, mut first) = ([open(kind, dir.path(), GIB)?], None);
     let step = (gib / 6).max(1);
     for from in (0..gib).step_by(step as usize) {

@@ -27,7 +27,7 @@ pub fn run(dir: &Path, rounds: u32, numbers: &[u32], seed: u64) -> Result<()> {
         families.into_values().map(|cells| cells.into_iter().collect()).collect();
     let mut measured: Vec<Round> = Vec::new();
     let mut random = seed;
-    let _held = Held::most()?;
+    let _held = Held::all_but(crate::cells::ROOM_BYTES)?;
     for round in 1..=rounds {
         // What a row divides is measured within a minute or two: the device is another one after five.
         families.iter_mut().for_each(|cells| shuffle(cells, &mut random));
@@ -49,7 +49,7 @@ pub fn run(dir: &Path, rounds: u32, numbers: &[u32], seed: u64) -> Result<()> {
 fn measure(cell: &str, dir: &Path) -> Result<Figures> {
     let program = std::env::current_exe()?;
     let dir = dir.to_str().context("the directory's name is not text")?;
-    warm()?;
+    warm(crate::cells::ROOM_BYTES)?;
     let output = Command::new(&program).args(["--dir", dir, "cell", cell]).output()?;
     if !output.status.success() {
         bail!("{}", String::from_utf8_lossy(&output.stderr).trim());

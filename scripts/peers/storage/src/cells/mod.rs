@@ -21,6 +21,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::machine;
 
+/// The memory of a cell: none keeps more than a GiB of files in it.
+pub const ROOM_BYTES: usize = 2 << 30;
+
 /// What a cell measured.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Figures {

@@ -33,7 +33,7 @@ pub fn measure(spec: &Spec, dir: &Path) -> Result<Figures> {
     if cold {
         machine::cool(&path)?;
         // What was written has taken long, and left its pages free.
-        machine::warm()?;
+        machine::warm(super::ROOM_BYTES)?;
     }
     let backend = backend(spec, dir)?;
     let storage = backend.open(&folder)?;

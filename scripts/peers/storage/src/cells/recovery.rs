@@ -24,7 +24,7 @@ pub fn measure(spec: &Spec, dir: &Path) -> Result<Figures> {
     if !spec.words.contains(&"warm") {
         cool(&path)?;
     }
-    machine::warm()?;
+    machine::warm(super::ROOM_BYTES)?;
     let watch = Stopwatch::start()?;
     let directory = open(spec, &path)?;
     let mut read = 0;
