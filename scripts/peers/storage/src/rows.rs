@@ -40,11 +40,14 @@ impl Family {
     /// Of a cell, by its name.
     pub fn of(cell: &str) -> Family {
         let has = |word| cell.split_whitespace().any(|each| each == word);
-        match () {
-            () if has("read") => Family::Reads,
-            () if has("durable") || has("dsync") => Family::Commits,
-            () if cell.contains("threads=") || has("sync") => Family::Producers,
-            () => Family::Streams,
+        if has("read") {
+            Family::Reads
+        } else if has("durable") || has("dsync") {
+            Family::Commits
+        } else if cell.contains("threads=") || has("sync") {
+            Family::Producers
+        } else {
+            Family::Streams
         }
     }
 }
