@@ -8,15 +8,15 @@
 //! What of a sync blocks is done by a thread that waits for it, where there is one ([`Log::wait_for`]): the one that started it, or, if
 //! the end of another sync did, one that it covers, which is woken first of all. A thread for it alone would have to be woken, and wake in turn.
 
-use std::collections::{BTreeMap, VecDeque};
 use std::ops::Range;
 use std::sync::atomic::{Ordering, fence};
-use std::sync::mpsc::{self, SyncSender};
+use std::sync::mpsc;
 use std::sync::{Arc, MutexGuard, PoisonError, TryLockError};
 
 use logdyno_record::{Offset, Stage};
-use logdyno_storage::{Level, Marks, PendingSync};
+use logdyno_storage::{Level, PendingSync};
 
+use super::progress::{Commit, Progress, Told, Waiting};
 use super::{Log, Result, Writing, WritingGuard};
 use crate::error::LogError;
 
@@ -44,102 +44,12 @@ pub(super) struct Commits {
     failed: Option<LogError>,
 }
 
-/// Who waits for a level.
-enum Waiting {
-    Callback(Waiter),
-    /// A thread in [`Log::wait_for`].
-    Thread(SyncSender<Told>),
-}
-
-/// What a waiting thread is told.
-enum Told {
-    /// The end of its wait.
-    Reached(Result<()>),
-    /// Do what of this sync blocks: it covers what you wait for.
-    Lead(PendingSync),
-}
-
-impl Waiting {
-    fn tell(self, reached: Result<()>) {
-        match self {
-            Waiting::Callback(waiter) => waiter(reached),
-            // There is room for both that a thread can be told, and it listens until it has been told the end.
-            Waiting::Thread(told) => drop(told.send(Told::Reached(reached))),
-        }
-    }
-}
-
 /// A sync that was started.
 pub(super) struct Started {
     sync: PendingSync,
     level: Level,
     /// Who waits for one of these offsets waits for this sync, and for no earlier one.
     newly_covered: Range<Offset>,
-}
-
-/// One level's syncs and waiters.
-struct Progress {
-    end: Offset,
-    /// What the syncs under way, and those before them, cover.
-    requested: Offset,
-    running: VecDeque<Commit>,
-    waiters: BTreeMap<(Offset, u64), Waiting>,
-}
-
-struct Commit {
-    ticket: u64,
-    end: Offset,
-    done: bool,
-    /// What it covers of the active segment, and how far that is.
-    position: u64,
-    marks: Arc<Marks>,
-}
-
-impl Commit {
-    /// Whether all that is left of it is the device's cache: the next one may write meanwhile.
-    fn is_written(&self) -> bool {
-        self.marks.reached(Level::Written) >= self.position
-    }
-}
-
-impl Progress {
-    fn new(end: Offset) -> Progress {
-        Progress { end, requested: end, running: VecDeque::new(), waiters: BTreeMap::new() }
-    }
-
-    /// The end of what is wanted by waiters, if no sync covers it yet.
-    fn wanted(&self) -> Option<Offset> {
-        self.waiters.last_key_value().map(|((offset, _), _)| *offset).filter(|offset| *offset > self.requested)
-    }
-
-    /// A thread that waits for an offset in `(covered.start, covered.end]`.
-    fn thread_in(&self, covered: &Range<Offset>) -> Option<&SyncSender<Told>> {
-        let mut waiters = self.waiters.range((covered.start.next(), 0)..(covered.end.next(), 0));
-        waiters.find_map(|(_, waiting)| match waiting {
-            Waiting::Thread(told) => Some(told),
-            Waiting::Callback(_) => None,
-        })
-    }
-
-    fn raise(&mut self, end: Offset) -> Vec<Waiting> {
-        if end <= self.end {
-            return Vec::new();
-        }
-        self.end = end;
-        self.requested = self.requested.max(end);
-        let later = self.waiters.split_off(&(end.next(), 0));
-        std::mem::replace(&mut self.waiters, later).into_values().collect()
-    }
-
-    /// Notes that a sync has ended, and returns how far the contiguous front of ended ones reaches.
-    fn complete(&mut self, ticket: u64) -> Option<Offset> {
-        self.running.iter_mut().find(|commit| commit.ticket == ticket)?.done = true;
-        let mut end = None;
-        while let Some(commit) = self.running.pop_front_if(|commit| commit.done) {
-            end = Some(commit.end);
-        }
-        end
-    }
 }
 
 impl Commits {
