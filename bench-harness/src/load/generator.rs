@@ -121,11 +121,13 @@ impl Generator<'_> {
         sharpen_timer();
         let lag = self.cuts.iter().map(|_| Distribution::new()).chain([Distribution::new()]).collect();
         let mut generated = Generated { lag, ended: Nanos(0) };
-        // Each look at the clock serves twice: as the end of a `send`, and as the begin of the next one if that is due.
+        // The look at the clock after a `send` also says whether the next record is due. When that is sent is looked at anew: what
+        // passes in between is this generator's fault.
         let (mut free_since, mut looked) = (self.start, self.clock.now());
         for number in (u64::from(index)..).step_by(self.producers as usize) {
-            let Some((intended, due)) = self.wait_for_turn(number, looked) else { break };
-            let called = if self.begin_if_first(number, intended) { self.clock.now() } else { due };
+            let Some(intended) = self.wait_for_turn(number, looked) else { break };
+            self.begin_if_first(number, intended);
+            let called = self.clock.now();
             let intended = intended.unwrap_or(called);
             self.recorder.sent();
             // Before: its receipt may come before `send` returns, and nobody shall see more receipts than records.
@@ -149,8 +151,8 @@ impl Generator<'_> {
         Outgoing { ticket, key: record.key.clone(), value: record.value.clone(), timestamp }
     }
 
-    /// Waits until a record may be sent: its intended time in an open loop, and what time it is then; `None` at the end of the run.
-    fn wait_for_turn(&self, number: u64, looked: Nanos) -> Option<(Option<Nanos>, Nanos)> {
+    /// Waits until a record may be sent; its intended time in an open loop; `None` at the end of the run.
+    fn wait_for_turn(&self, number: u64, looked: Nanos) -> Option<Option<Nanos>> {
         if let Limit::Number(end) = self.bounds.end
             && number >= end
         {
@@ -163,11 +165,11 @@ impl Generator<'_> {
                         return None;
                     }
                 }
-                (!self.window.is_ended() && !self.is_over()).then(|| (None, self.clock.now()))
+                (!self.window.is_ended() && !self.is_over()).then_some(None)
             }
             _ => {
                 let intended = Nanos(self.start.0.saturating_add(self.schedule.intended_ns(number)?));
-                self.wait_until(intended, looked).map(|now| (Some(intended), now))
+                self.wait_until(intended, looked).then_some(Some(intended))
             }
         }
     }
@@ -180,16 +182,16 @@ impl Generator<'_> {
         }
     }
 
-    /// Waits for a moment, if the clock did not show it just now: what it shows then. `None` if the run was ended meanwhile.
-    fn wait_until(&self, moment: Nanos, looked: Nanos) -> Option<Nanos> {
+    /// Waits for a moment, if the clock did not show it just now; false if the run was ended meanwhile.
+    fn wait_until(&self, moment: Nanos, looked: Nanos) -> bool {
         let mut now = looked;
         loop {
             if self.window.is_ended() {
-                return None;
+                return false;
             }
             let left = moment.since(now);
             if left.is_zero() {
-                return Some(now);
+                return true;
             }
             match self.waiting {
                 Waiting::Spin if left <= SPIN_BEFORE => std::hint::spin_loop(),
@@ -200,16 +202,15 @@ impl Generator<'_> {
         }
     }
 
-    /// Opens the window at the first measured record, and each part of it at its first: true if it did, which takes time.
-    fn begin_if_first(&self, number: u64, intended: Option<Nanos>) -> bool {
+    /// Opens the window at the first measured record, and each part of it at its first.
+    fn begin_if_first(&self, number: u64, intended: Option<Nanos>) {
         if self.window.begin().is_some() {
             if let Some(part) = intended.map(|intended| part_of(self.cuts, intended)).filter(|part| *part > 0)
                 && self.window.open_after(part)
             {
                 (self.on_begin)(part);
-                return true;
             }
-            return false;
+            return;
         }
         let moment = match (self.bounds.begin, intended) {
             // The schedule knows the moment of the first measured record, whichever producer sends it.
@@ -220,12 +221,10 @@ impl Generator<'_> {
             (Limit::Elapsed(time), _) => Some(self.clock.now()).filter(|now| now.since(self.start) >= time),
             _ => None,
         };
-        let opens = moment.is_some_and(|moment| self.window.begin_at(moment));
-        if opens {
+        if moment.is_some_and(|moment| self.window.begin_at(moment)) {
             self.window.open_after(0);
             (self.on_begin)(0);
         }
-        opens
     }
 }
 

@@ -145,7 +145,7 @@ impl Run<'_> {
             let timestamp = self.settings.timestamp(ticket.intended);
             sink.send(Outgoing { ticket, key: record.key.clone(), value: record.value.clone(), timestamp });
             if self.side == Side::Watched {
-                lag.record(ticket.called.0.saturating_sub(ticket.intended.0));
+                lag.record(self.clock.now().0.saturating_sub(ticket.called.0));
             }
         }
         sink.flush();
