@@ -1,3 +1,5 @@
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -18,25 +20,43 @@ import org.apache.kafka.common.serialization.StringDeserializer;
 import org.apache.kafka.common.serialization.StringSerializer;
 
 /**
- * `Transactions.java HOST:PORT TOPIC` has a broker of Apache Kafka write a partition with committed, aborted, interleaved and
- * open transactions over several segments, and prints what it says of them: the high watermark, the last stable offset,
+ * `Transactions.java HOST:PORT write TOPIC` has a broker of Apache Kafka write a partition with committed, aborted, interleaved
+ * and open transactions over several segments, and prints what it says of them: the high watermark, the last stable offset,
  * and the offsets that a `read_committed` consumer sees. The last transaction is left open.
- * `Transactions.java HOST:PORT TOPIC tell` only has it say that of a partition that is there.
+ * `Transactions.java HOST:PORT create TOPIC…` makes topics of one empty partition; `TOPIC:compact` is cleaned once anything is dirty.
+ * `Transactions.java HOST:PORT tell FOLDER TOPIC…` puts what the broker says of a topic's partition into the file FOLDER/TOPIC.
  */
 public class Transactions {
     public static void main(String[] args) throws Exception {
-        Map<String, Object> to = Map.of("bootstrap.servers", args[0]);
-        TopicPartition partition = new TopicPartition(args[1], 0);
-        try (Admin admin = Admin.create(to)) {
-            if (args.length == 2) {
-                // Full indexes roll a segment: its smallest size in bytes is too much for a file in a repository.
-                Map<String, String> small = Map.of("index.interval.bytes", "0", "segment.index.bytes", "144");
-                admin.createTopics(List.of(new NewTopic(args[1], Optional.of(1), Optional.empty()).configs(small))).all().get();
-                write(args[0], args[1]);
+        String server = args[0];
+        try (Admin admin = Admin.create(Map.<String, Object>of("bootstrap.servers", server))) {
+            switch (args[1]) {
+                case "write" -> {
+                    // Full indexes roll a segment: its smallest size in bytes is too much for a file in a repository.
+                    create(admin, args[2], Map.of("index.interval.bytes", "0", "segment.index.bytes", "144"));
+                    write(server, args[2]);
+                    System.out.print(said(admin, server, args[2]));
+                }
+                case "create" -> {
+                    for (String topic : List.of(args).subList(2, args.length)) {
+                        boolean compact = topic.endsWith(":compact");
+                        create(admin, topic.replace(":compact", ""), compact
+                            ? Map.of("cleanup.policy", "compact", "min.cleanable.dirty.ratio", "0.0001") : Map.of());
+                    }
+                }
+                case "tell" -> {
+                    for (String topic : List.of(args).subList(3, args.length)) {
+                        Files.writeString(Path.of(args[2], topic), said(admin, server, topic));
+                    }
+                }
+                default -> throw new IllegalArgumentException(args[1]);
             }
-            tell(admin, args[0], partition);
             Runtime.getRuntime().halt(0);
         }
+    }
+
+    static void create(Admin admin, String topic, Map<String, String> configs) throws Exception {
+        admin.createTopics(List.of(new NewTopic(topic, Optional.of(1), Optional.empty()).configs(configs))).all().get();
     }
 
     static KafkaProducer<String, String> producer(String server, String id) {
@@ -89,10 +109,12 @@ public class Transactions {
         producer.send(new ProducerRecord<>(topic, 0, key + round, "value " + round)).get();
     }
 
-    static void tell(Admin admin, String server, TopicPartition partition) throws Exception {
+    static String said(Admin admin, String server, String topic) throws Exception {
+        TopicPartition partition = new TopicPartition(topic, 0);
+        StringBuilder said = new StringBuilder();
         for (IsolationLevel level : IsolationLevel.values()) {
             var ends = admin.listOffsets(Map.of(partition, OffsetSpec.latest()), new ListOffsetsOptions(level));
-            System.out.println(level.toString().toLowerCase() + " end " + ends.partitionResult(partition).get().offset());
+            said.append(level.toString().toLowerCase() + " end " + ends.partitionResult(partition).get().offset() + "\n");
         }
         Properties properties = new Properties();
         properties.put("bootstrap.servers", server);
@@ -108,6 +130,6 @@ public class Transactions {
                 consumer.poll(Duration.ofSeconds(1)).forEach(record -> seen.add(Long.toString(record.offset())));
             }
         }
-        System.out.println("committed " + String.join(" ", seen));
+        return said.append("committed " + String.join(" ", seen) + "\n").toString();
     }
 }
