@@ -57,7 +57,8 @@ pub trait Backend: Send + Sync {
 
 /// A directory of append-only files.
 pub trait Storage: Send + Sync {
-    /// A new file and its writer. The directory entry is durable on return.
+    /// A new file and its writer. Does not wait for the device: the file's name is durable when the first of its bytes is, or when
+    /// it has been closed.
     ///
     /// `capacity` is the most bytes that will be appended; the backend preallocates towards it in its
     /// own steps. Fails if the name exists.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use crate::contract::Result;
 use crate::counters::Counters;
+use crate::entries::{Entries, Entry};
 use crate::error::StorageError;
 use crate::seam::{Disk, DiskFile, Open};
 use crate::whole_io::{read_whole, uninterrupted, write_whole};
@@ -17,6 +18,7 @@ pub(crate) const TEMPORARY: &str = ".tmp";
 pub struct Directory {
     disk: Arc<dyn Disk>,
     path: PathBuf,
+    entries: Arc<Entries>,
     /// Small files are not what the backend's counters are about.
     uncounted: Counters,
 }
@@ -25,7 +27,8 @@ impl Directory {
     /// Opens `path`, creating it durably if it is missing, and removes what a crash left half written (`*.tmp`).
     pub fn open(disk: Arc<dyn Disk>, path: &Path) -> Result<Directory> {
         disk.create_dir_all(path).map_err(|error| StorageError::from_io("create directory", path, error))?;
-        let directory = Directory { disk, path: path.to_owned(), uncounted: Counters::default() };
+        let entries = Entries::new(Arc::clone(&disk), path);
+        let directory = Directory { disk, path: path.to_owned(), entries, uncounted: Counters::default() };
         for (name, _) in directory.list()?.iter().filter(|(name, _)| name.ends_with(TEMPORARY)) {
             drop(directory.remove(name)?);
         }
@@ -37,10 +40,16 @@ impl Directory {
         self.path.join(name)
     }
 
-    /// Makes a file whose directory entry is durable.
-    pub fn create(&self, name: &str, direct: bool) -> Result<Arc<dyn DiskFile>> {
+    /// Makes a file. Before anything of it counts as durable, its name has to be: [`Entry::make_durable`].
+    pub fn create(&self, name: &str, direct: bool) -> Result<(Arc<dyn DiskFile>, Entry)> {
         let file = self.open_file(name, Open { create_new: true, direct, ..Open::default() })?;
-        self.sync_entries()?;
+        Ok((file, self.entries.make()))
+    }
+
+    /// Opens a file that exists, and whose name is durable from here on.
+    pub fn open_durable(&self, name: &str, direct: bool) -> Result<Arc<dyn DiskFile>> {
+        let file = self.open_existing(name, direct)?;
+        self.entries.sync_new().map_err(|error| self.not_synced(error))?;
         Ok(file)
     }
 
@@ -112,8 +121,11 @@ impl Directory {
 
     /// Makes the names durable.
     pub fn sync_entries(&self) -> Result<()> {
-        let fail = |error| StorageError::from_io("sync directory", &self.path, error);
-        uninterrupted(|| self.disk.sync_dir(&self.path)).map_err(fail)
+        self.entries.sync().map_err(|error| self.not_synced(error))
+    }
+
+    fn not_synced(&self, error: io::Error) -> StorageError {
+        StorageError::from_io("sync directory", &self.path, error)
     }
 
     fn open_file(&self, name: &str, how: Open) -> Result<Arc<dyn DiskFile>> {

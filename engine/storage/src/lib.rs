@@ -45,6 +45,7 @@ pub mod suite;
 
 mod allocation;
 mod buffered;
+mod entries;
 mod live;
 mod mmap;
 mod pending_sync;
@@ -56,6 +57,7 @@ mod whole_io;
 pub use contract::{Append, Backend, Level, ReadDone, Reader, Result, Storage, Writer, read_blocking};
 pub use counters::{Counters, Counts};
 pub use directory::Directory;
+pub use entries::Entry;
 pub use error::{Refused, StorageError};
 pub use marks::{Marks, Waiter};
 pub use pending_sync::{BlockingSync, PendingSync};

@@ -158,7 +158,7 @@ fn a_full_disk_refuses_until_there_is_space() {
     });
 }
 
-/// A roll whose directory cannot be synced promises nothing.
+/// A segment whose directory cannot be synced promises nothing.
 #[test]
 fn a_failed_sync_of_the_directory_is_told() {
     on_each(&with_segments(1_000), |faulty| {
@@ -166,7 +166,7 @@ fn a_failed_sync_of_the_directory_is_told() {
         fill(log, 3);
         let durable = log.flush().expect("durable");
         disk.fail_next(Point::SyncNames, 1, EIO);
-        let refused = (0..20).find_map(|_| log.append_as_leader(&batch(3, 20), EPOCH).err());
+        let refused = (0..20).find_map(|_| log.append_as_leader(&batch(3, 20), EPOCH).err().or(log.flush().err()));
         assert!(matches!(refused, Some(LogError::Storage { .. })), "{refused:?}");
         let (_backend, log) = faulty.after(Crash::Power, durable.0);
         assert!(log.end_offset() >= durable);

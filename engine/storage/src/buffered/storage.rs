@@ -13,7 +13,6 @@ use crate::error::StorageError;
 use crate::live::Live;
 use crate::runtime::Runtime;
 use crate::runtime::open_file::OpenFile;
-use crate::seam::DiskFile;
 use crate::whole_io::cut;
 
 /// What writer and readers of a file share.
@@ -24,8 +23,8 @@ pub(super) struct BufferedFile {
 }
 
 impl BufferedFile {
-    fn new(file: Arc<dyn DiskFile>, path: std::path::PathBuf, len: u64) -> Arc<BufferedFile> {
-        Arc::new(BufferedFile { open: Arc::new(OpenFile::new(file, path, len)), tail: Mutex::new(Tail::new(len, 0)) })
+    fn new(open: OpenFile, len: u64) -> Arc<BufferedFile> {
+        Arc::new(BufferedFile { open: Arc::new(open), tail: Mutex::new(Tail::new(len, 0)) })
     }
 
     /// The tail as it is now.
@@ -57,8 +56,8 @@ impl BufferedStorage {
         Ok(BufferedStorage { runtime, buffers, directory, live: Live::new() })
     }
 
-    fn writer(&self, name: &str, file: Arc<dyn DiskFile>, len: u64, capacity: u64) -> Box<dyn Writer> {
-        let file = BufferedFile::new(file, self.directory.path_of(name), len);
+    fn writer(&self, name: &str, open: OpenFile, len: u64, capacity: u64) -> Box<dyn Writer> {
+        let file = BufferedFile::new(open, len);
         self.live.put(name, &file);
         Box::new(BufferedWriter::new(self.runtime.clone(), file, len, capacity))
     }
@@ -66,15 +65,15 @@ impl BufferedStorage {
 
 impl Storage for BufferedStorage {
     fn create(&self, name: &str, capacity: u64) -> Result<Box<dyn Writer>> {
-        let file = self.directory.create(name, false)?;
-        Ok(self.writer(name, file, 0, capacity))
+        let (file, entry) = self.directory.create(name, false)?;
+        let open = OpenFile::new(file, self.directory.path_of(name), Some(entry), 0);
+        Ok(self.writer(name, open, 0, capacity))
     }
 
     fn reopen(&self, name: &str, valid_len: u64, capacity: u64) -> Result<Box<dyn Writer>> {
-        let file = self.directory.open_existing(name, false)?;
-        cut(&*file, valid_len)
-            .map_err(|error| StorageError::from_io("reopen", &self.directory.path_of(name), error))?;
-        Ok(self.writer(name, file, valid_len, capacity))
+        let (file, path) = (self.directory.open_durable(name, false)?, self.directory.path_of(name));
+        cut(&*file, valid_len).map_err(|error| StorageError::from_io("reopen", &path, error))?;
+        Ok(self.writer(name, OpenFile::new(file, path, None, valid_len), valid_len, capacity))
     }
 
     fn reader(&self, name: &str) -> Result<Arc<dyn Reader>> {
@@ -83,7 +82,7 @@ impl Storage for BufferedStorage {
             None => {
                 let (file, path) = (self.directory.open_existing(name, false)?, self.directory.path_of(name));
                 let len = file.len().map_err(|error| StorageError::from_io("stat", &path, error))?;
-                BufferedFile::new(file, path, len)
+                BufferedFile::new(OpenFile::new(file, path, None, len), len)
             }
         };
         Ok(Arc::new(BufferedReader::new(&self.runtime, self.buffers.clone(), file)))

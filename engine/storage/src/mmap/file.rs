@@ -2,14 +2,13 @@
 
 use std::io::{self, IoSlice};
 use std::ops::Range;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use bytes::Bytes;
 
 use crate::contract::Level;
 use crate::runtime::open_file::OpenFile;
-use crate::seam::{DiskFile, Mapping};
+use crate::seam::Mapping;
 
 /// What writer, readers and lent slices of a file share. The last of them unmaps it.
 ///
@@ -19,11 +18,10 @@ pub(super) struct MappedFile {
 }
 
 impl MappedFile {
-    /// Maps `capacity` bytes of address space over a file whose first `len` bytes are valid.
-    pub(super) fn map(file: Arc<dyn DiskFile>, path: PathBuf, len: u64, capacity: u64) -> io::Result<Arc<MappedFile>> {
-        let mapping = if capacity > 0 { Some(file.map(capacity)?) } else { None };
-        let open = OpenFile { mapping, ..OpenFile::new(file, path, len) };
-        Ok(Arc::new(MappedFile { open: Arc::new(open) }))
+    /// Maps `capacity` bytes of address space over a file.
+    pub(super) fn map(open: OpenFile, capacity: u64) -> io::Result<Arc<MappedFile>> {
+        let mapping = if capacity > 0 { Some(open.file.map(capacity)?) } else { None };
+        Ok(Arc::new(MappedFile { open: Arc::new(OpenFile { mapping, ..open }) }))
     }
 
     /// The end of what can be read.

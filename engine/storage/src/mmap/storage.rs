@@ -12,6 +12,7 @@ use crate::directory::{Directory, TEMPORARY};
 use crate::error::StorageError;
 use crate::live::Live;
 use crate::runtime::Runtime;
+use crate::runtime::open_file::OpenFile;
 use crate::seam::DiskFile;
 use crate::whole_io::{check_holds, cut, read_whole, uninterrupted, write_whole};
 
@@ -37,16 +38,15 @@ impl MmapStorage {
         self.opening.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn map(&self, name: &str, file: Arc<dyn DiskFile>, len: u64, capacity: u64) -> Result<Arc<MappedFile>> {
-        let path = self.directory.path_of(name);
-        let mapped = MappedFile::map(file, path.clone(), len, capacity);
-        let mapped = mapped.map_err(|error| StorageError::from_io("map", &path, error))?;
+    fn map(&self, name: &str, open: OpenFile, capacity: u64) -> Result<Arc<MappedFile>> {
+        let path = open.path.clone();
+        let mapped = MappedFile::map(open, capacity).map_err(|error| StorageError::from_io("map", &path, error))?;
         self.live.put(name, &mapped);
         Ok(mapped)
     }
 
-    fn writer(&self, name: &str, file: Arc<dyn DiskFile>, len: u64, capacity: u64) -> Result<Box<dyn Writer>> {
-        let mapped = self.map(name, file, len, capacity.max(len))?;
+    fn writer(&self, name: &str, open: OpenFile, len: u64, capacity: u64) -> Result<Box<dyn Writer>> {
+        let mapped = self.map(name, open, capacity.max(len))?;
         Ok(Box::new(MmapWriter::new(self.runtime.clone(), mapped, len, capacity)))
     }
 
@@ -56,7 +56,7 @@ impl MmapStorage {
     /// what is kept moves to a new file of the same name, and the old one lives as long as it is held.
     fn keep(&self, name: &str, valid_len: u64) -> Result<Arc<dyn DiskFile>> {
         let fail = |error| StorageError::from_io("reopen", &self.directory.path_of(name), error);
-        let file = self.directory.open_existing(name, false)?;
+        let file = self.directory.open_durable(name, false)?;
         match self.live.get(name) {
             Some(lent) if lent.visible() > valid_len => {
                 check_holds(&*file, valid_len).map_err(fail)?;
@@ -68,7 +68,7 @@ impl MmapStorage {
 
     fn move_kept(&self, name: &str, from: &dyn DiskFile, valid_len: u64) -> Result<Arc<dyn DiskFile>> {
         let temporary = format!("{name}{TEMPORARY}");
-        let to = self.directory.create(&temporary, false)?;
+        let (to, _) = self.directory.create(&temporary, false)?;
         let copied = self.copy(from, &*to, valid_len).and_then(|()| uninterrupted(|| to.sync_data()));
         copied.map_err(|error| StorageError::from_io("copy", &self.directory.path_of(&temporary), error))?;
         self.directory.rename(&temporary, name)?;
@@ -91,14 +91,14 @@ impl MmapStorage {
 
 impl Storage for MmapStorage {
     fn create(&self, name: &str, capacity: u64) -> Result<Box<dyn Writer>> {
-        let file = self.directory.create(name, false)?;
-        self.writer(name, file, 0, capacity)
+        let (file, entry) = self.directory.create(name, false)?;
+        self.writer(name, OpenFile::new(file, self.directory.path_of(name), Some(entry), 0), 0, capacity)
     }
 
     fn reopen(&self, name: &str, valid_len: u64, capacity: u64) -> Result<Box<dyn Writer>> {
         let _opening = self.opening();
         let file = self.keep(name, valid_len)?;
-        self.writer(name, file, valid_len, capacity)
+        self.writer(name, OpenFile::new(file, self.directory.path_of(name), None, valid_len), valid_len, capacity)
     }
 
     fn reader(&self, name: &str) -> Result<Arc<dyn Reader>> {
@@ -106,10 +106,9 @@ impl Storage for MmapStorage {
         let file = match self.live.get(name) {
             Some(file) => file,
             None => {
-                let file = self.directory.open_existing(name, false)?;
-                let len = file.len();
-                let len = len.map_err(|error| StorageError::from_io("stat", &self.directory.path_of(name), error))?;
-                self.map(name, file, len, len)?
+                let (file, path) = (self.directory.open_existing(name, false)?, self.directory.path_of(name));
+                let len = file.len().map_err(|error| StorageError::from_io("stat", &path, error))?;
+                self.map(name, OpenFile::new(file, path, None, len), len)?
             }
         };
         Ok(Arc::new(MmapReader::new(&self.runtime, file)))

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::contract::Level;
 use crate::counters::Counters;
+use crate::entries::Entry;
 use crate::pending_sync::BlockingSync;
 use crate::runtime::Runtime;
 use crate::runtime::open_file::OpenFile;
@@ -100,11 +101,13 @@ impl BlockingSync for FileSync {
     }
 }
 
-/// `fdatasync` on this thread: raises the mark of durable, or poisons.
+/// `fdatasync` on this thread, and the sync of the directory that a new file needs: raises the mark of durable, or poisons.
 pub(crate) fn sync_now(file: &OpenFile, position: u64, counters: &Counters) -> crate::contract::Result<()> {
     file.check()?;
     counters.syncs.one();
-    uninterrupted(|| file.file.sync_data()).map_err(|error| file.fail("sync", error))?;
+    let synced =
+        uninterrupted(|| file.file.sync_data()).and_then(|()| file.entry.as_ref().map_or(Ok(()), Entry::make_durable));
+    synced.map_err(|error| file.fail("sync", error))?;
     file.write_back.finish(position);
     file.marks.raise(Level::Durable, position);
     Ok(())

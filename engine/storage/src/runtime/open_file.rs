@@ -4,6 +4,7 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use crate::entries::Entry;
 use crate::error::StorageError;
 use crate::marks::Marks;
 use crate::runtime::flusher::SyncRequest;
@@ -19,18 +20,21 @@ pub(crate) struct OpenFile {
     /// Where it is mapped, on a backend that appends through a mapping. `None` for a file of no bytes, too.
     pub(crate) mapping: Option<Arc<dyn Mapping>>,
     pub(crate) path: PathBuf,
+    /// Of a file that was made, not opened.
+    pub(crate) entry: Option<Entry>,
     pub(crate) marks: Arc<Marks>,
     pub(crate) write_back: WriteBack,
     pub(crate) sync_request: SyncRequest,
 }
 
 impl OpenFile {
-    /// A file whose first `len` bytes are durable.
-    pub(crate) fn new(file: Arc<dyn DiskFile>, path: PathBuf, len: u64) -> OpenFile {
+    /// A file whose first `len` bytes are durable, and so is its name if that is not new.
+    pub(crate) fn new(file: Arc<dyn DiskFile>, path: PathBuf, entry: Option<Entry>, len: u64) -> OpenFile {
         OpenFile {
             file,
             mapping: None,
             path,
+            entry,
             marks: Arc::new(Marks::new(len)),
             write_back: WriteBack::new(len),
             sync_request: SyncRequest::default(),

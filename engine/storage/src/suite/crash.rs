@@ -200,13 +200,16 @@ impl PromisedFile {
     fn check(&self, storage: &dyn Storage, crash: Crash) {
         let level = if crash == Crash::Power { Level::Durable } else { Level::Written };
         let kept = self.marks.reached(level);
-        let content = storage.load(self.name).expect("it can be read");
-        let content = content.unwrap_or_else(|| panic!("{} was created, now it is gone", self.name));
+        let Some(content) = storage.load(self.name).expect("it can be read") else {
+            // A name is promised as its first byte is.
+            assert!(crash == Crash::Power && kept == 0, "{} had {kept} bytes, now it is gone", self.name);
+            return go_on(self.name, storage.create(self.name, CAPACITY), storage, 0);
+        };
         assert!(content.len() as u64 >= kept, "{} has {} of {kept} bytes", self.name, content.len());
         for (position, byte) in (0..).zip(&content) {
             self.check_byte(position, *byte, kept, content.len());
         }
-        self.go_on(storage, kept);
+        go_on(self.name, storage.reopen(self.name, kept, CAPACITY), storage, kept);
     }
 
     fn check_byte(&self, position: u64, byte: u8, kept: u64, len: usize) {
@@ -216,14 +219,14 @@ impl PromisedFile {
         let allowed = if position < kept { is_right } else { is_right || byte == 0 || is_old };
         assert!(allowed, "byte {byte} at {position} of {} ({kept} promised, {len} found)", self.name);
     }
+}
 
-    /// The file takes appends again from where its promises end.
-    fn go_on(&self, storage: &dyn Storage, kept: u64) {
-        let mut writer = storage.reopen(self.name, kept, CAPACITY).expect("it can be reopened");
-        append(&mut *writer, 2, 10_000).expect("it takes appends");
-        assert_reads(&*storage.reader(self.name).expect("it can be read"), 2, kept..kept + 10_000);
-        writer.close().expect("it can be closed");
-        let content = storage.load(self.name).expect("it can be read").expect("it exists");
-        assert_samples(&content[kept as usize..], 2, kept..kept + 10_000);
-    }
+/// The file takes appends again from where its promises end.
+fn go_on(name: &str, writer: Result<Box<dyn Writer>>, storage: &dyn Storage, kept: u64) {
+    let mut writer = writer.expect("it can be opened");
+    append(&mut *writer, 2, 10_000).expect("it takes appends");
+    assert_reads(&*storage.reader(name).expect("it can be read"), 2, kept..kept + 10_000);
+    writer.close().expect("it can be closed");
+    let content = storage.load(name).expect("it can be read").expect("it exists");
+    assert_samples(&content[kept as usize..], 2, kept..kept + 10_000);
 }

@@ -16,6 +16,7 @@ pub const CHECKS: &[(&str, Check)] = &[
     ("short_and_interrupted_calls_are_continued", short_and_interrupted_calls_are_continued),
     ("a_failed_sync_is_final", a_failed_sync_is_final),
     ("a_failed_write_is_final", a_failed_write_is_final),
+    ("a_new_files_name_is_part_of_its_sync", a_new_files_name_is_part_of_its_sync),
     ("a_full_disk_refuses_appends_until_there_is_space", a_full_disk_refuses_appends_until_there_is_space),
     ("a_full_writer_has_taken_nothing", a_full_writer_has_taken_nothing),
     ("cold_reads_never_wait_on_the_readers_thread", cold_reads_never_wait_on_the_readers_thread),
@@ -90,6 +91,28 @@ pub fn a_failed_write_is_final(subject: &Subject, disk: &SimulatedDisk) {
     assert_poisoned(failed.recv_timeout(PATIENCE).expect("waiters are told"));
     assert_poisoned(append(&mut *writer, 0, 10));
     assert_reads(&*storage.reader("a").unwrap(), 0, 0..durable);
+}
+
+/// Who makes a file does not wait for its name, and what is appended to it is not durable before the name is. Other files go on.
+pub fn a_new_files_name_is_part_of_its_sync(subject: &Subject, disk: &SimulatedDisk) {
+    let backend = subject.start();
+    let storage = subject.open(&*backend);
+    let syncs = disk.count(Point::SyncNames);
+    let mut writer = storage.create("a", CAPACITY).unwrap();
+    append(&mut *writer, 0, 10_000).unwrap();
+    let written = sync(&mut *writer, Level::Written).unwrap();
+    assert_eq!(disk.count(Point::SyncNames), syncs, "it was waited for");
+    disk.fail_next(Point::SyncNames, 1, libc::EIO);
+    assert_poisoned(sync(&mut *writer, Level::Durable));
+    assert_poisoned(append(&mut *writer, 0, 10));
+    assert_eq!(writer.marks().reached(Level::Durable), 0);
+    assert_reads(&*storage.reader("a").unwrap(), 0, 0..written);
+    assert_poisoned(writer.close());
+
+    let mut writer = storage.create("b", CAPACITY).unwrap();
+    let end = append(&mut *writer, 0, 10_000).unwrap();
+    assert_eq!(sync(&mut *writer, Level::Durable).unwrap(), end);
+    assert!(disk.count(Point::SyncNames) > syncs + 1, "its name was synced");
 }
 
 /// No space is no poison: what was taken stays, and appends go on by themselves when there is space.

@@ -74,7 +74,7 @@ impl Commit {
     fn sync(&self) {
         let (segment, shared) = (&self.segment, &self.core.shared);
         shared.counters.syncs.one();
-        match uninterrupted(|| segment.file.sync_data()) {
+        match uninterrupted(|| segment.file.sync_data()).and_then(|()| segment.sync_entry()) {
             // The failure of another thread's sync stands for this one, too.
             Ok(()) if segment.marks.is_poisoned() => {}
             Ok(()) => undisturbed(|| segment.marks.raise(Level::Durable, self.position)),

@@ -238,7 +238,12 @@ impl RingThread {
                 self.shared.admit(&segment, clean);
                 self.ready.push_back(segment.id);
             }
-            Flight::Sync { segment, covering, .. } => {
+            Flight::Sync { segment, covering, transfer } => {
+                // Once in a file's life this thread waits for the device's cache: the file's own sync has just written what the
+                // file system's journal had of its name.
+                if let Err(error) = segment.sync_entry() {
+                    return self.failed(Flight::Sync { segment, covering, transfer }, error);
+                }
                 if let Some(flow) = self.flows.get_mut(&segment.id) {
                     flow.synced(covering);
                 }

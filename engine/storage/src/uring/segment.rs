@@ -14,6 +14,7 @@ use super::memory::Chunk;
 use super::streams::Streams;
 use crate::allocation::Allocation;
 use crate::contract::Result;
+use crate::entries::Entry;
 use crate::error::StorageError;
 use crate::marks::Marks;
 use crate::seam::DiskFile;
@@ -25,6 +26,8 @@ pub(super) struct Segment {
     pub(super) path: PathBuf,
     /// Opened past the page cache, and kept open from the first write to the last reader.
     pub(super) file: Arc<dyn DiskFile>,
+    /// Of a file that was made, not opened.
+    entry: Option<Entry>,
     pub(super) marks: Arc<Marks>,
     pub(super) allocation: Allocation,
     /// Which thread plans its writes.
@@ -40,12 +43,19 @@ pub(super) struct Segment {
 static NEXT_ID: AtomicU64 = AtomicU64::new(0);
 
 impl Segment {
-    /// A file whose first `len` bytes are durable.
-    pub(super) fn new(file: Arc<dyn DiskFile>, path: PathBuf, len: u64, allocation: Allocation) -> Arc<Segment> {
+    /// A file whose first `len` bytes are durable, and so is its name if that is not new.
+    pub(super) fn new(
+        file: Arc<dyn DiskFile>,
+        path: PathBuf,
+        entry: Option<Entry>,
+        len: u64,
+        allocation: Allocation,
+    ) -> Arc<Segment> {
         Arc::new(Segment {
             id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
             path,
             file,
+            entry,
             marks: Arc::new(Marks::new(len)),
             allocation,
             driver: Driver::default(),
@@ -64,6 +74,11 @@ impl Segment {
     /// Who reads the file from front to back.
     pub(super) fn streams(&self) -> MutexGuard<'_, Streams> {
         self.streams.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The second half of a sync: a new file's name, once.
+    pub(super) fn sync_entry(&self) -> io::Result<()> {
+        self.entry.as_ref().map_or(Ok(()), Entry::make_durable)
     }
 
     /// Takes the file out of service: after a failed write or sync, what the device holds is unknown, and a

@@ -13,6 +13,7 @@ use super::writer::{RingWriter, retire};
 use crate::allocation::{Allocation, Zeroing};
 use crate::contract::{Reader, Result, Storage, Writer};
 use crate::directory::Directory;
+use crate::entries::Entry;
 use crate::error::StorageError;
 use crate::live::Live;
 use crate::seam::DiskFile;
@@ -33,22 +34,21 @@ impl RingStorage {
     }
 
     /// A segment of which the first `len` bytes are durable and the last block has disk space.
-    fn segment(&self, name: &str, file: Arc<dyn DiskFile>, len: u64, capacity: u64) -> Arc<Segment> {
-        let step_max = self.core.shared.settings.allocation_step_max.next_multiple_of(BLOCK as u64);
-        // Whole blocks are written, so blocks are what is allocated.
-        let allocation = Allocation::new(block_end(len), block_end(capacity), step_max, Zeroing::Direct);
-        Segment::new(file, self.directory.path_of(name), len, allocation)
-    }
-
-    fn writer(
+    fn segment(
         &self,
         name: &str,
         file: Arc<dyn DiskFile>,
+        entry: Option<Entry>,
         len: u64,
         capacity: u64,
-        last: &[u8],
-    ) -> Result<Box<dyn Writer>> {
-        let segment = self.segment(name, file, len, capacity);
+    ) -> Arc<Segment> {
+        let step_max = self.core.shared.settings.allocation_step_max.next_multiple_of(BLOCK as u64);
+        // Whole blocks are written, so blocks are what is allocated.
+        let allocation = Allocation::new(block_end(len), block_end(capacity), step_max, Zeroing::Direct);
+        Segment::new(file, self.directory.path_of(name), entry, len, allocation)
+    }
+
+    fn writer(&self, name: &str, segment: Arc<Segment>, capacity: u64, last: &[u8]) -> Result<Box<dyn Writer>> {
         let writer = RingWriter::new(Arc::clone(&self.core), Arc::clone(&segment), capacity, last)?;
         self.live.put(name, &segment);
         Ok(Box::new(writer))
@@ -81,8 +81,8 @@ struct Block([u8; BLOCK]);
 
 impl Storage for RingStorage {
     fn create(&self, name: &str, capacity: u64) -> Result<Box<dyn Writer>> {
-        let file = self.directory.create(name, true)?;
-        self.writer(name, file, 0, capacity, &[])
+        let (file, entry) = self.directory.create(name, true)?;
+        self.writer(name, self.segment(name, file, Some(entry), 0, capacity), capacity, &[])
     }
 
     fn reopen(&self, name: &str, valid_len: u64, capacity: u64) -> Result<Box<dyn Writer>> {
@@ -91,13 +91,13 @@ impl Storage for RingStorage {
             retire(&self.core.shared, &before);
             before.allocation.stop();
         }
-        let file = self.directory.open_existing(name, true)?;
+        let file = self.directory.open_durable(name, true)?;
         let fail = |error| StorageError::from_io("reopen", &self.directory.path_of(name), error);
         let last = check_len(&*file, valid_len).and_then(|()| self.last_block(&*file, valid_len)).map_err(fail)?;
         uninterrupted(|| file.set_len(valid_len)).map_err(fail)?;
         self.core.shared.counters.syncs.one();
         uninterrupted(|| file.sync_data()).map_err(fail)?;
-        self.writer(name, file, valid_len, capacity, &last)
+        self.writer(name, self.segment(name, file, None, valid_len, capacity), capacity, &last)
     }
 
     fn reader(&self, name: &str) -> Result<Arc<dyn Reader>> {
@@ -107,7 +107,7 @@ impl Storage for RingStorage {
                 let file = self.directory.open_existing(name, true)?;
                 let len =
                     file.len().map_err(|error| StorageError::from_io("stat", &self.directory.path_of(name), error))?;
-                self.segment(name, file, len, len)
+                self.segment(name, file, None, len, len)
             }
         };
         Ok(Arc::new(RingReader::new(Arc::clone(&self.core), segment)))

@@ -212,7 +212,8 @@ impl RingWriter {
         segment.allocation.stop();
         uninterrupted(|| segment.file.set_len(self.position)).map_err(|error| segment.fail("truncate", error))?;
         self.shared().counters.syncs.one();
-        uninterrupted(|| segment.file.sync_data()).map_err(|error| segment.fail("sync", error))?;
+        let synced = uninterrupted(|| segment.file.sync_data()).and_then(|()| segment.sync_entry());
+        synced.map_err(|error| segment.fail("sync", error))?;
         segment.marks.raise(Level::Durable, self.position);
         Ok(())
     }

@@ -36,6 +36,7 @@ faults! {
     short_and_interrupted_calls_are_continued
     a_failed_sync_is_final
     a_failed_write_is_final
+    a_new_files_name_is_part_of_its_sync
     a_full_disk_refuses_appends_until_there_is_space
     a_full_writer_has_taken_nothing
     cold_reads_never_wait_on_the_readers_thread
