@@ -19,9 +19,11 @@ pub(super) struct MappedFile {
 
 impl MappedFile {
     /// Maps `capacity` bytes of address space over a file.
-    pub(super) fn map(open: OpenFile, capacity: u64) -> io::Result<Arc<MappedFile>> {
-        let mapping = if capacity > 0 { Some(open.file.map(capacity)?) } else { None };
-        Ok(Arc::new(MappedFile { open: Arc::new(OpenFile { mapping, ..open }) }))
+    pub(super) fn map(mut open: OpenFile, capacity: u64) -> io::Result<Arc<MappedFile>> {
+        if capacity > 0 {
+            open.mapping = Some(open.file.map(capacity)?);
+        }
+        Ok(Arc::new(MappedFile { open: Arc::new(open) }))
     }
 
     /// The end of what can be read.

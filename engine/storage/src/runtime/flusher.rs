@@ -5,7 +5,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::contract::Level;
 use crate::counters::Counters;
-use crate::entries::Entry;
 use crate::pending_sync::BlockingSync;
 use crate::runtime::Runtime;
 use crate::runtime::open_file::OpenFile;
@@ -105,8 +104,7 @@ impl BlockingSync for FileSync {
 pub(crate) fn sync_now(file: &OpenFile, position: u64, counters: &Counters) -> crate::contract::Result<()> {
     file.check()?;
     counters.syncs.one();
-    let synced =
-        uninterrupted(|| file.file.sync_data()).and_then(|()| file.entry.as_ref().map_or(Ok(()), Entry::make_durable));
+    let synced = uninterrupted(|| file.file.sync_data()).and_then(|()| file.sync_entry());
     synced.map_err(|error| file.fail("sync", error))?;
     file.write_back.finish(position);
     file.marks.raise(Level::Durable, position);

@@ -21,7 +21,7 @@ pub(crate) struct OpenFile {
     pub(crate) mapping: Option<Arc<dyn Mapping>>,
     pub(crate) path: PathBuf,
     /// Of a file that was made, not opened.
-    pub(crate) entry: Option<Entry>,
+    entry: Option<Entry>,
     pub(crate) marks: Arc<Marks>,
     pub(crate) write_back: WriteBack,
     pub(crate) sync_request: SyncRequest,
@@ -39,6 +39,11 @@ impl OpenFile {
             write_back: WriteBack::new(len),
             sync_request: SyncRequest::default(),
         }
+    }
+
+    /// The second half of a sync: a new file's name, once.
+    pub(crate) fn sync_entry(&self) -> io::Result<()> {
+        self.entry.as_ref().map_or(Ok(()), Entry::make_durable)
     }
 
     /// Takes the file out of service: after a failed write or sync, what the kernel holds cannot be trusted,
