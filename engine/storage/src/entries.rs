@@ -7,7 +7,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::seam::Disk;
 use crate::whole_io::uninterrupted;
@@ -18,15 +18,15 @@ pub(crate) struct Entries {
     dir: PathBuf,
     made: AtomicU64,
     durable: AtomicU64,
-    /// Names up to this one were in a sync that failed. It is locked while the directory is synced for new names.
-    lost: Mutex<u64>,
+    /// True when a sync has failed. It is locked while the directory is synced.
+    failed: Mutex<bool>,
 }
 
 impl Entries {
     /// Of a directory that has no new names.
     pub(crate) fn new(disk: Arc<dyn Disk>, dir: &Path) -> Arc<Entries> {
         let (made, durable) = (AtomicU64::new(0), AtomicU64::new(0));
-        Arc::new(Entries { disk, dir: dir.to_owned(), made, durable, lost: Mutex::new(0) })
+        Arc::new(Entries { disk, dir: dir.to_owned(), made, durable, failed: Mutex::new(false) })
     }
 
     /// A name that has just been made.
@@ -34,12 +34,9 @@ impl Entries {
         Entry { entries: Arc::clone(self), number: self.made.fetch_add(1, Ordering::SeqCst) + 1 }
     }
 
-    /// Makes all names durable, and what was renamed and removed.
+    /// Makes durable what was renamed and removed, and all new names if no sync has failed before.
     pub(crate) fn sync(&self) -> io::Result<()> {
-        let made = self.made.load(Ordering::SeqCst);
-        uninterrupted(|| self.disk.sync_dir(&self.dir))?;
-        self.durable.fetch_max(made, Ordering::SeqCst);
-        Ok(())
+        self.sync_locked(&mut self.failed())
     }
 
     /// Makes new names durable, if there are any.
@@ -47,24 +44,36 @@ impl Entries {
         self.make_durable(self.made.load(Ordering::SeqCst))
     }
 
+    /// What a failed sync was to bring to the device is unknown, and a second one proves nothing about it: from then on, no new name is
+    /// durable until the directory is opened again, after a recovery.
     fn make_durable(&self, number: u64) -> io::Result<()> {
         let is_durable = || self.durable.load(Ordering::SeqCst) >= number;
         if is_durable() {
             return Ok(());
         }
-        let mut lost = self.lost.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut failed = self.failed();
         if is_durable() {
             return Ok(());
         }
-        if number <= *lost {
-            return Err(io::Error::other(format!("an earlier sync of {} has failed", self.dir.display())));
+        let of_directory = |kind, error| io::Error::new(kind, format!("directory {}: {error}", self.dir.display()));
+        if *failed {
+            return Err(of_directory(io::ErrorKind::Other, "an earlier sync of it has failed".to_owned()));
         }
+        self.sync_locked(&mut failed).map_err(|error| of_directory(error.kind(), error.to_string()))
+    }
+
+    fn sync_locked(&self, failed: &mut bool) -> io::Result<()> {
         let made = self.made.load(Ordering::SeqCst);
-        self.sync().map_err(|error| {
-            // As with a file: what a failed sync was to bring to the device is unknown, and a second one proves nothing about it.
-            *lost = made;
-            io::Error::new(error.kind(), format!("its directory {}: {error}", self.dir.display()))
-        })
+        let synced = uninterrupted(|| self.disk.sync_dir(&self.dir));
+        *failed |= synced.is_err();
+        if !*failed {
+            self.durable.fetch_max(made, Ordering::SeqCst);
+        }
+        synced
+    }
+
+    fn failed(&self) -> MutexGuard<'_, bool> {
+        self.failed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -106,13 +115,23 @@ mod tests {
         assert_eq!(disk.count(Point::SyncNames), 2);
     }
 
+    /// Whatever the sync was for that failed.
     #[test]
-    fn what_a_sync_lost_stays_lost_and_later_names_have_their_own() {
-        let (disk, entries) = entries();
-        let (one, two) = (entries.make(), entries.make());
-        disk.fail_next(Point::SyncNames, 1, libc::EIO);
-        assert!(one.make_durable().unwrap_err().to_string().contains("/d"));
-        assert!(one.make_durable().is_err() && two.make_durable().is_err(), "the second try would succeed");
-        entries.make().make_durable().unwrap();
+    fn after_a_failed_sync_no_new_name_is_durable_and_old_ones_stay_so() {
+        type Failing = fn(&Entries, &Entry) -> io::Result<()>;
+        let failing: [Failing; 2] = [|_, name| name.make_durable(), |entries, _| entries.sync()];
+        for fails in failing {
+            let (disk, entries) = entries();
+            let old = entries.make();
+            old.make_durable().unwrap();
+            let (one, two) = (entries.make(), entries.make());
+            disk.fail_next(Point::SyncNames, 1, libc::EIO);
+            fails(&entries, &one).unwrap_err();
+            entries.sync().unwrap();
+            let told = one.make_durable().unwrap_err().to_string();
+            assert_eq!(told, "directory /d: an earlier sync of it has failed");
+            assert!(two.make_durable().is_err() && entries.make().make_durable().is_err());
+            old.make_durable().unwrap();
+        }
     }
 }
