@@ -93,27 +93,39 @@ pub fn a_failed_write_is_final(subject: &Subject, disk: &SimulatedDisk) {
     assert_reads(&*storage.reader("a").unwrap(), 0, 0..durable);
 }
 
-/// Who makes a file does not wait for its name, and what is appended to it is not durable before the name is.
+/// Who makes a file does not wait for its name, and what is appended to it is not durable before the name is, whichever thread
+/// syncs.
 pub fn a_new_files_name_is_part_of_its_sync(subject: &Subject, disk: &SimulatedDisk) {
+    type Sync = fn(Box<dyn Writer>) -> crate::contract::Result<()>;
+    let syncs: [(&str, Sync); 3] = [
+        ("here", |mut writer| {
+            let end = writer.begin_sync(Level::Durable)?.here();
+            writer.marks().wait(Level::Durable, end, PATIENCE).map(drop)
+        }),
+        ("elsewhere", |mut writer| {
+            let end = writer.begin_sync(Level::Durable)?.elsewhere();
+            writer.marks().wait(Level::Durable, end, PATIENCE).map(drop)
+        }),
+        ("close", |writer| writer.close()),
+    ];
     let backend = subject.start();
-    let storage = subject.open(&*backend);
-    let syncs = disk.count(Point::SyncNames);
-    let mut writer = storage.create("a", CAPACITY).unwrap();
-    append(&mut *writer, 0, 10_000).unwrap();
-    let written = sync(&mut *writer, Level::Written).unwrap();
-    assert_eq!(disk.count(Point::SyncNames), syncs, "it was waited for");
-    disk.fail_next(Point::SyncNames, 1, libc::EIO);
-    assert_poisoned(sync(&mut *writer, Level::Durable));
-    assert_poisoned(append(&mut *writer, 0, 10));
-    assert_eq!(writer.marks().reached(Level::Durable), 0);
-    assert_reads(&*storage.reader("a").unwrap(), 0, 0..written);
-    assert_poisoned(writer.close());
-
-    // Nothing is known of the directory any more: it is opened again, and what it is trusted with is synced.
-    drop(storage);
+    for (name, sync_it) in syncs {
+        // Opened again after each failure, for nothing is known of the directory then; and what it is trusted with is synced.
+        let storage = subject.open(&*backend);
+        storage.sync_all().unwrap();
+        let before = disk.count(Point::SyncNames);
+        let mut writer = storage.create(name, CAPACITY).unwrap();
+        append(&mut *writer, 0, 10_000).unwrap();
+        let (marks, written) = (writer.marks(), sync(&mut *writer, Level::Written).unwrap());
+        assert_eq!(disk.count(Point::SyncNames), before, "it was waited for");
+        disk.fail_next(Point::SyncNames, 1, libc::EIO);
+        assert_poisoned(sync_it(writer));
+        assert_eq!(marks.reached(Level::Durable), 0, "{name}");
+        assert_reads(&*storage.reader(name).unwrap(), 0, 0..written);
+    }
     let storage = subject.open(&*backend);
     storage.sync_all().unwrap();
-    let mut writer = storage.create("b", CAPACITY).unwrap();
+    let mut writer = storage.create("last", CAPACITY).unwrap();
     let end = append(&mut *writer, 0, 10_000).unwrap();
     assert_eq!(sync(&mut *writer, Level::Durable).unwrap(), end);
 }
