@@ -8,6 +8,7 @@ use logdyno_engine::broker::{BrokerConfig, ConfigError};
 use logdyno_engine::client::{Acks, ProducerConfig};
 use logdyno_engine::controller::decide::topic_config;
 use logdyno_engine::segment_log::{Level, LogConfig};
+use logdyno_engine::storage::Settings as StorageSettings;
 
 use super::Objection;
 use crate::workload::{Plan, Settings};
@@ -135,9 +136,17 @@ pub(super) fn acks(plan: &Plan) -> Acks {
 
 /// What the topic's logs obey: the topic's settings over the broker's.
 pub(super) fn log_config(plan: &Plan) -> Result<LogConfig, String> {
+    Ok(broker_config(plan)?.log_config(&plan.topic.configs.pairs.iter().cloned().collect()))
+}
+
+/// What a storage backend obeys that no broker starts.
+pub(super) fn storage_settings(plan: &Plan) -> Result<StorageSettings, String> {
+    Ok(broker_config(plan)?.storage_settings())
+}
+
+fn broker_config(plan: &Plan) -> Result<BrokerConfig, String> {
     let text: String = plan.broker.iter().map(|(name, value)| format!("{name}={value}\n")).collect();
-    let config = BrokerConfig::from_properties(&text).map_err(|error| error.to_string())?;
-    Ok(config.log_config(&plan.topic.configs.pairs.iter().cloned().collect()))
+    BrokerConfig::from_properties(&text).map_err(|error| error.to_string())
 }
 
 /// The flush policy, in words, by which at least one log must have been synced while so many records were taken, and so long.

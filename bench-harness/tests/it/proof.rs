@@ -114,6 +114,25 @@ fn what_waits_for_flush_ms_is_synced() {
     assert!(syncs("log", "flush.messages = 10") > 0);
 }
 
+fn telling_its_settings(options: BackendOptions) -> Result<Arc<dyn Backend>, Refused> {
+    let (pool, files) = (options.settings.pool_bytes, options.settings.open_files_max);
+    Err(Refused { backend: "uring", dir: options.dir, reason: format!("told {pool} bytes and {files} files") })
+}
+
+/// A broker's settings of the storage reach the backend, also where the target has no broker.
+#[test]
+fn a_backend_obeys_the_workloads_settings() {
+    let broker = "[broker]\nlogdyno.uring.pool.bytes = 2097152\nlogdyno.open.files.max = 17\n";
+    let kind = Kind { name: "uring", start: telling_its_settings };
+    for (target, ended) in [
+        ("embedded", Scene::new(&format!("{SHORT}{broker}")).run(EmbeddedTarget, &[kind])),
+        ("log", Scene::new(&format!("{SHORT}{broker}[run]\ntarget = \"log\"\n")).run(LogTarget, &[kind])),
+    ] {
+        let text = logdyno::report::render(&ended.result);
+        assert!(text.contains("uring: REFUSED: told 2097152 bytes and 17 files"), "{target}: {text}");
+    }
+}
+
 /// It fails the run only if it was asked for by name, or if nothing else is left.
 #[test]
 fn a_refused_backend_says_why() {

@@ -104,7 +104,7 @@ pub trait Storage: Send + Sync {
 
 /// The one writer of a file. It has no lock in the append path.
 pub trait Writer: Send {
-    /// Appends `parts` as one, with at most one copy. Never waits for the device.
+    /// Appends `parts` as one, with at most one copy. Never waits for the device. The file's capacity is the only bound of its size.
     ///
     /// # Errors
     /// Nothing has been taken then. [`StorageError::NoSpace`] and [`StorageError::Capacity`] leave the writer as it

@@ -22,12 +22,8 @@ pub struct Kind {
 impl Kind {
     /// Starts one on the real disk with default settings.
     pub fn start_on(&self, dir: &Path) -> Result<Arc<dyn Backend>, Refused> {
-        self.start_over(Arc::new(RealDisk), dir)
-    }
-
-    /// Starts one with default settings over a disk that need not be the real one.
-    pub fn start_over(&self, disk: Arc<dyn Disk>, dir: &Path) -> Result<Arc<dyn Backend>, Refused> {
-        (self.start)(BackendOptions { disk, dir: dir.to_owned(), settings: Settings::default() })
+        let (disk, settings) = (Arc::new(RealDisk), Settings::default());
+        (self.start)(BackendOptions { disk, dir: dir.to_owned(), settings })
     }
 }
 
@@ -82,7 +78,8 @@ pub struct Settings {
     pub ring_depth: usize,
     /// uring: the largest write; a log's chunk grows up to this with its rate.
     pub chunk_bytes: usize,
-    /// uring: memory for chunks, in flight or kept as cache of the tail.
+    /// uring: memory for chunks, in flight or kept as cache of the tail. With less than logs need at once, each has 64 KiB
+    /// or a large batch's rest from elsewhere, and writes more often.
     pub pool_bytes: usize,
     /// uring: the share of the pool, 0 to 1, that may cache what is already written.
     pub cache_share: f64,

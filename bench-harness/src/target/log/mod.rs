@@ -17,7 +17,7 @@ use std::sync::Arc;
 use logdyno_engine::client::{Acks, ConsumerConfig};
 use logdyno_engine::record::{LeaderEpoch, TopicId};
 use logdyno_engine::segment_log::{Log, LogDirectory};
-use logdyno_engine::storage::Backend;
+use logdyno_engine::storage::{Backend, BackendOptions};
 
 use self::arrivals::Arrivals;
 use self::flushing::Flushing;
@@ -62,7 +62,9 @@ impl Target for LogTarget {
         let Some(kind) = &setup.backend else {
             return Err(TargetError::Failed("the log target was started without a storage backend".to_owned()));
         };
-        let backend = kind.start_over(Arc::clone(&setup.disk), &setup.dir)?;
+        let settings = settings::storage_settings(&setup.plan).map_err(TargetError::Failed)?;
+        let options = BackendOptions { disk: Arc::clone(&setup.disk), dir: setup.dir.clone(), settings };
+        let backend = (kind.start)(options)?;
         let (clock, probe) = (Arc::clone(&setup.clock), Arc::clone(&setup.probe));
         let directory = LogDirectory::open(&setup.dir, Arc::clone(&backend), clock, probe).map_err(failed)?;
         let config = settings::log_config(&setup.plan).map_err(TargetError::Failed)?;

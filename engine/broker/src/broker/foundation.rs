@@ -8,7 +8,7 @@ use logdyno_record::{Clock, Probe};
 use logdyno_segment_log::{LogDirectory, Meta};
 use logdyno_storage::contract::Backend;
 use logdyno_storage::seam::Disk;
-use logdyno_storage::{BackendOptions, Kind, Settings};
+use logdyno_storage::{BackendOptions, Kind};
 use logdyno_wire::transport::Listener;
 use tokio::runtime::Runtime;
 
@@ -105,9 +105,7 @@ fn start_backend(config: &BrokerConfig, kinds: &[Kind], disk: Arc<dyn Disk>) -> 
         let known = kinds.iter().map(|kind| kind.name).collect::<Vec<_>>().join(", ");
         return Err(StartError::UnknownBackend { name: config.backend.clone(), known });
     };
-    let open_files_max = usize::try_from(config.open_files_max).unwrap_or(usize::MAX);
-    let settings = Settings { open_files_max, ..Settings::default() };
-    Ok((kind.start)(BackendOptions { disk, dir: config.log_dirs.clone(), settings })?)
+    Ok((kind.start)(BackendOptions { disk, dir: config.log_dirs.clone(), settings: config.storage_settings() })?)
 }
 
 fn check_owner(config: &BrokerConfig, directory: &LogDirectory) -> Result<(), StartError> {

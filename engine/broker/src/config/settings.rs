@@ -7,7 +7,7 @@ use std::time::Duration;
 use logdyno_controller::decide::topic_config::ValueType;
 use logdyno_record::{BrokerId, TimestampType};
 use logdyno_segment_log::CleanupPolicy;
-use logdyno_storage::Level;
+use logdyno_storage::{Level, Settings as StorageSettings};
 
 use super::values::{
     AckLevel, CleanupSetting, Endpoints, ListenerAddress, Roles, TimestampSetting, Value, Voters, within,
@@ -234,6 +234,9 @@ settings! {
     /// the descriptors that the process may have (ulimit -n). Files with records that are not durable yet stay open beyond it; when they are
     /// half as many more, they are synced to be closed.
     "logdyno.open.files.max" open_files_max: i32 = open_files_max(), in 16..=i32::MAX;
+    /// memory of the uring backend for what is on its way to the disk and for what it keeps of the logs' ends. About 256 KiB for each log
+    /// that is written at the same time keep its cost from growing with their number.
+    "logdyno.uring.pool.bytes" uring_pool_bytes: i64 = uring_pool_bytes(), in 1 << 20..=i64::MAX;
     /// what an acknowledgement promises: visible, written or durable; a topic may override it.
     "logdyno.ack.level" ack_level: AckLevel = AckLevel(Level::Written);
     /// requests of one connection that may wait for their answers.
@@ -257,6 +260,10 @@ fn open_files_max() -> i32 {
     i32::try_from(logdyno_storage::registry::default_open_files_max()).unwrap_or(i32::MAX)
 }
 
+fn uring_pool_bytes() -> i64 {
+    i64::try_from(StorageSettings::default().pool_bytes).unwrap_or(i64::MAX)
+}
+
 /// Milliseconds as a duration; the settings' limits keep them from being negative.
 pub(crate) fn millis(ms: impl TryInto<u64>) -> Duration {
     Duration::from_millis(ms.try_into().unwrap_or(0))
@@ -266,6 +273,15 @@ impl BrokerConfig {
     /// This broker's id.
     pub fn id(&self) -> BrokerId {
         BrokerId(self.node_id)
+    }
+
+    /// What the storage backend obeys.
+    pub fn storage_settings(&self) -> StorageSettings {
+        StorageSettings {
+            open_files_max: usize::try_from(self.open_files_max).unwrap_or(usize::MAX),
+            pool_bytes: usize::try_from(self.uring_pool_bytes).unwrap_or(usize::MAX),
+            ..StorageSettings::default()
+        }
     }
 
     /// Where clients and other brokers come in.

@@ -46,12 +46,16 @@ unsafe impl Sync for Pool {}
 impl Pool {
     /// Reserves `bytes`, rounded up to whole units. Untouched parts take no memory.
     pub(super) fn new(bytes: usize, queue: Arc<Queue>) -> io::Result<Arc<Pool>> {
-        let bytes = bytes.max(UNIT).next_multiple_of(UNIT);
+        let bytes = bytes.clamp(UNIT, isize::MAX as usize / UNIT * UNIT).next_multiple_of(UNIT);
         // SAFETY: a fresh anonymous mapping at an address of the kernel's choice touches nothing that exists.
-        let region = unsafe {
+        let mapped = unsafe {
             let flags = MapFlags::PRIVATE | MapFlags::NORESERVE;
-            rustix::mm::mmap_anonymous(std::ptr::null_mut(), bytes, ProtFlags::READ | ProtFlags::WRITE, flags)?
+            rustix::mm::mmap_anonymous(std::ptr::null_mut(), bytes, ProtFlags::READ | ProtFlags::WRITE, flags)
         };
+        let region = mapped.map_err(|error| {
+            let reason = format!("a pool of {bytes} bytes cannot be reserved: {error}");
+            io::Error::new(io::Error::from(error).kind(), reason)
+        })?;
         // SAFETY: the range is the mapping just made. Large pages save TLB misses; a kernel without them loses
         // nothing but that, so its refusal is no error.
         if let Err(error) = unsafe { rustix::mm::madvise(region, bytes, Advice::LinuxHugepage) } {

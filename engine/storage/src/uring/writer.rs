@@ -84,13 +84,6 @@ impl RingWriter {
             let path = self.segment.path.clone();
             return Err(StorageError::Capacity { path, capacity: self.capacity, wanted });
         }
-        let bytes_max = self.shared().unwritten_bytes_max();
-        if bytes > bytes_max {
-            let message =
-                format!("{bytes} bytes in one append, and the chunk pool has room for {bytes_max}: enlarge it");
-            let error = io::Error::new(io::ErrorKind::InvalidInput, message);
-            return Err(StorageError::from_io("append", &self.segment.path, error));
-        }
         Ok(())
     }
 
@@ -119,21 +112,26 @@ impl RingWriter {
         Ok(())
     }
 
-    /// Chunks behind the tail for what does not fit into it. `None` if the pool has not got them.
+    /// Chunks behind the tail for what does not fit into it. `None` if there is no memory for them now.
     ///
-    /// With very many logs, their tails alone can take the whole pool, and no completion would ever bring
-    /// anything back. So a log that has nothing on its way gets memory from outside of the pool.
+    /// A log that has nothing on its way is not refused, because no completion would ever bring anything back: what
+    /// the pool does not have, the tails of very many logs being in it, and what of a large append is beyond a log's
+    /// share of it, comes from outside.
     fn chunks_for(&self, bytes: usize) -> Option<Vec<Arc<Chunk>>> {
-        let all_written = self.segment.marks.reached(Level::Written) == self.position;
+        let (shared, all_written) = (self.shared(), self.segment.marks.reached(Level::Written) == self.position);
         let mut room = self.tail.as_ref().map_or(0, |tail| (tail.end() - self.position) as usize);
-        let mut chunks = Vec::new();
+        let (mut chunks, mut pooled) = (Vec::new(), 0);
         while room < bytes {
-            let chunk = match self.shared().tail_chunk(self.chunk_bytes) {
+            let within_share = pooled < shared.unwritten_bytes_max();
+            let chunk = match within_share.then(|| shared.tail_chunk(self.chunk_bytes)).flatten() {
                 Some(chunk) => chunk,
-                None if all_written => self.shared().pool.take_outside(UNIT)?,
+                None if all_written => {
+                    let wanted = (bytes - room).next_multiple_of(UNIT);
+                    shared.pool.take_outside(wanted.min(self.chunk_bytes))?
+                }
                 None => return None,
             };
-            room += chunk.len();
+            (room, pooled) = (room + chunk.len(), pooled + chunk.footprint());
             chunks.push(chunk);
         }
         Some(chunks)

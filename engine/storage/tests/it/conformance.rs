@@ -50,6 +50,7 @@ promises! {
     reads_end_at_the_end
     a_file_is_exactly_what_was_appended
     an_append_of_many_parts_is_one
+    an_append_may_be_as_large_as_the_file
     an_append_is_copied_at_most_once
     appends_beyond_the_capacity_are_refused
     marks_keep_their_order

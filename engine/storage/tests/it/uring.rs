@@ -274,16 +274,6 @@ fn a_small_pool_makes_writers_wait_and_loses_nothing() {
     }
 }
 
-#[test]
-fn an_append_that_the_pool_can_never_hold_says_so() {
-    let dir = tempfile::tempdir().unwrap();
-    let storage = start(dir.path(), small_pool()).open(dir.path()).unwrap();
-    let mut writer = storage.create("a", 64 * MIB as u64).unwrap();
-    let error = writer.append(&[IoSlice::new(&vec![0; MIB])]).unwrap_err();
-    assert!(matches!(error, StorageError::Io { .. }) && error.to_string().contains("pool"), "{error}");
-    assert_eq!(writer.append(&[IoSlice::new(b"small")]).unwrap(), Append::At(0));
-}
-
 /// Everything else may be dropped first: who still holds a reader can read.
 #[test]
 fn a_reader_outlives_backend_storage_and_writer() {

@@ -53,6 +53,32 @@ pub fn an_append_of_many_parts_is_one(subject: &Subject) {
     assert_samples(&storage.load("a").unwrap().unwrap(), 0, 0..300_000);
 }
 
+/// Whatever a backend holds back for its writers, an append larger than all of it finds room once what was before it is
+/// written: who waits for room never waits for good.
+pub fn an_append_may_be_as_large_as_the_file(subject: &Subject) {
+    let backend = subject.start();
+    let storage = subject.open(&*backend);
+    let mut others: Vec<_> =
+        (0..40).map(|index| storage.create(&format!("other-{index}"), CAPACITY).unwrap()).collect();
+    for writer in &mut others {
+        append(&mut **writer, 1, 61).unwrap();
+    }
+    for (name, first) in [("at-once", 0), ("behind-others", 100_001)] {
+        let mut writer = storage.create(name, CAPACITY).unwrap();
+        let all = CAPACITY - 5;
+        append(&mut *writer, 0, first).unwrap();
+        append(&mut *writer, 0, all as usize - first).unwrap();
+        append(&mut *writer, 0, 5).unwrap();
+        assert_reads(&*storage.reader(name).unwrap(), 0, 0..CAPACITY);
+        writer.close().unwrap();
+        assert_samples(&storage.load(name).unwrap().unwrap(), 0, 0..CAPACITY);
+    }
+    for (index, writer) in others.into_iter().enumerate() {
+        writer.close().unwrap();
+        assert_reads(&*storage.reader(&format!("other-{index}")).unwrap(), 1, 0..61);
+    }
+}
+
 /// What went in was copied at most once in user space, and the counters say so. Only the last, partial block of
 /// a write may be copied once more, into the buffer that goes on after it (direct I/O writes whole blocks).
 pub fn an_append_is_copied_at_most_once(subject: &Subject) {

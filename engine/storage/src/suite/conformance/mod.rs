@@ -12,8 +12,8 @@ mod reading;
 mod reopening;
 
 pub use self::appending::{
-    a_file_is_exactly_what_was_appended, an_append_is_copied_at_most_once, an_append_of_many_parts_is_one,
-    appends_beyond_the_capacity_are_refused,
+    a_file_is_exactly_what_was_appended, an_append_is_copied_at_most_once, an_append_may_be_as_large_as_the_file,
+    an_append_of_many_parts_is_one, appends_beyond_the_capacity_are_refused,
 };
 pub use self::marks::{marks_keep_their_order, waiters_are_served_in_order};
 pub use self::names::{names_are_taken_once, small_files_are_replaced_whole};
@@ -33,6 +33,7 @@ pub const CHECKS: &[(&str, Check)] = &[
     ("reads_end_at_the_end", reads_end_at_the_end),
     ("a_file_is_exactly_what_was_appended", a_file_is_exactly_what_was_appended),
     ("an_append_of_many_parts_is_one", an_append_of_many_parts_is_one),
+    ("an_append_may_be_as_large_as_the_file", an_append_may_be_as_large_as_the_file),
     ("an_append_is_copied_at_most_once", an_append_is_copied_at_most_once),
     ("appends_beyond_the_capacity_are_refused", appends_beyond_the_capacity_are_refused),
     ("marks_keep_their_order", marks_keep_their_order),
