@@ -81,9 +81,9 @@ pub struct Settings {
     /// uring: memory for chunks, in flight or kept as cache of the tail. With less than logs need at once, each has 64 KiB
     /// or a large batch's rest from elsewhere, and writes more often.
     pub pool_bytes: usize,
-    /// uring: the share of the pool, 0 to 1, that may cache what is already written.
-    pub cache_share: f64,
-    /// uring: a partly filled chunk is written after this long.
+    /// uring: so much of the pool, but not more than half, may cache what is already written.
+    pub cache_bytes: usize,
+    /// uring: a partly filled chunk is written after this long; later with more than some fifty of them, each of which gets a write in turn.
     pub kick_interval: Duration,
 }
 
@@ -101,8 +101,8 @@ impl Default for Settings {
             sync_threads: 2,
             ring_depth: 8,
             chunk_bytes: 1 << 20,
-            pool_bytes: 64 << 20,
-            cache_share: 0.5,
+            pool_bytes: 256 << 20,
+            cache_bytes: 32 << 20,
             kick_interval: Duration::from_millis(5),
         }
     }

@@ -3,12 +3,12 @@
 //! One look-up, two ways to the bytes: what storage has at hand is taken at once; else a [`PendingRead`] goes to
 //! the device without a thread of the caller's waiting for it.
 
-use std::sync::{Arc, PoisonError};
+use std::sync::{Arc, PoisonError, mpsc};
 
 use bytes::Bytes;
 use logdyno_record::Offset;
 use logdyno_record::batch::{BatchHeader, HEADER_LEN};
-use logdyno_storage::{StorageError, read_blocking};
+use logdyno_storage::StorageError;
 
 use super::{Log, Result};
 use crate::error::LogError;
@@ -114,16 +114,13 @@ impl Log {
 
     /// As [`Log::read`], waiting for the device on this thread.
     pub fn read_blocking(&self, from: Offset, up_to: Offset, max_bytes: usize, at_least_one: bool) -> Result<Slice> {
-        let limits = Limits { from, up_to: up_to.min(self.end_offset()), max_bytes, at_least_one };
-        let Some(mut place) = self.place(&limits)? else {
-            return Ok(Slice { first: from, batches: Vec::new() });
-        };
-        loop {
-            let mut rope = Rope::default();
-            let read = read_blocking(&*place.segment.reader, place.position, place.len);
-            rope.push(read.map_err(|source| self.storage_error(source))?);
-            if let Some(slice) = self.look(&limits, &mut place, &rope)? {
-                return Ok(slice);
+        match self.read(from, up_to, max_bytes, at_least_one)? {
+            LogRead::Ready(slice) => Ok(slice),
+            LogRead::Wait(pending) => {
+                let (sender, read) = mpsc::sync_channel(1);
+                // The receiver only goes away with the waiting thread itself.
+                pending.begin(Box::new(move |slice| drop(sender.send(slice))));
+                read.recv().map_err(|_| self.storage_error(StorageError::Stopped))?
             }
         }
     }

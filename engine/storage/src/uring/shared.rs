@@ -15,6 +15,9 @@ use crate::seam::Disk;
 /// What growing steps a chunk's size by, up and down.
 pub(super) const CHUNK_GROWTH: usize = 4;
 
+/// What one log may have on its way: at 1 GB/s, what the device takes in 16 ms.
+const UNWRITTEN_BYTES_MAX: usize = 16 << 20;
+
 /// The shared part of the backend.
 pub(super) struct Shared {
     pub(super) disk: Arc<dyn Disk>,
@@ -31,7 +34,7 @@ impl Shared {
     pub(super) fn new(disk: Arc<dyn Disk>, settings: Settings) -> io::Result<Shared> {
         let queue = Arc::new(Queue::default());
         let pool = Pool::new(settings.pool_bytes, Arc::clone(&queue))?;
-        let cache = Cache::new((pool.bytes() as f64 * settings.cache_share.clamp(0.0, 1.0)) as usize);
+        let cache = Cache::new(settings.cache_bytes.min(pool.bytes() / 2));
         let (counters, preparation) = (Arc::default(), Preparation::start()?);
         Ok(Shared { disk, settings, counters, queue, pool, cache, preparation })
     }
@@ -43,7 +46,7 @@ impl Shared {
 
     /// Bytes of one log that may wait to be written, so that one log alone cannot take the whole pool.
     pub(super) fn unwritten_bytes_max(&self) -> usize {
-        self.pool.bytes() / 4
+        UNWRITTEN_BYTES_MAX.min(self.pool.bytes() / 4)
     }
 
     /// A chunk for a log's tail, of the wanted size or smaller if that is all there is, at the expense of the

@@ -238,6 +238,8 @@ impl Writer for RingWriter {
         }
         self.allocate(end)?;
         let Some(fresh) = self.chunks_for(bytes) else {
+            // What this log has on its way brings room, and is not to wait for the timer.
+            self.kick();
             counters.full.one();
             return Ok(Append::Full);
         };
