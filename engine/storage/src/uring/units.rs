@@ -1,14 +1,22 @@
 //! Which units of the pool are taken: runs of neighbours, first fit.
 
-/// Free and taken units, by index.
+use std::ops::Range;
+
+const WORD: usize = u64::BITS as usize;
+
+/// Free and taken units, by index: with a pool of some thousand, a look at each would cost an append more than its copy.
 pub(super) struct Units {
-    taken: Vec<bool>,
+    /// A bit for each taken one, and for those of the last word that there are not.
+    taken: Vec<u64>,
 }
 
 impl Units {
     /// `count` units, all free.
     pub(super) fn new(count: usize) -> Units {
-        Units { taken: vec![false; count] }
+        let mut units = Units { taken: vec![0; count.div_ceil(WORD)] };
+        let end = units.taken.len() * WORD;
+        units.set(count..end, true);
+        units
     }
 
     /// Takes `count` neighbours and returns the first.
@@ -17,23 +25,60 @@ impl Units {
     /// few places and leave room for large ones.
     pub(super) fn take(&mut self, count: usize) -> Option<usize> {
         let stride = if count.is_power_of_two() { count } else { 1 };
-        let mut first = 0;
-        while let Some(run) = self.taken.get(first..first + count) {
-            let Some(obstacle) = run.iter().rposition(|taken| *taken) else {
-                self.taken[first..first + count].fill(true);
+        let mut first = self.next_free(0)?.next_multiple_of(stride);
+        while first + count <= self.taken.len() * WORD {
+            let Some(obstacle) = self.last_taken(first..first + count) else {
+                self.set(first..first + count, true);
                 return Some(first);
             };
-            first = (first + obstacle + 1).next_multiple_of(stride);
+            first = self.next_free(obstacle + 1)?.next_multiple_of(stride);
         }
         None
     }
 
     /// Gives a run back.
     pub(super) fn give(&mut self, first: usize, count: usize) {
-        let run = &mut self.taken[first..first + count];
-        assert!(run.iter().all(|taken| *taken), "units {first}+{count} given back twice");
-        run.fill(false);
+        let run = first..first + count;
+        let all_taken = parts(&run).all(|(word, mask)| self.taken[word] & mask == mask);
+        assert!(all_taken, "units {first}+{count} given back twice");
+        self.set(run, false);
     }
+
+    /// The first free unit from `from` on.
+    fn next_free(&self, from: usize) -> Option<usize> {
+        let (word, bit) = (from / WORD, from % WORD);
+        // What lies before `from` counts as taken.
+        let of_first = self.taken.get(word)? | ((1 << bit) - 1);
+        let words = std::iter::once(of_first).chain(self.taken[word + 1..].iter().copied());
+        let (skipped, free) = words.enumerate().find(|(_, taken)| *taken != u64::MAX)?;
+        Some((word + skipped) * WORD + free.trailing_ones() as usize)
+    }
+
+    fn last_taken(&self, run: Range<usize>) -> Option<usize> {
+        let taken = |(word, mask)| Some((word, self.taken[word] & mask)).filter(|(_, taken)| *taken != 0);
+        let (word, taken) = parts(&run).filter_map(taken).last()?;
+        Some(word * WORD + taken.ilog2() as usize)
+    }
+
+    fn set(&mut self, run: Range<usize>, is_taken: bool) {
+        for (word, mask) in parts(&run) {
+            if is_taken {
+                self.taken[word] |= mask;
+            } else {
+                self.taken[word] &= !mask;
+            }
+        }
+    }
+}
+
+/// The words that hold a run, each with the bits that are the run's.
+fn parts(run: &Range<usize>) -> impl Iterator<Item = (usize, u64)> + use<> {
+    let Range { start, end } = run.clone();
+    (start / WORD..end.div_ceil(WORD)).map(move |word| {
+        let (from, to) = (start.saturating_sub(word * WORD), (end - word * WORD).min(WORD));
+        let below = |bit: usize| if bit == WORD { u64::MAX } else { (1 << bit) - 1 };
+        (word, below(to) & !below(from))
+    })
 }
 
 #[cfg(test)]
@@ -59,26 +104,37 @@ mod tests {
         assert_eq!(units.take(1), Some(1));
     }
 
+    /// The first run at a multiple of its stride that is free, looked for unit by unit.
+    fn first_fit(taken: &[bool], count: usize) -> Option<usize> {
+        let stride = if count.is_power_of_two() { count } else { 1 };
+        (0..taken.len())
+            .step_by(stride)
+            .find(|first| taken.get(*first..first + count).is_some_and(|run| !run.contains(&true)))
+    }
+
     proptest! {
-        /// No unit belongs to two runs, and what was given back can be taken again.
+        /// First fit, whatever was given back in between: so no unit belongs to two runs, and none is lost.
         #[test]
-        fn runs_never_overlap(steps in prop::collection::vec((1_usize..=17, any::<bool>()), 1..200)) {
-            let mut units = Units::new(64);
+        fn it_is_the_first_run_that_fits(
+            units_max in 1_usize..300,
+            steps in prop::collection::vec((1_usize..=70, any::<bool>()), 1..200),
+        ) {
+            let (mut units, mut taken) = (Units::new(units_max), vec![false; units_max]);
             let mut held: Vec<(usize, usize)> = Vec::new();
             for (count, give) in steps {
                 if give && !held.is_empty() {
                     let (first, count) = held.swap_remove(count % held.len());
                     units.give(first, count);
-                } else if let Some(first) = units.take(count) {
-                    prop_assert!(first + count <= 64);
-                    prop_assert!(held.iter().all(|(other, len)| first + count <= *other || other + len <= first));
+                    taken[first..first + count].fill(false);
+                    continue;
+                }
+                let first = units.take(count);
+                prop_assert_eq!(first, first_fit(&taken, count));
+                if let Some(first) = first {
+                    taken[first..first + count].fill(true);
                     held.push((first, count));
                 }
             }
-            for (first, count) in held {
-                units.give(first, count);
-            }
-            prop_assert_eq!(units.take(64), Some(0));
         }
     }
 }

@@ -13,8 +13,9 @@ mod table;
 
 use std::path::PathBuf;
 
-use anyhow::Result;
-use clap::{Parser, Subcommand};
+use anyhow::{Result, bail};
+use clap::{Args, Parser, Subcommand};
+use logdyno_storage::{Kind, kinds};
 
 #[derive(Parser)]
 #[command(about = "Measures LogDyno's storage beside fio, raft-engine, commitlog and walrus")]
@@ -50,13 +51,34 @@ enum Command {
         /// Rounds; a line for each.
         #[arg(long, default_value_t = 3)]
         rounds: u32,
+        #[command(flatten)]
+        backends: Backends,
     },
     /// What an append costs on 1 to 1,000 logs and on a log that grows; prints a Markdown table.
     Scale {
         /// How long the growing log becomes.
         #[arg(long, default_value_t = 30)]
         gib: u64,
+        #[command(flatten)]
+        backends: Backends,
     },
+}
+
+#[derive(Args)]
+struct Backends {
+    /// Only these backends.
+    #[arg(long, value_delimiter = ',')]
+    backends: Vec<String>,
+}
+
+impl Backends {
+    fn kinds(&self) -> Result<Vec<Kind>> {
+        if let Some(name) = self.backends.iter().find(|name| !kinds().iter().any(|kind| kind.name == **name)) {
+            bail!("there is no backend '{name}'");
+        }
+        let is_wanted = |kind: &Kind| self.backends.is_empty() || self.backends.iter().any(|name| name == kind.name);
+        Ok(kinds().into_iter().filter(is_wanted).collect())
+    }
 }
 
 #[global_allocator]
@@ -71,7 +93,7 @@ fn main() -> Result<()> {
             println!("{}", serde_json::to_string(&figures)?);
             Ok(())
         }
-        Command::Paced { rounds } => paced::run(&arguments.dir, rounds),
-        Command::Scale { gib } => scale::run(&arguments.dir, gib),
+        Command::Paced { rounds, backends } => paced::run(&arguments.dir, rounds, &backends.kinds()?),
+        Command::Scale { gib, backends } => scale::run(&arguments.dir, gib, &backends.kinds()?),
     }
 }

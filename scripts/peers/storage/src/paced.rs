@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, anyhow};
 use logdyno_record::{LeaderEpoch, Offset};
 use logdyno_segment_log::{Level, Log};
-use logdyno_storage::{Kind, kinds};
+use logdyno_storage::Kind;
 
 use crate::logs::{BATCH, PATIENCE, batch, open};
 use crate::machine;
@@ -23,14 +23,14 @@ const USED_BYTES: u64 = 128 << 20;
 const READ_BYTES: usize = 1 << 20;
 
 /// Prints a line for each backend and round.
-pub fn run(dir: &Path, rounds: u32) -> Result<()> {
+pub fn run(dir: &Path, rounds: u32, kinds: &[Kind]) -> Result<()> {
     println!(
         "| backend | at half its limit, MB/s | p99 alone, µs | with readers, µs | ratio | rate kept | p99.9 over {ROLLS} rolls, µs | longest, µs | longest append that rolls, µs |"
     );
     println!("|---|--:|--:|--:|--:|--:|--:|--:|--:|");
     for _ in 0..rounds {
-        for kind in kinds() {
-            match measure(&kind, dir) {
+        for kind in kinds {
+            match measure(kind, dir) {
                 Ok(line) => println!("{line}"),
                 Err(error) => println!("| {} | not measured: {error:#} |", kind.name),
             }

@@ -9,7 +9,7 @@ use std::time::Instant;
 use anyhow::Result;
 use logdyno_record::LeaderEpoch;
 use logdyno_segment_log::{Level, Log};
-use logdyno_storage::{Kind, kinds};
+use logdyno_storage::Kind;
 
 use crate::logs::{BATCH, PATIENCE, batch, open, open_on, start};
 use crate::machine;
@@ -39,23 +39,23 @@ unsafe impl GlobalAlloc for Counting {
 }
 
 /// Prints both tables.
-pub fn run(dir: &Path, gib: u64) -> Result<()> {
+pub fn run(dir: &Path, gib: u64, kinds: &[Kind]) -> Result<()> {
     println!("| backend | what | MB/s | processor s/GB | of the first | allocations a batch |");
     println!("|---|---|--:|--:|--:|--:|");
-    for kind in kinds() {
+    for kind in kinds {
         let mut first = None;
         for partitions in PARTITIONS {
             let dir = tempfile::Builder::new().prefix("storage-peers-").tempdir_in(dir)?;
             machine::warm(ROOM_BYTES)?;
-            let backend = start(&kind, dir.path())?;
+            let backend = start(kind, dir.path())?;
             // So many logs are not preallocated at once: each grows from nothing.
             let logs = (0..partitions as i32).map(|partition| open_on(&*backend, dir.path(), partition, GIB));
             let logs = logs.collect::<Result<Vec<_>>>()?;
             // What is allocated once for each log is not what an append costs.
             append(&logs, GIB)?;
-            print(&kind, &format!("{partitions} logs"), &append(&logs, 4 * GIB)?, &mut first);
+            print(kind, &format!("{partitions} logs"), &append(&logs, 4 * GIB)?, &mut first);
         }
-        grow(&kind, dir, gib)?;
+        grow(kind, dir, gib)?;
     }
     Ok(())
 }
