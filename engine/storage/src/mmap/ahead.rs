@@ -6,11 +6,14 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::allocation::{Allocation, Zeroing};
 use crate::counters::Counters;
+use crate::seam::real::PAGE;
 use crate::seam::{DiskFile, Mapping};
 use crate::whole_io::uninterrupted;
 
 /// The first window. Windows double from here, so that a quiet log has few pages that are dirty for nothing.
 const WINDOW_MIN: u64 = 64 << 10;
+/// What the windows of all logs of a backend come to: each has a part as large as its part of the appends.
+const WINDOWS_OF_ALL: u64 = 64 << 20;
 
 /// How far a mapped file can be stored to.
 pub(super) struct Ahead {
@@ -27,13 +30,16 @@ pub(super) struct Ahead {
 
 struct State {
     window: u64,
+    /// What all logs of the backend had appended when the last window was made ready.
+    appended_by_all: u64,
     stopped: bool,
 }
 
 impl Ahead {
     /// A file of `len` bytes that may grow to `capacity`.
     pub(super) fn new(len: u64, capacity: u64, step_max: u64, window_max: u64) -> Ahead {
-        let state = Mutex::new(State { window: WINDOW_MIN.min(window_max.max(1)), stopped: false });
+        let window = WINDOW_MIN.min(window_max.max(1));
+        let state = Mutex::new(State { window, appended_by_all: 0, stopped: false });
         Ahead {
             allocation: Allocation::new(len, capacity, step_max, Zeroing::Never),
             ready: len.into(),
@@ -104,7 +110,9 @@ impl Ahead {
         self.allocation.cover(end, file, counters)?;
         counters.populations.one();
         uninterrupted(|| mapping.populate_write(start as usize..end as usize))?;
-        state.window = self.window_max.min(state.window * 2);
+        let appended_by_all = counters.bytes_appended.get();
+        let meanwhile = appended_by_all - std::mem::replace(&mut state.appended_by_all, appended_by_all);
+        state.window = next_window(state.window, meanwhile).min(self.window_max);
         let due = if end == self.capacity { u64::MAX } else { end.saturating_sub(state.window) };
         self.ready.store(end, Ordering::Release);
         self.due.store(due, Ordering::Release);
@@ -113,5 +121,36 @@ impl Ahead {
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The window after one that lasted while all logs, this one with them, appended so much.
+fn next_window(window: u64, appended_by_all: u64) -> u64 {
+    let part = window as f64 / appended_by_all.max(window) as f64;
+    let share = (WINDOWS_OF_ALL as f64 * part) as u64;
+    share.next_multiple_of(PAGE as u64).clamp(WINDOW_MIN, window.max(WINDOW_MIN) * 2)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MIB: u64 = 1 << 20;
+
+    #[test]
+    fn a_log_has_its_part_of_the_windows() {
+        for (window, appended_by_all, next) in [
+            (WINDOW_MIN, 0, 2 * WINDOW_MIN),
+            (WINDOW_MIN, WINDOW_MIN, 2 * WINDOW_MIN),
+            (4 * MIB, 4 * MIB, 8 * MIB),
+            // One of ten equal ones, one of a hundred, one of a thousand.
+            (4 * MIB, 40 * MIB, 6 * MIB + 412 * 1024),
+            (MIB, 128 * MIB, 512 * 1024),
+            (WINDOW_MIN, 1000 * WINDOW_MIN, 17 * PAGE as u64),
+            (WINDOW_MIN, 5000 * WINDOW_MIN, WINDOW_MIN),
+            (4 * MIB, 1 << 40, WINDOW_MIN),
+        ] {
+            assert_eq!(next_window(window, appended_by_all), next, "{window} while {appended_by_all} were appended");
+        }
     }
 }
