@@ -1,5 +1,6 @@
 //! What a plan's settings mean to the targets that keep records: broker settings over what a target chooses itself.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
@@ -89,6 +90,26 @@ pub(super) fn check_kept(plan: &Plan) -> Result<(), Objection> {
         Some((table, (name, _))) => Err(Objection {
             setting: format!("{table}.{name}"),
             reason: format!("the log target deletes and compacts nothing: leave {name} out, or run on embedded"),
+        }),
+        None => Ok(()),
+    }
+}
+
+/// Without a broker only what logs and their storage obey has an effect.
+pub(super) fn check_obeyed(plan: &Plan) -> Result<(), Objection> {
+    let config = |text: &str| BrokerConfig::from_properties(text).ok();
+    let obeyed = |config: &BrokerConfig| (config.log_config(&BTreeMap::new()), config.storage_settings());
+    let Some(default) = config("") else { return Ok(()) };
+    let has_none = |(name, value): &(&str, &str)| {
+        let with = config(&format!("{name}={value}\n"));
+        with.is_some_and(|with| with != default && obeyed(&with) == obeyed(&default))
+    };
+    match plan.broker.iter().find(has_none) {
+        Some((name, _)) => Err(Objection {
+            setting: format!("broker.{name}"),
+            reason: format!(
+                "the log target has no broker, on which alone it has an effect: leave {name} out, or run on embedded"
+            ),
         }),
         None => Ok(()),
     }

@@ -381,6 +381,17 @@ fn settings_that_no_broker_takes_are_objected_to_by_name() {
     assert_eq!(objection("embedded", "[broker]\nnode.id = 5").0, "broker.node.id");
 }
 
+#[test]
+fn the_log_target_objects_to_settings_of_a_broker_that_it_has_not() {
+    let (setting, reason) = objection("log", "[broker]\nlog.segment.bytes = 1048576\nnum.io.threads = 3");
+    assert_eq!(setting, "broker.num.io.threads");
+    assert!(reason.contains("leave num.io.threads out, or run on embedded"), "{reason}");
+    for (name, value) in [("message.max.bytes", "2000000"), ("logdyno.open.files.max", "100"), ("num.io.threads", "8")]
+    {
+        assert_eq!(target("log").check(&plan(&format!("[broker]\n{name} = {value}"))), Ok(()), "{name}");
+    }
+}
+
 /// Nobody deletes or compacts a log without its broker, so nobody shall believe it.
 #[test]
 fn the_log_target_objects_to_settings_that_remove_records() {

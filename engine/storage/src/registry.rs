@@ -66,7 +66,7 @@ pub struct Settings {
     /// use, and removed ones that somebody still reads, stay open; so do those with bytes that no sync has covered, until they are half
     /// as many more: then they are synced to be closed.
     pub open_files_max: usize,
-    /// All: files get their blocks in steps that double from 1 MiB to this.
+    /// All: files get their blocks in steps that grow from 64 KiB to this.
     pub allocation_step_max: u64,
     /// buffered, mmap: a cold sequential reader has this much read ahead of it.
     pub read_ahead_bytes: u64,

@@ -51,7 +51,8 @@ impl Target for LogTarget {
 
     fn check(&self, plan: &Plan) -> Result<(), Objection> {
         settings::check(plan)?;
-        settings::check_kept(plan)
+        settings::check_kept(plan)?;
+        settings::check_obeyed(plan)
     }
 
     fn ack_level(&self, plan: &Plan) -> Option<String> {

@@ -11,7 +11,7 @@ use crate::seam::{DiskFile, Mapping};
 use crate::whole_io::uninterrupted;
 
 /// The first window. Windows double from here, so that a quiet log has few pages that are dirty for nothing.
-const WINDOW_MIN: u64 = 64 << 10;
+const WINDOW_MIN: u64 = 16 << 10;
 /// What the windows of all logs of a backend come to: each has a part as large as its part of the appends.
 const WINDOWS_OF_ALL: u64 = 64 << 20;
 
@@ -143,10 +143,10 @@ mod tests {
             (WINDOW_MIN, 0, 2 * WINDOW_MIN),
             (WINDOW_MIN, WINDOW_MIN, 2 * WINDOW_MIN),
             (4 * MIB, 4 * MIB, 8 * MIB),
-            // One of ten equal ones, one of a hundred, one of a thousand.
+            // One of ten equal ones, one of a hundred and twenty-eight, one of a thousand.
             (4 * MIB, 40 * MIB, 6 * MIB + 412 * 1024),
             (MIB, 128 * MIB, 512 * 1024),
-            (WINDOW_MIN, 1000 * WINDOW_MIN, 17 * PAGE as u64),
+            (64 * 1024, 1000 * 64 * 1024, 17 * PAGE as u64),
             (WINDOW_MIN, 5000 * WINDOW_MIN, WINDOW_MIN),
             (4 * MIB, 1 << 40, WINDOW_MIN),
         ] {

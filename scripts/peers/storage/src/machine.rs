@@ -1,6 +1,8 @@
 //! What the machine is asked before and after a cell.
 
 use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -62,9 +64,32 @@ pub fn busy() -> Result<Duration> {
 }
 
 /// Drops a file's clean pages from the cache.
-pub fn cool(path: &std::path::Path) -> Result<()> {
+pub fn cool(path: &Path) -> Result<()> {
     let file = fs::File::open(path)?;
     file.sync_all()?;
     rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::DontNeed)?;
     Ok(())
+}
+
+/// Bytes of this process in memory that no file backs.
+pub fn anonymous_memory() -> Result<u64> {
+    // What was freed before, and is only kept, is not to hide what is taken next.
+    // SAFETY: it has no precondition.
+    unsafe { libc::malloc_trim(0) };
+    let told = fs::read_to_string("/proc/self/status").context("/proc/self/status")?;
+    let line =
+        told.lines().find_map(|line| line.strip_prefix("RssAnon:")).context("no RssAnon in /proc/self/status")?;
+    let kib: u64 = line.trim().trim_end_matches(" kB").parse().context("RssAnon")?;
+    Ok(kib << 10)
+}
+
+/// Bytes of the blocks that all files below `dir` have.
+pub fn disk_usage(dir: &Path) -> Result<u64> {
+    let mut bytes = 0;
+    for entry in fs::read_dir(dir)? {
+        let entry = entry?;
+        let metadata = entry.metadata()?;
+        bytes += if metadata.is_dir() { disk_usage(&entry.path())? } else { metadata.blocks() * 512 };
+    }
+    Ok(bytes)
 }

@@ -4,7 +4,7 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use logdyno_record::LeaderEpoch;
@@ -15,6 +15,7 @@ use crate::logs::{BATCH, PATIENCE, batch, open, open_on, start};
 use crate::machine;
 
 const PARTITIONS: [usize; 4] = [1, 10, 100, 1000];
+const IDLE: i32 = 1000;
 const GIB: u64 = 1 << 30;
 /// What is touched before logs grow: more is written than can be.
 const ROOM_BYTES: usize = 4 << 30;
@@ -38,9 +39,12 @@ unsafe impl GlobalAlloc for Counting {
     }
 }
 
-/// Prints both tables.
+/// Prints the tables.
 pub fn run(dir: &Path, gib: u64, kinds: &[Kind]) -> Result<()> {
-    println!("| backend | what | MB/s | processor s/GB | of the first | allocations a batch |");
+    println!("| backend | {IDLE} logs of one batch on disk, MB | in memory, beside mapped files, KiB each |");
+    println!("|---|--:|--:|");
+    kinds.iter().try_for_each(|kind| idle(kind, dir))?;
+    println!("\n| backend | what | MB/s | processor s/GB | of the first | allocations a batch |");
     println!("|---|---|--:|--:|--:|--:|");
     for kind in kinds {
         let mut first = None;
@@ -57,6 +61,23 @@ pub fn run(dir: &Path, gib: u64, kinds: &[Kind]) -> Result<()> {
         }
         grow(kind, dir, gib)?;
     }
+    Ok(())
+}
+
+/// What logs take that have one batch each, and nothing more to do.
+fn idle(kind: &Kind, dir: &Path) -> Result<()> {
+    let dir = tempfile::Builder::new().prefix("storage-peers-").tempdir_in(dir)?;
+    let backend = start(kind, dir.path())?;
+    let (batch, memory) = (batch()?, machine::anonymous_memory()?);
+    let logs = (0..IDLE).map(|partition| open_on(&*backend, dir.path(), partition, GIB)).collect::<Result<Vec<_>>>()?;
+    for log in &logs {
+        log.append_with_patience(&batch, LeaderEpoch(0), PATIENCE)?;
+        log.flush()?;
+    }
+    std::thread::sleep(Duration::from_secs(1));
+    let memory = machine::anonymous_memory()?.saturating_sub(memory) as f64 / f64::from(IDLE);
+    let disk = machine::disk_usage(dir.path())? as f64;
+    println!("| {} | {:.0} | {:.1} |", kind.name, disk / 1e6, memory / 1024.0);
     Ok(())
 }
 
