@@ -234,8 +234,8 @@ settings! {
     /// the descriptors that the process may have (ulimit -n). Files with records that are not durable yet stay open beyond it; when they are
     /// half as many more, they are synced to be closed.
     "logdyno.open.files.max" open_files_max: i32 = open_files_max(), in 16..=i32::MAX;
-    /// memory of the uring backend for what is on its way to the disk and for what it keeps of the logs' ends. About 256 KiB for each log
-    /// that is written at the same time keep its cost from growing with their number.
+    /// memory of the uring backend for what is on its way to the disk and for what it keeps of the logs' ends. Where it is used up, logs wait
+    /// for room, and one that has nothing on its way takes memory beside it.
     "logdyno.uring.pool.bytes" uring_pool_bytes: i64 = uring_pool_bytes(), in 1 << 20..=i64::MAX;
     /// what an acknowledgement promises: visible, written or durable; a topic may override it.
     "logdyno.ack.level" ack_level: AckLevel = AckLevel(Level::Written);

@@ -4,8 +4,7 @@
 //! faster than that, so its tail is left alone: writing the last block of such a log each time would make the
 //! next write of that block wait for it, and with it the whole queue behind.
 //!
-//! With very many logs the ticks are further apart: each gets a write of several batches where it would get one for each, and
-//! a write costs the processors as much as the copying of a hundred KiB.
+//! With very many logs the ticks are further apart: each gets a write of several batches where it would get one for each.
 
 use std::collections::HashMap;
 use std::sync::Arc;

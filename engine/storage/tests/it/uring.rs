@@ -274,6 +274,21 @@ fn a_small_pool_makes_writers_wait_and_loses_nothing() {
     }
 }
 
+/// Without the timer: the ends of other logs take the whole pool, and what this log has appended waits to be written. Who is refused
+/// has it written.
+#[test]
+fn a_log_without_room_has_its_own_tail_written() {
+    let dir = tempfile::tempdir().unwrap();
+    let settings = Settings { pool_bytes: MIB, kick_interval: Duration::from_secs(3600), ..Settings::default() };
+    let storage = start(dir.path(), settings).open(dir.path()).unwrap();
+    let mut logs: Vec<_> =
+        (0..MIB / (64 * KIB)).map(|log| storage.create(&log.to_string(), MIB as u64).unwrap()).collect();
+    logs.iter_mut().for_each(|log| append(&mut **log, b"an end"));
+    append(&mut *logs[0], &pattern(6..100 * KIB));
+    logs.into_iter().for_each(|log| log.close().unwrap());
+    assert_eq!(std::fs::read(dir.path().join("0")).unwrap()[6..], pattern(6..100 * KIB));
+}
+
 /// Everything else may be dropped first: who still holds a reader can read.
 #[test]
 fn a_reader_outlives_backend_storage_and_writer() {
