@@ -91,7 +91,7 @@ impl Storage for PacedStorage {
     fn reader(&self, name: &str) -> Result<Arc<dyn Reader>> {
         self.inner.reader(name)
     }
-    fn list(&self) -> Result<Vec<(String, u64)>> {
+    fn list(&self) -> Result<Vec<String>> {
         self.inner.list()
     }
     fn remove(&self, name: &str) -> Result<()> {

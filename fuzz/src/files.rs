@@ -74,7 +74,7 @@ fn sound() -> &'static Files {
         }
         log.close().expect("a clean close");
         let storage = storage(&disk);
-        let names = storage.list().expect("a folder").into_iter().map(|(name, _)| name);
+        let names = storage.list().expect("a folder").into_iter();
         names.map(|name| (name.clone(), storage.load(&name).expect("a read").unwrap_or_default())).collect()
     })
 }

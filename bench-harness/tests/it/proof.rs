@@ -32,7 +32,7 @@ impl Disk for Cached {
         self.0.create_dir_all(path)
     }
 
-    fn list(&self, dir: &Path) -> io::Result<Vec<(PathBuf, u64)>> {
+    fn list(&self, dir: &Path) -> io::Result<Vec<PathBuf>> {
         self.0.list(dir)
     }
 

@@ -21,7 +21,7 @@ pub(crate) fn remove_indexes(storage: &dyn Storage, base: Offset) -> logdyno_sto
 }
 
 fn remove_kinds(storage: &dyn Storage, base: Offset, kinds: &[Kind]) -> logdyno_storage::Result<()> {
-    let present: BTreeSet<String> = storage.list()?.into_iter().map(|(name, _)| name).collect();
+    let present: BTreeSet<String> = storage.list()?.into_iter().collect();
     for kind in kinds {
         let name = names::file(base, *kind);
         if present.contains(&name) {

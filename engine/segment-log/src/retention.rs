@@ -17,7 +17,7 @@ pub(crate) struct SegmentFacts {
     pub(crate) bytes: u64,
     /// Of its larger index.
     pub(crate) index_bytes: u64,
-    /// Of its first batch.
+    /// Of its first batch, where the decision asks for it.
     pub(crate) first_timestamp_ms: Option<i64>,
     /// Of its records, or of the file where no record has a timestamp.
     pub(crate) largest_timestamp_ms: i64,

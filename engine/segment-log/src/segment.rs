@@ -4,11 +4,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use logdyno_record::Offset;
-use logdyno_record::batch::BatchHeader;
-use logdyno_storage::{Reader, Storage};
+use logdyno_record::batch::{BatchHeader, HEADER_LEN};
+use logdyno_storage::{Reader, Storage, read_blocking};
 
 use crate::config::LogConfig;
 use crate::index::{OffsetIndex, TimeIndex, TransactionIndex};
+use crate::log::walk::WalkError;
 use crate::names::{self, Kind};
 
 /// A segment that readers use; the log's lock guards who changes its contents.
@@ -43,6 +44,20 @@ impl Segment {
 
     pub(crate) fn contents_mut(&self) -> RwLockWriteGuard<'_, Contents> {
         self.contents.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The first batch's greatest timestamp; `None` without a batch. Waits for the device if nobody has read it yet.
+    pub(crate) fn first_timestamp(&self) -> Result<Option<i64>, WalkError> {
+        let (known, size) = {
+            let contents = self.contents();
+            (contents.first_timestamp, contents.size)
+        };
+        if known.is_some() || size == 0 {
+            return Ok(known);
+        }
+        let header = read_blocking(&*self.reader, 0, HEADER_LEN).map_err(WalkError::Storage)?;
+        let header = BatchHeader::parse(&header).map_err(|source| WalkError::Batch { position: 0, source })?;
+        Ok(Some(*self.contents_mut().first_timestamp.get_or_insert(header.max_timestamp)))
     }
 
     /// Writes both index files, as Kafka does at a roll and at close: trimmed, the greatest timestamp entered.
@@ -92,8 +107,9 @@ pub(crate) struct Contents {
     pub(crate) next: Offset,
     /// The greatest timestamp and the last offset of its batch.
     pub(crate) max_timestamp: Option<(i64, Offset)>,
-    /// The first batch's greatest timestamp: the segment's age counts from it.
-    pub(crate) first_timestamp: Option<i64>,
+    /// The first batch's greatest timestamp: the segment's age counts from it. `None` without a batch, and where a start has
+    /// trusted the indexes, which do not hold it, until [`Segment::first_timestamp`] is asked for.
+    first_timestamp: Option<i64>,
     bytes_since_entry: u64,
     /// What the file was made for: it holds no more, whatever `segment_bytes` says by now.
     pub(crate) capacity: u64,
@@ -139,10 +155,9 @@ impl Contents {
     }
 
     /// Takes over what index files say of a segment of `len` bytes; `next` has been read from its end.
-    pub(crate) fn resume(&mut self, offsets: OffsetIndex, times: TimeIndex, len: u64, first_timestamp: i64) {
+    pub(crate) fn resume(&mut self, offsets: OffsetIndex, times: TimeIndex, len: u64) {
         self.bytes_since_entry = len - offsets.last_position();
         self.max_timestamp = times.last(self.base);
-        self.first_timestamp = Some(first_timestamp);
         self.size = len;
         self.offsets = offsets;
         self.times = times;

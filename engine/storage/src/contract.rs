@@ -78,8 +78,8 @@ pub trait Storage: Send + Sync {
     /// Without a writer its length is the file's length on disk, preallocated zeros included.
     fn reader(&self, name: &str) -> Result<Arc<dyn Reader>>;
 
-    /// Names and lengths of all files, in no order.
-    fn list(&self) -> Result<Vec<(String, u64)>>;
+    /// Names of all files, in no order.
+    fn list(&self) -> Result<Vec<String>>;
 
     /// Removes a file, durably. Bytes already handed out and readers already open stay valid.
     fn remove(&self, name: &str) -> Result<()>;

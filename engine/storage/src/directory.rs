@@ -29,7 +29,7 @@ impl Directory {
         disk.create_dir_all(path).map_err(|error| StorageError::from_io("create directory", path, error))?;
         let entries = Entries::new(Arc::clone(&disk), path);
         let directory = Directory { disk, path: path.to_owned(), entries, uncounted: Counters::default() };
-        for (name, _) in directory.list()?.iter().filter(|(name, _)| name.ends_with(TEMPORARY)) {
+        for name in directory.list()?.iter().filter(|name| name.ends_with(TEMPORARY)) {
             drop(directory.remove(name)?);
         }
         Ok(directory)
@@ -58,11 +58,10 @@ impl Directory {
         self.open_file(name, Open { direct, ..Open::default() })
     }
 
-    /// Names and lengths of all files.
-    pub fn list(&self) -> Result<Vec<(String, u64)>> {
+    /// Names of all files.
+    pub fn list(&self) -> Result<Vec<String>> {
         let files = self.disk.list(&self.path).map_err(|error| StorageError::from_io("list", &self.path, error))?;
-        let named = files.into_iter().filter_map(|(path, len)| Some((path.file_name()?.to_str()?.to_owned(), len)));
-        Ok(named.collect())
+        Ok(files.iter().filter_map(|path| Some(path.file_name()?.to_str()?.to_owned())).collect())
     }
 
     /// Removes a file durably, and gives back its descriptor: dropping that frees the blocks, which takes long.
@@ -111,7 +110,7 @@ impl Directory {
 
     /// Makes all that the kernel holds of this directory's files, and their names, durable.
     pub fn sync_all(&self) -> Result<()> {
-        for (name, _) in self.list()? {
+        for name in self.list()? {
             let file = self.open_existing(&name, false)?;
             uninterrupted(|| file.sync_data())
                 .map_err(|error| StorageError::from_io("sync", &self.path_of(&name), error))?;

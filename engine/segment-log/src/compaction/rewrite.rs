@@ -72,7 +72,7 @@ pub(crate) fn rewrite(
 ) -> Result<Contents, Unwritten> {
     let Some(first) = group.first() else { return Err(Unwritten::Stopped) };
     let name = names::cleaned(first.base);
-    if storage.list()?.iter().any(|(file, _)| *file == name) {
+    if storage.list()?.contains(&name) {
         // Of a round that failed.
         storage.remove(&name)?;
     }

@@ -33,13 +33,12 @@ pub(crate) fn finish(storage: &dyn Storage, base: Offset, end: Offset) -> Result
     storage.rename(&names::swap(base), &names::file(base, Kind::Log))
 }
 
-/// Finishes the swaps that a crash has interrupted. `Err` names the file and what is wrong with it.
-pub(crate) fn finish_all(storage: &Arc<dyn Storage>) -> Result<(), (String, WalkError)> {
-    let files = storage.list().map_err(|source| (String::new(), WalkError::Storage(source)))?;
-    for base in files.iter().filter_map(|(name, _)| names::parse_swap(name)) {
-        let file = names::swap(base);
-        let end = end_of(storage, &file, base).map_err(|error| (file.clone(), error))?;
-        finish(&**storage, base, end).map_err(|source| (file, WalkError::Storage(source)))?;
+/// Finishes these swaps, which a crash has interrupted. `Err` names the file and what is wrong with it.
+pub(crate) fn finish_all(storage: &Arc<dyn Storage>, bases: &[Offset]) -> Result<(), (String, WalkError)> {
+    for base in bases {
+        let file = names::swap(*base);
+        let end = end_of(storage, &file, *base).map_err(|error| (file.clone(), error))?;
+        finish(&**storage, *base, end).map_err(|source| (file, WalkError::Storage(source)))?;
     }
     Ok(())
 }
@@ -61,6 +60,6 @@ fn end_of(storage: &Arc<dyn Storage>, file: &str, base: Offset) -> Result<Offset
 
 fn segments(storage: &dyn Storage) -> Result<Vec<Offset>, StorageError> {
     let files = storage.list()?.into_iter();
-    let segments = files.filter_map(|(name, _)| names::parse_file(&name)).filter(|(_, kind)| *kind == Kind::Log);
+    let segments = files.filter_map(|name| names::parse_file(&name)).filter(|(_, kind)| *kind == Kind::Log);
     Ok(segments.map(|(base, _)| base).collect())
 }

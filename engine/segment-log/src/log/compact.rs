@@ -12,6 +12,7 @@ use crate::compaction::filter::{Filter, LastOfProducer};
 use crate::compaction::plan::{CompactionMoment, group_segments, plan_compaction};
 use crate::compaction::rewrite::{Throttle, Unwritten, rewrite};
 use crate::compaction::{Compaction, CompactionLimits, CompactionPlan, OffsetMap, Transactions, swap};
+use crate::config::LogConfig;
 use crate::names::{self, Kind};
 use crate::producers::loading;
 use crate::segment::{Contents, Segment};
@@ -108,7 +109,22 @@ impl Log {
             log_end: self.end_offset(),
             checkpoint: self.cleaner().cleaned,
         };
-        plan_compaction(&self.segment_facts(segments), &self.config(), moment)
+        let (config, mut facts) = (self.config(), self.segment_facts(segments));
+        if config.cleanup_policy.compact && config.max_compaction_lag_ms < LogConfig::default().max_compaction_lag_ms {
+            for (segment, facts) in segments.iter().zip(&mut facts) {
+                facts.first_timestamp_ms = self.first_timestamp(segment);
+            }
+        }
+        plan_compaction(&facts, &config, moment)
+    }
+
+    /// Of a segment's first batch; a round that reads the segment will say what is wrong with it.
+    fn first_timestamp(&self, segment: &Segment) -> Option<i64> {
+        let read = segment.first_timestamp().map_err(|error| self.walk_error(segment, error));
+        read.unwrap_or_else(|error| {
+            tracing::warn!(partition = %self.partition, "{} has no age for max.compaction.lag.ms: {error}", segment.file());
+            None
+        })
     }
 
     /// Rolled segments whose files are at their length may be read as a whole.

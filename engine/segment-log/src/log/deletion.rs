@@ -109,7 +109,7 @@ impl Log {
                 end,
                 bytes: contents.size,
                 index_bytes: contents.offsets.size().max(contents.times.size()),
-                first_timestamp_ms: contents.first_timestamp,
+                first_timestamp_ms: None,
                 largest_timestamp_ms: contents.largest_timestamp_ms(),
             }
         });
@@ -140,7 +140,7 @@ impl Log {
         let error = |source| self.storage_error(source);
         let present = self.storage.list().map_err(error)?;
         for name in Kind::ALL.map(|kind| names::file(segment.base, kind)) {
-            if present.iter().any(|(file, _)| *file == name) {
+            if present.contains(&name) {
                 let deleted = names::deleted(&name);
                 self.storage.rename(&name, &deleted).map_err(error)?;
                 self.doomed().files.push((due, deleted));

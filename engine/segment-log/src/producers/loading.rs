@@ -27,10 +27,10 @@ pub(crate) fn load(
 
 /// What is known at the start of the segment at `base`, to which its batches are noted, and how many bytes of batches of the segments
 /// `before` it were read for that: none if there is a snapshot.
-pub(crate) fn load_before(
+pub(crate) fn load_before<'a>(
     storage: &dyn Storage,
     partition: &TopicPartition,
-    before: &[Contents],
+    before: impl Iterator<Item = &'a Contents>,
     base: Offset,
 ) -> Result<(Producers, u64), StorageError> {
     let (mut from, mut producers) = (Offset(0), Producers::default());
@@ -42,7 +42,7 @@ pub(crate) fn load_before(
         }
     }
     let mut read = 0;
-    for contents in before.iter().filter(|contents| contents.next > from) {
+    for contents in before.filter(|contents| contents.next > from) {
         let file = names::file(contents.base, Kind::Log);
         let walk = Walk::new(storage.reader(&file)?, contents.offsets.floor(contents.base, from), contents.size);
         read += note_all(&mut producers, partition, &file, walk, from)?;
@@ -159,7 +159,7 @@ pub(crate) fn write(storage: &dyn Storage, offset: Offset, file: &[u8]) -> Resul
 fn snapshots(storage: &dyn Storage) -> Result<Vec<Offset>, StorageError> {
     let files = storage.list()?.into_iter();
     let mut offsets: Vec<Offset> = files
-        .filter_map(|(name, _)| names::parse_file(&name))
+        .filter_map(|name| names::parse_file(&name))
         .filter_map(|(offset, kind)| (kind == Kind::ProducerSnapshot).then_some(offset))
         .collect();
     offsets.sort_unstable();

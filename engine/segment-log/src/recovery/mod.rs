@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use logdyno_record::{Offset, TopicPartition};
-use logdyno_storage::{Storage, StorageError, Writer};
+use logdyno_storage::{Reader, Storage, StorageError, Writer};
 
 use crate::compaction::swap;
 use crate::config::{LogConfig, Recovery};
@@ -23,6 +23,8 @@ use crate::log::{load_epochs, write_epochs};
 use crate::names::{self, Kind};
 use crate::producers::{Producers, loading};
 use crate::segment::{Contents, Segment};
+
+use self::trust::{Claim, Claims};
 
 /// What recovery did.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -76,6 +78,8 @@ enum Seen {
 /// What became of one segment.
 struct Loaded {
     contents: Contents,
+    /// Of its file, if that is as long as its contents.
+    reader: Option<Arc<dyn Reader>>,
     /// Nothing of later segments is to be kept.
     cut: bool,
 }
@@ -123,33 +127,42 @@ impl Loader<'_> {
             // What is only in the kernel may be gone after the next crash: nothing is concluded from it before.
             self.storage.sync_all().map_err(|source| self.storage_error(source))?;
         }
-        let mut contents: Vec<Contents> = Vec::new();
+        let (mut claims, mut loaded) = (Claims::default(), Vec::<Loaded>::new());
         for (at, base) in bases.iter().enumerate() {
             let next = bases.get(at + 1).copied();
-            if let Some(before) = contents.last()
-                && before.next > *base
+            if let Some(before) = loaded.last()
+                && before.contents.next > *base
             {
                 self.report.cut =
                     Some(format!("{} starts before the end of the segment before it", names::file(*base, Kind::Log)));
+                drop(claims);
                 self.remove_from(&bases[at..])?;
                 break;
             }
-            let loaded = self.load(*base, next, &contents)?;
-            let cut = loaded.cut;
-            contents.push(loaded.contents);
+            let claim = claims.next(&self, &bases[at..])?;
+            let segment = self.load(*base, next, claim, &loaded)?;
+            let cut = segment.cut;
+            loaded.push(segment);
             if cut {
+                drop(claims);
                 self.remove_from(&bases[at + 1..])?;
                 break;
             }
         }
-        self.finish(contents)
+        self.finish(loaded)
     }
 
     /// Base offsets of the segments, rising; what an interrupted deletion left goes.
     fn bases(&self) -> Result<Vec<Offset>, LogError> {
-        swap::finish_all(self.storage).map_err(|(file, error)| self.unfinished(file, error))?;
+        let list = || self.storage.list().map_err(|source| self.storage_error(source));
+        let mut files = list()?;
+        let swaps: Vec<Offset> = files.iter().filter_map(|name| names::parse_swap(name)).collect();
+        if !swaps.is_empty() {
+            swap::finish_all(self.storage, &swaps).map_err(|(file, error)| self.damaged(file, error))?;
+            files = list()?;
+        }
         let (mut logs, mut indexes) = (BTreeSet::new(), Vec::new());
-        for (name, _) in self.storage.list().map_err(|source| self.storage_error(source))? {
+        for name in files {
             match names::parse_file(&name) {
                 Some((base, Kind::Log)) => drop(logs.insert(base)),
                 // A clean stop leaves one at the log's end.
@@ -165,8 +178,8 @@ impl Loader<'_> {
         Ok(logs.into_iter().collect())
     }
 
-    /// A compacted segment was made durable before it got this name: what is wrong with it is damage.
-    fn unfinished(&self, file: String, error: WalkError) -> LogError {
+    /// What is wrong with bytes that were durable: a compacted segment before it got this name, or one that ended cleanly.
+    fn damaged(&self, file: String, error: WalkError) -> LogError {
         let (position, why) = match error {
             WalkError::Storage(source) => return self.storage_error(source),
             WalkError::Batch { position, source } => (position, source.to_string()),
@@ -177,19 +190,27 @@ impl Loader<'_> {
     }
 
     /// Loads the segment at `base`, which ends where `next` begins; those `before` it are loaded.
-    fn load(&mut self, base: Offset, next: Option<Offset>, before: &[Contents]) -> Result<Loaded, LogError> {
-        let before_recovery_point = next.is_some_and(|next| next <= self.recovery.recovery_point);
-        if (self.recovery.clean_shutdown || before_recovery_point)
-            && let Some(contents) = self.trust(base)?
-            && next.is_none_or(|next| contents.next == next || self.recovery.clean_shutdown && contents.next < next)
+    fn load(
+        &mut self,
+        base: Offset,
+        next: Option<Offset>,
+        claim: Option<Claim>,
+        before: &[Loaded],
+    ) -> Result<Loaded, LogError> {
+        let clean = self.recovery.clean_shutdown;
+        let is_end = |end| next.is_none_or(|next| end == next || clean && end < next);
+        if let Some(claim) = claim
+            && let Some(loaded) = self.trust(claim)?
+            && is_end(loaded.contents.next)
         {
             if matches!(self.producers, Seen::All(_)) {
                 self.producers = Seen::TooLittle;
             }
-            return Ok(Loaded { contents, cut: false });
+            return Ok(loaded);
         }
         if !matches!(self.producers, Seen::All(_)) {
             // Who has a transaction open here decides what an abort marker in this segment means.
+            let before = before.iter().map(|loaded| &loaded.contents);
             let known = loading::load_before(&**self.storage, self.partition, before, base);
             let (known, read) = known.map_err(|source| self.storage_error(source))?;
             self.producers = Seen::All(known);
@@ -204,25 +225,29 @@ impl Loader<'_> {
         removed.map_err(|source| self.storage_error(source))
     }
 
-    fn finish(mut self, mut contents: Vec<Contents>) -> Result<Recovered, LogError> {
+    fn finish(mut self, mut loaded: Vec<Loaded>) -> Result<Recovered, LogError> {
         let error = |source| LogError::Storage { partition: self.partition.clone(), source };
-        let Some(active) = contents.pop() else { return self.empty() };
+        // Who reopens a file holds no reader of it.
+        let Some(Loaded { contents: active, .. }) = loaded.pop() else { return self.empty() };
         if active.next < self.recovery.log_start {
             // A power loss took what had been appended behind what was deleted.
-            let bases: Vec<Offset> = contents.iter().map(|sealed| sealed.base).chain([active.base]).collect();
+            let bases: Vec<Offset> = loaded.iter().map(|sealed| sealed.contents.base).chain([active.base]).collect();
+            drop(loaded);
             let (end, start) = (active.next, self.recovery.log_start);
             self.report.cut = Some(format!("it ended at {end}, before its start {start}: it starts over there"));
             self.remove_from(&bases)?;
             return self.empty();
         }
-        let start = self.recovery.log_start.max(contents.first().map_or(active.base, |first| first.base));
-        let mut segments = Vec::with_capacity(contents.len() + 1);
-        for sealed in contents {
-            let reader = self.storage.reader(&names::file(sealed.base, Kind::Log)).map_err(error)?;
-            segments.push(Arc::new(Segment::new(sealed.base, reader, sealed)));
+        let start = self.recovery.log_start.max(loaded.first().map_or(active.base, |first| first.contents.base));
+        let mut segments = Vec::with_capacity(loaded.len() + 1);
+        for Loaded { contents, reader, .. } in loaded {
+            let reader = reader.map_or_else(|| self.storage.reader(&names::file(contents.base, Kind::Log)), Ok);
+            segments.push(Arc::new(Segment::new(contents.base, reader.map_err(error)?, contents)));
         }
         let end = active.next;
         let (writer, active) = reopen(&**self.storage, active.base, active, self.config).map_err(error)?;
+        // Each append asks for it.
+        active.first_timestamp().map_err(|damage| self.damaged(active.file(), damage))?;
         segments.push(active);
         // In this order a log without records has no epoch after this start, and after the next.
         self.epochs.truncate_front(start);

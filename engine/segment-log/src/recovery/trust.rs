@@ -1,42 +1,98 @@
-//! A segment that need not be walked: its indexes say all that is known of it.
+//! A segment that need not be walked: its indexes say all that is known of it, and its last batches that they do not lie.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use logdyno_record::Offset;
 use logdyno_record::batch::Batch;
 use logdyno_record::batch::control::{ControlType, EndTransactionMarker};
+use logdyno_storage::Reader;
 
-use super::Loader;
+use super::{Loaded, Loader};
 use crate::error::LogError;
 use crate::index::{AbortedTransaction, OffsetIndex, TimeIndex, TransactionIndex};
 use crate::log::walk::Walk;
 use crate::names::{self, Kind};
 use crate::segment::Contents;
 
-impl Loader<'_> {
-    /// A segment whose file ends where it says and whose indexes are sound: only what lies behind the last index
-    /// entry is read.
-    pub(super) fn trust(&mut self, base: Offset) -> Result<Option<Contents>, LogError> {
-        let reader = self.storage.reader(&names::file(base, Kind::Log)).map_err(|source| self.storage_error(source))?;
-        let len = reader.len();
-        let mut contents = Contents::new(base, self.config, self.now_ms);
-        if len == 0 {
-            return Ok(Some(contents));
+/// Segments whose ends are being read while that of another is looked at.
+const AHEAD: usize = 8;
+
+/// What a segment's indexes say of it.
+pub(super) struct Claim {
+    base: Offset,
+    reader: Arc<dyn Reader>,
+    offsets: OffsetIndex,
+    times: TimeIndex,
+    aborted: TransactionIndex,
+    aborted_file: bool,
+}
+
+impl Claim {
+    /// An empty file needs no indexes.
+    fn of_nothing(base: Offset, reader: Arc<dyn Reader>) -> Claim {
+        let (offsets, times, aborted) = Default::default();
+        Claim { base, reader, offsets, times, aborted, aborted_file: false }
+    }
+}
+
+/// Claims of the segments that come next.
+#[derive(Default)]
+pub(super) struct Claims {
+    ahead: VecDeque<Option<Claim>>,
+}
+
+impl Claims {
+    /// The claim of the first of `bases`, which is left out the next time; `None` if its segment has to be walked.
+    pub(super) fn next(&mut self, loader: &Loader, bases: &[Offset]) -> Result<Option<Claim>, LogError> {
+        for at in self.ahead.len()..bases.len().min(AHEAD) {
+            let claim = if loader.may_trust(bases.get(at + 1).copied()) { loader.claim(bases[at])? } else { None };
+            self.ahead.push_back(claim);
         }
-        let load = |kind| self.storage.load(&names::file(base, kind)).map_err(|source| self.storage_error(source));
+        Ok(self.ahead.pop_front().flatten())
+    }
+}
+
+impl Loader<'_> {
+    /// Whether a segment that ends at `next` was brought to its end before the log's.
+    fn may_trust(&self, next: Option<Offset>) -> bool {
+        self.recovery.clean_shutdown || next.is_some_and(|next| next <= self.recovery.recovery_point)
+    }
+
+    /// Loads the indexes of a segment, and has what lies behind their last entry read. `None` if they say nothing.
+    fn claim(&self, base: Offset) -> Result<Option<Claim>, LogError> {
+        let error = |source| self.storage_error(source);
+        let reader = self.storage.reader(&names::file(base, Kind::Log)).map_err(error)?;
+        if reader.is_empty() {
+            return Ok(Some(Claim::of_nothing(base, reader)));
+        }
+        let load = |kind| self.storage.load(&names::file(base, kind)).map_err(error);
         let (Some(offsets), Some(times)) = (load(Kind::OffsetIndex)?, load(Kind::TimeIndex)?) else { return Ok(None) };
         let aborted = load(Kind::TransactionIndex)?;
-        contents.aborted_file = aborted.is_some();
+        let aborted_file = aborted.is_some();
         let aborted = TransactionIndex::decode(&aborted.unwrap_or_default(), base);
         let (Ok(offsets), Ok(times), Ok(aborted)) =
-            (OffsetIndex::decode(&offsets, len), TimeIndex::decode(&times), aborted)
+            (OffsetIndex::decode(&offsets, reader.len()), TimeIndex::decode(&times), aborted)
         else {
             tracing::warn!(partition = %self.partition, segment = base.0, "an index is damaged: rebuilding it");
             return Ok(None);
         };
+        reader.prefetch(offsets.last_position(), (reader.len() - offsets.last_position()) as usize);
+        Ok(Some(Claim { base, reader, offsets, times, aborted, aborted_file }))
+    }
+
+    /// A segment whose file ends where it says and whose indexes are sound: only what lies behind the last index
+    /// entry is read.
+    pub(super) fn trust(&mut self, claim: Claim) -> Result<Option<Loaded>, LogError> {
+        let Claim { base, reader, offsets, times, aborted, aborted_file } = claim;
+        let len = reader.len();
+        let mut contents = Contents::new(base, self.config, self.now_ms);
+        contents.aborted_file = aborted_file;
+        if len == 0 {
+            return Ok(Some(Loaded { contents, reader: Some(reader), cut: false }));
+        }
         let Some((max, max_offset)) = times.last(base) else { return Ok(None) };
-        let Some(first) = Walk::new(Arc::clone(&reader), 0, len).next().and_then(Result::ok) else { return Ok(None) };
-        let mut walk = Walk::new(reader, offsets.last_position(), len);
+        let mut walk = Walk::new(Arc::clone(&reader), offsets.last_position(), len);
         let mut greatest = max;
         let mut indexed = offsets.last(base);
         while let Some(batch) = walk.next() {
@@ -59,8 +115,8 @@ impl Loader<'_> {
             return Ok(None);
         }
         contents.aborted = aborted;
-        contents.resume(offsets, times, len, first.header().max_timestamp);
-        Ok(Some(contents))
+        contents.resume(offsets, times, len);
+        Ok(Some(Loaded { contents, reader: Some(reader), cut: false }))
     }
 }
 

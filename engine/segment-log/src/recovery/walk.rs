@@ -128,7 +128,7 @@ impl Loader<'_> {
             // They may speak of what is cut off, and the segment is appended to from here on.
             remove_indexes(&**self.storage, contents.base).map_err(|source| self.storage_error(source))?;
             contents.aborted_file = false;
-            return Ok(Loaded { contents, cut: true });
+            return Ok(Loaded { contents, reader: None, cut: true });
         }
         if next.is_some() {
             // Nobody else would: a roll has written them or never will.
@@ -138,7 +138,7 @@ impl Loader<'_> {
         if next.is_some() && reader.len() > contents.size {
             self.trim(name, contents.size)?;
         }
-        Ok(Loaded { contents, cut: false })
+        Ok(Loaded { contents, reader: None, cut: false })
     }
 
     /// A segment that ends before the next one starts has lost its tail, which a file system may keep from a later

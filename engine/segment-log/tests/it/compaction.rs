@@ -10,7 +10,7 @@ use logdyno_storage::kinds;
 use logdyno_storage::seam::simulated::{Crash, Point, SimulatedDisk};
 
 use crate::power_loss::start;
-use crate::world::{ManualClock, World, append, clean, on_every_backend, open, open_at, unclean, written};
+use crate::world::{ManualClock, World, append, batch_of, clean, on_every_backend, open, open_at, unclean, written};
 
 const DAY_MS: i64 = 24 * 3_600_000;
 
@@ -197,6 +197,31 @@ fn tombstones_go_after_their_time() {
             dirty();
             log.compact(log.end_offset(), &limits()).expect("a round").expect("due");
             assert_eq!(tombstones(), left, "at {ms}");
+        }
+    });
+}
+
+/// A clean start does not read the first batches, from which ages count: who asks reads them then.
+#[test]
+fn a_segment_is_as_old_after_a_clean_restart() {
+    on_every_backend(|mut world| {
+        let lag = LogConfig { max_compaction_lag_ms: DAY_MS.unsigned_abs(), ..config(1_000) };
+        world.config = LogConfig { min_cleanable_dirty_ratio: 1.0, ..lag };
+        let clock = Arc::<ManualClock>::default();
+        let (log, _) = open_at(world.storage(), &world.config, unclean(0), &clock).expect("a new log");
+        Workload(23).fill(&log, 100);
+        let end = log.end_offset();
+        log.close().expect("a clean end");
+        drop(log);
+
+        let (log, report) = open_at(world.storage(), &world.config, clean(end.0), &clock).expect("it opens");
+        assert_eq!(report.segments_walked, 0);
+        let segments = world.segment_files().len();
+        append(&log, &batch_of(&[1_000 + DAY_MS + 1], 10, Compression::None));
+        assert_eq!(world.segment_files().len(), segments + 1, "a batch that is younger by a day rolls the active one");
+        for (age_ms, overdue_ms) in [(DAY_MS, None), (DAY_MS + 5, Some(5))] {
+            clock.set_ms(1_000 + age_ms);
+            assert_eq!(log.compaction_due(end).map(|plan| plan.overdue_ms), overdue_ms, "at an age of {age_ms} ms");
         }
     });
 }

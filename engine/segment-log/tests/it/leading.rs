@@ -66,7 +66,7 @@ impl Storage for Overheard {
         self.inner.reader(name)
     }
 
-    fn list(&self) -> Result<Vec<(String, u64)>> {
+    fn list(&self) -> Result<Vec<String>> {
         self.inner.list()
     }
 

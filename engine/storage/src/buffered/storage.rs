@@ -88,7 +88,7 @@ impl Storage for BufferedStorage {
         Ok(Arc::new(BufferedReader::new(&self.runtime, self.buffers.clone(), file)))
     }
 
-    fn list(&self) -> Result<Vec<(String, u64)>> {
+    fn list(&self) -> Result<Vec<String>> {
         self.directory.list()
     }
 

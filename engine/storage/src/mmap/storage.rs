@@ -114,7 +114,7 @@ impl Storage for MmapStorage {
         Ok(Arc::new(MmapReader::new(&self.runtime, file)))
     }
 
-    fn list(&self) -> Result<Vec<(String, u64)>> {
+    fn list(&self) -> Result<Vec<String>> {
         self.directory.list()
     }
 

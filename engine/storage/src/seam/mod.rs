@@ -37,8 +37,8 @@ pub trait Disk: Send + Sync {
     /// Makes a directory and its missing parents, durably.
     fn create_dir_all(&self, path: &Path) -> io::Result<()>;
 
-    /// Plain files of a directory with their lengths.
-    fn list(&self, dir: &Path) -> io::Result<Vec<(PathBuf, u64)>>;
+    /// Plain files of a directory.
+    fn list(&self, dir: &Path) -> io::Result<Vec<PathBuf>>;
 
     /// Renames; not durable before [`Disk::sync_dir`].
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;

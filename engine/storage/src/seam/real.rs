@@ -49,14 +49,15 @@ impl Disk for RealDisk {
         Ok(())
     }
 
-    fn list(&self, dir: &Path) -> io::Result<Vec<(PathBuf, u64)>> {
+    fn list(&self, dir: &Path) -> io::Result<Vec<PathBuf>> {
         let mut files = Vec::new();
         for entry in std::fs::read_dir(dir)? {
             let entry = entry?;
-            match entry.metadata() {
-                Ok(metadata) if metadata.is_file() => files.push((entry.path(), metadata.len())),
+            // The directory says which kind it is, on file systems that keep that there: no look at each file.
+            match entry.file_type() {
+                Ok(kind) if kind.is_file() => files.push(entry.path()),
                 Ok(_) => {}
-                // Removed between the reading of its name and of its length.
+                // Removed since its name was read.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 Err(error) => return Err(error),
             }

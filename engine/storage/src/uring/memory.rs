@@ -23,7 +23,7 @@ use super::units::Units;
 /// What direct I/O moves at least, and where it may start.
 pub(super) const BLOCK: usize = 4096;
 /// What the pool hands out at least.
-pub(super) const UNIT: usize = 64 * 1024;
+pub(super) const UNIT: usize = 16 << 10;
 
 /// A region of memory that chunks are cut from.
 pub(super) struct Pool {

@@ -113,7 +113,7 @@ impl Storage for RingStorage {
         Ok(Arc::new(RingReader::new(Arc::clone(&self.core), segment)))
     }
 
-    fn list(&self) -> Result<Vec<(String, u64)>> {
+    fn list(&self) -> Result<Vec<String>> {
         self.directory.list()
     }
 

@@ -4,6 +4,8 @@ use std::ops::Range;
 
 /// Readers followed per file; with more, the one that was quiet longest is forgotten.
 const FOLLOWED_MAX: usize = 4;
+/// A shorter read at the start of a file looks at what it is, and begins no sequence.
+const GLANCE_BYTES: u64 = 4 << 10;
 /// Reads ahead of the first reads of a sequence, which may turn out not to be one.
 const SHORT: Ahead = Ahead { piece: 256 << 10, pieces: 2 };
 /// Reads ahead of a reader that keeps its direction: what keeps a device busy.
@@ -61,7 +63,7 @@ impl Stream {
     /// Asks for the next pieces once less than half of the window lies ahead: in bigger steps than reads come.
     fn look_ahead(&mut self, bytes_max: u64) -> Vec<Range<u64>> {
         let window = match self.reads {
-            1 if self.last.start > 0 => return Vec::new(),
+            1 if self.last.start > 0 || self.last.end < GLANCE_BYTES => return Vec::new(),
             1 | 2 => SHORT,
             _ => LONG,
         };
@@ -88,8 +90,9 @@ mod tests {
     const MIB: u64 = 1 << 20;
 
     #[test]
-    fn a_random_read_asks_for_nothing() {
+    fn a_random_read_and_a_glance_at_the_start_ask_for_nothing() {
         let mut streams = Streams::default();
+        assert_eq!(streams.note(0..61, u64::MAX), []);
         for position in [70 * MIB, 3 * MIB, 500 * MIB, 90 * MIB, 41 * MIB] {
             assert_eq!(streams.note(position..position + 64 * KIB, u64::MAX), []);
         }
@@ -98,12 +101,12 @@ mod tests {
     #[test]
     fn a_sequence_asks_for_a_little_then_for_much() {
         let mut streams = Streams::default();
-        assert_eq!(streams.note(0..100, u64::MAX), [100..100 + 256 * KIB, 100 + 256 * KIB..100 + 512 * KIB]);
-        assert_eq!(streams.note(100..200, u64::MAX), []);
-        let long = streams.note(200..300, u64::MAX);
+        assert_eq!(streams.note(0..4 * KIB, u64::MAX), [4 * KIB..260 * KIB, 260 * KIB..516 * KIB]);
+        assert_eq!(streams.note(4 * KIB..8 * KIB, u64::MAX), []);
+        let long = streams.note(8 * KIB..12 * KIB, u64::MAX);
         assert_eq!(long.len(), 4);
-        assert_eq!((long[0].start, long[3].end), (100 + 512 * KIB, 100 + 512 * KIB + 4 * MIB));
-        assert_eq!(streams.note(300..400, u64::MAX), []);
+        assert_eq!((long[0].start, long[3].end), (516 * KIB, 516 * KIB + 4 * MIB));
+        assert_eq!(streams.note(12 * KIB..16 * KIB, u64::MAX), []);
     }
 
     #[test]

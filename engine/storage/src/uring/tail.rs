@@ -23,7 +23,7 @@ impl Tail {
     }
 }
 
-/// The size of the chunk after one of `bytes` that took so many kick ticks to fill: 64 KiB, 256 KiB, 1 MiB
+/// The size of the chunk after one of `bytes` that took so many kick ticks to fill: 16 KiB, 64 KiB, 256 KiB, 1 MiB
 /// as the log gets faster, back as it gets slower. A chunk that fills within a tick could be larger
 /// without its bytes waiting longer.
 pub(super) fn next_chunk_bytes(bytes: usize, ticks: u64, bytes_max: usize) -> usize {
@@ -46,9 +46,10 @@ mod tests {
         for (bytes, ticks, next) in [
             (UNIT, 0, 4 * UNIT),
             (4 * UNIT, 1, 16 * UNIT),
-            (16 * UNIT, 0, 16 * UNIT),
-            (16 * UNIT, 10, 16 * UNIT),
-            (16 * UNIT, 17, 4 * UNIT),
+            (16 * UNIT, 0, max),
+            (max, 0, max),
+            (max, 10, max),
+            (max, 17, max / 4),
             (UNIT, 1000, UNIT),
         ] {
             assert_eq!(next_chunk_bytes(bytes, ticks, max), next, "{bytes} bytes in {ticks} ticks");

@@ -54,12 +54,11 @@ impl RingWriter {
         Ok(writer)
     }
 
-    /// Begins the first chunk with the bytes of the partial block.
+    /// Begins with a chunk for the partial block alone. It is not of the pool: very many logs that are opened and stay idle would
+    /// take a unit each.
     fn restore(&mut self, last_block: &[u8]) -> Result<()> {
         let no_memory = || StorageError::from_io("reopen", &self.segment.path, io::ErrorKind::OutOfMemory.into());
-        // A reopening caller may wait: memory outside of the pool will do until this chunk is full.
-        let shared = &self.core.shared;
-        let chunk = shared.tail_chunk(UNIT).or_else(|| shared.pool.take_outside(UNIT)).ok_or_else(no_memory)?;
+        let chunk = self.shared().pool.take_outside(last_block.len()).ok_or_else(no_memory)?;
         // SAFETY: nobody but this writer knows the chunk yet.
         unsafe { chunk.store(0, last_block) };
         let base = block_start(self.position);
@@ -123,12 +122,10 @@ impl RingWriter {
         let (mut chunks, mut pooled) = (Vec::new(), 0);
         while room < bytes {
             let within_share = pooled < shared.unwritten_bytes_max();
-            let chunk = match within_share.then(|| shared.tail_chunk(self.chunk_bytes)).flatten() {
+            let wanted = self.chunk_bytes.max((bytes - room).next_power_of_two()).min(shared.chunk_bytes_max());
+            let chunk = match within_share.then(|| shared.tail_chunk(wanted)).flatten() {
                 Some(chunk) => chunk,
-                None if all_written => {
-                    let wanted = (bytes - room).next_multiple_of(UNIT);
-                    shared.pool.take_outside(wanted.min(self.chunk_bytes))?
-                }
+                None if all_written => shared.pool.take_outside(wanted.min(bytes - room))?,
                 None => return None,
             };
             (room, pooled) = (room + chunk.len(), pooled + chunk.footprint());

@@ -93,7 +93,7 @@ impl Disk for LyingDisk {
         self.disk.create_dir_all(path)
     }
 
-    fn list(&self, dir: &Path) -> io::Result<Vec<(PathBuf, u64)>> {
+    fn list(&self, dir: &Path) -> io::Result<Vec<PathBuf>> {
         self.disk.list(dir)
     }
 

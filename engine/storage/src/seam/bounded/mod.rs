@@ -55,7 +55,7 @@ impl Disk for BoundedDisk {
         self.files.disk().create_dir_all(path)
     }
 
-    fn list(&self, dir: &Path) -> io::Result<Vec<(PathBuf, u64)>> {
+    fn list(&self, dir: &Path) -> io::Result<Vec<PathBuf>> {
         self.files.disk().list(dir)
     }
 

@@ -37,13 +37,12 @@ impl Disk for SimulatedDisk {
         Ok(())
     }
 
-    fn list(&self, dir: &Path) -> io::Result<Vec<(PathBuf, u64)>> {
+    fn list(&self, dir: &Path) -> io::Result<Vec<PathBuf>> {
         let state = self.world.state();
         if !state.names.has_directory(dir) {
             return Err(io::ErrorKind::NotFound.into());
         }
-        let files = state.names.list(dir).into_iter();
-        Ok(files.filter_map(|(path, id)| Some((path, state.images.get(&id)?.len))).collect())
+        Ok(state.names.list(dir))
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {

@@ -45,9 +45,8 @@ impl Names {
     }
 
     /// Files of a directory.
-    pub(super) fn list(&self, dir: &Path) -> Vec<(PathBuf, FileId)> {
-        let inside = self.seen.iter().filter(|(path, _)| path.parent() == Some(dir));
-        inside.map(|(path, id)| (path.clone(), *id)).collect()
+    pub(super) fn list(&self, dir: &Path) -> Vec<PathBuf> {
+        self.seen.keys().filter(|path| path.parent() == Some(dir)).cloned().collect()
     }
 
     /// Every directory.

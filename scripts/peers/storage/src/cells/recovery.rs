@@ -6,6 +6,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result};
 use logdyno_record::{LeaderEpoch, NoProbe, SystemClock, TopicId, TopicPartition};
 use logdyno_segment_log::{Level, LogConfig, LogDirectory, Wanted};
+use logdyno_storage::Backend;
 
 use super::{Figures, Spec, Stopwatch, backend};
 use crate::logs::{BATCH, PATIENCE, batch};
@@ -26,14 +27,17 @@ pub fn measure(spec: &Spec, dir: &Path) -> Result<Figures> {
     }
     machine::warm(super::ROOM_BYTES)?;
     let watch = Stopwatch::start()?;
-    let directory = open(spec, &path)?;
+    let backend = backend(spec, &path)?;
+    let directory = open(&backend, &path)?;
     let mut read = 0;
     for opened in directory.open_logs(&wanted, threads) {
         let (log, report) = opened?;
         read += report.bytes_read;
         anyhow::ensure!(clean || log.end_offset().0 as usize >= each / BATCH, "{} lost batches", log.partition());
     }
-    eprintln!("{read} bytes read");
+    let counts = backend.counters();
+    let (calls, asked_for) = (counts.read_calls + counts.ring_reads, counts.bytes_read);
+    eprintln!("{read} bytes of batches looked at; {calls} reads of segments, {asked_for} bytes");
     watch.stop(read.max(1), partitions as u64, Vec::new())
 }
 
@@ -48,8 +52,8 @@ fn cool(data: &Path) -> Result<()> {
     Ok(())
 }
 
-fn open(spec: &Spec, path: &Path) -> Result<LogDirectory> {
-    Ok(LogDirectory::open(path, backend(spec, path)?, Arc::new(SystemClock), Arc::new(NoProbe))?)
+fn open(backend: &Arc<dyn Backend>, path: &Path) -> Result<LogDirectory> {
+    Ok(LogDirectory::open(path, Arc::clone(backend), Arc::new(SystemClock), Arc::new(NoProbe))?)
 }
 
 fn wanted(partitions: usize, segment: usize) -> Vec<Wanted> {
@@ -66,7 +70,7 @@ fn wanted(partitions: usize, segment: usize) -> Vec<Wanted> {
 /// Writes the logs. Without a clean end nothing is closed and no recovery point is written down, as after a power cut.
 fn fill(spec: &Spec, path: &Path, wanted: &[Wanted], each: usize, clean: bool) -> Result<()> {
     std::fs::create_dir_all(path)?;
-    let directory = open(spec, path)?;
+    let directory = open(&backend(spec, path)?, path)?;
     let batch = batch()?;
     for opened in directory.open_logs(wanted, 2) {
         let (log, _) = opened?;
