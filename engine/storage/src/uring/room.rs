@@ -9,6 +9,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use super::callback::undisturbed;
 use super::queue::Queue;
 
+/// No moment is this one.
+const NEVER: u64 = u64::MAX;
+
 /// Wakes an appender.
 pub(super) type Waker = Box<dyn FnOnce() + Send>;
 
@@ -45,6 +48,12 @@ impl Room {
             drop(waiting);
             queue.poke();
         }
+    }
+
+    /// Calls `waker` from the ring thread.
+    pub(super) fn soon(&self, waker: Waker, queue: &Queue) {
+        self.waiting().push((NEVER, waker));
+        queue.poke();
     }
 
     /// Calls those for whom there was a later moment. Only the ring thread does this.

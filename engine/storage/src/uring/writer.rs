@@ -30,9 +30,18 @@ pub(super) struct RingWriter {
     tail: Option<Tail>,
     /// The size of the next chunk.
     chunk_bytes: usize,
-    /// The last moment at which room may have appeared, as known before the last attempt to append.
-    moment: u64,
+    /// Why the last append was refused.
+    lack: Lack,
     closed: bool,
+}
+
+/// What an append that was refused has to wait for.
+#[derive(Clone, Copy)]
+enum Lack {
+    /// Memory or blocks: room may have appeared since this moment.
+    Room(u64),
+    /// The log has too much on its way: until so many of its bytes are written.
+    Written(u64),
 }
 
 impl RingWriter {
@@ -41,8 +50,16 @@ impl RingWriter {
     /// `last_block` holds what of the last block is kept: it will be written again, with more behind it.
     pub(super) fn new(core: Arc<Core>, segment: Arc<Segment>, capacity: u64, last_block: &[u8]) -> Result<RingWriter> {
         let position = segment.marks.reached(Level::Visible);
-        let mut writer =
-            RingWriter { core, segment, capacity, position, tail: None, chunk_bytes: UNIT, moment: 0, closed: false };
+        let mut writer = RingWriter {
+            core,
+            segment,
+            capacity,
+            position,
+            tail: None,
+            chunk_bytes: UNIT,
+            lack: Lack::Room(0),
+            closed: false,
+        };
         if !last_block.is_empty() {
             assert_eq!(
                 block_start(position) + last_block.len() as u64,
@@ -86,10 +103,12 @@ impl RingWriter {
         Ok(())
     }
 
-    /// Whether the log has as much on its way to the device as it may.
-    fn is_ahead(&self, bytes: usize) -> bool {
-        let unwritten = self.position - self.segment.marks.reached(Level::Written);
-        unwritten > 0 && unwritten + bytes as u64 > self.shared().unwritten_bytes_max() as u64
+    /// Where writing has to get before `bytes` more are taken, if the log has too much on its way to the device. A quarter of what may
+    /// be: who was woken for each write that ends would append a batch and wait again.
+    fn is_ahead(&self, bytes: usize) -> Option<u64> {
+        let (written, may) = (self.segment.marks.reached(Level::Written), self.shared().unwritten_bytes_max() as u64);
+        let is_ahead = written < self.position && self.position - written + bytes as u64 > may;
+        is_ahead.then(|| self.position - may.saturating_sub(bytes as u64).min(may - may / 4))
     }
 
     /// Has blocks for everything up to `end`, and asks for the next step when it is due. Bytes are taken only
@@ -227,9 +246,14 @@ impl Writer for RingWriter {
         let bytes = parts.iter().map(|part| part.len()).sum();
         self.check(bytes)?;
         let counters = Arc::clone(&self.shared().counters);
-        self.moment = self.shared().pool.room.moment();
+        self.lack = Lack::Room(self.shared().pool.room.moment());
         let end = self.position + bytes as u64;
-        if self.is_ahead(bytes) || self.segment.allocation.is_behind(block_end(end)) {
+        if let Some(written) = self.is_ahead(bytes) {
+            self.lack = Lack::Written(written);
+            counters.full.one();
+            return Ok(Append::Full);
+        }
+        if self.segment.allocation.is_behind(block_end(end)) {
             counters.full.one();
             return Ok(Append::Full);
         }
@@ -250,7 +274,17 @@ impl Writer for RingWriter {
     }
 
     fn when_room(&mut self, waker: Box<dyn FnOnce() + Send>) {
-        self.shared().pool.room.when_after(self.moment, waker, &self.shared().queue);
+        let shared = Arc::clone(&self.core.shared);
+        match self.lack {
+            Lack::Room(moment) => shared.pool.room.when_after(moment, waker, &shared.queue),
+            Lack::Written(position) => {
+                if self.tail.as_ref().is_some_and(|tail| tail.base < position) {
+                    self.kick();
+                }
+                let wake = move |_| shared.pool.room.soon(waker, &shared.queue);
+                self.segment.marks.when(Level::Written, position, Box::new(wake));
+            }
+        }
     }
 
     fn kick(&mut self) {

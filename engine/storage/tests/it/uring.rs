@@ -274,6 +274,21 @@ fn a_small_pool_makes_writers_wait_and_loses_nothing() {
     }
 }
 
+/// A log that has as much on its way as it may is woken when a quarter of it is written, not for each write: of its 512 KiB it takes
+/// 128 KiB at a time.
+#[test]
+fn a_log_that_is_ahead_goes_on_in_quarters() {
+    let dir = tempfile::tempdir().unwrap();
+    let settings = Settings { chunk_bytes: 16 * KIB, ..small_pool() };
+    let backend = start(dir.path(), settings);
+    let mut writer = backend.open(dir.path()).unwrap().create("a", 16 * MIB as u64).unwrap();
+    let part = pattern(0..4 * KIB);
+    (0..16 * MIB / part.len()).for_each(|_| append(&mut *writer, &part));
+    writer.close().unwrap();
+    let refused = backend.counters().full;
+    assert!(refused <= 2 * (16 * MIB / (128 * KIB)) as u64, "refused {refused} times");
+}
+
 /// Without the timer: the ends of other logs take the whole pool, and what this log has appended waits to be written. Who is refused
 /// has it written.
 #[test]

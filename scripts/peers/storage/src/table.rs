@@ -10,8 +10,8 @@ use crate::cells::Figures;
 use crate::machine::{Held, warm};
 use crate::rows::{Family, Figure, ROWS, Row};
 
-/// One round: what each cell measured.
-type Round = BTreeMap<&'static str, Figures>;
+/// One round: what each cell measured, in each pass.
+type Round = BTreeMap<&'static str, Vec<Figures>>;
 
 /// Measures `rounds` rounds of the rows with these numbers (none: all) and prints the table.
 pub fn run(dir: &Path, rounds: u32, numbers: &[u32], seed: u64) -> Result<()> {
@@ -23,21 +23,28 @@ pub fn run(dir: &Path, rounds: u32, numbers: &[u32], seed: u64) -> Result<()> {
     for cell in rows.iter().flat_map(|row| [row.cell, row.against]) {
         families.entry(Family::of(cell)).or_default().insert(cell);
     }
-    let mut families: Vec<Vec<&'static str>> =
-        families.into_values().map(|cells| cells.into_iter().collect()).collect();
+    let mut families: Vec<(Family, Vec<&'static str>)> =
+        families.into_iter().map(|(family, cells)| (family, cells.into_iter().collect())).collect();
     let mut measured: Vec<Round> = Vec::new();
     let mut random = seed;
     let _held = Held::all_but(crate::cells::ROOM_BYTES)?;
     for round in 1..=rounds {
         // What a row divides is measured within a minute or two: the device is another one after five.
-        families.iter_mut().for_each(|cells| shuffle(cells, &mut random));
         shuffle(&mut families, &mut random);
-        eprintln!("round {round} of {rounds}: {} cells", families.iter().map(Vec::len).sum::<usize>());
+        eprintln!("round {round} of {rounds}");
         let mut figures = Round::new();
-        for cell in families.iter().flatten() {
-            match measure(cell, dir) {
-                Ok(found) => drop(figures.insert(*cell, found)),
-                Err(error) => eprintln!("  {cell}: {error:#}"),
+        for (family, cells) in &mut families {
+            for _ in 0..family.passes() {
+                shuffle(cells, &mut random);
+                for (nth, cell) in cells.iter().enumerate() {
+                    if nth == 0 || !family.is_short() {
+                        warm(crate::cells::ROOM_BYTES)?;
+                    }
+                    match measure(cell, dir) {
+                        Ok(found) => figures.entry(cell).or_default().push(found),
+                        Err(error) => eprintln!("  {cell}: {error:#}"),
+                    }
+                }
             }
         }
         measured.push(figures);
@@ -49,7 +56,6 @@ pub fn run(dir: &Path, rounds: u32, numbers: &[u32], seed: u64) -> Result<()> {
 fn measure(cell: &str, dir: &Path) -> Result<Figures> {
     let program = std::env::current_exe()?;
     let dir = dir.to_str().context("the directory's name is not text")?;
-    warm(crate::cells::ROOM_BYTES)?;
     let output = Command::new(&program).args(["--dir", dir, "cell", cell]).output()?;
     if !output.status.success() {
         bail!("{}", String::from_utf8_lossy(&output.stderr).trim());
@@ -102,7 +108,12 @@ fn ratio(row: &Row, round: &Round) -> Option<f64> {
         Figure::Median => figures.median_us,
         Figure::Appends => figures.appends_per_s,
     };
-    let (ours, theirs) = (of(round.get(row.cell)?)?, of(round.get(row.against)?)?);
+    let over_passes = |cell| {
+        let mut figures: Vec<f64> = round.get(cell)?.iter().filter_map(of).collect();
+        figures.sort_by(f64::total_cmp);
+        median(&figures)
+    };
+    let (ours, theirs) = (over_passes(row.cell)?, over_passes(row.against)?);
     (theirs > 0.0).then(|| ours / theirs)
 }
 

@@ -13,19 +13,22 @@ pub fn measure(spec: &Spec, dir: &Path) -> Result<Figures> {
     let file = dir.join("fio");
     let (size, depth) = (*spec.words.first().context("a block size")?, spec.words.get(1).copied().unwrap_or("1"));
     let shape: &[&str] = match (spec.system, spec.words.get(2)) {
-        ("write", Some(&"fresh")) => &["--rw=write", "--ioengine=io_uring", "--direct=1", "--fallocate=native"],
-        ("write", None) => {
-            lay_out(&file)?;
-            &["--rw=write", "--ioengine=io_uring", "--direct=1", "--overwrite=1"]
+        ("write", Some(&"fresh")) => {
+            &["--rw=write", "--ioengine=io_uring", "--direct=1", "--fallocate=native", "--size=1g"]
         }
-        ("buffered", None) => &["--rw=write", "--ioengine=psync", "--end_fsync=1"],
+        ("write", None) => {
+            lay_out(&file, "1g")?;
+            &["--rw=write", "--ioengine=io_uring", "--direct=1", "--overwrite=1", "--size=1g"]
+        }
+        ("buffered", None) => &["--rw=write", "--ioengine=psync", "--end_fsync=1", "--size=1g"],
         ("dsync", None) => {
-            lay_out(&file)?;
-            &["--rw=write", "--ioengine=psync", "--direct=1", "--sync=dsync", "--overwrite=1", "--io_size=32m"]
+            // As much as the other commits write: a file of a GiB, and its end, would be in the way of the next cells.
+            lay_out(&file, "32m")?;
+            &["--rw=write", "--ioengine=psync", "--direct=1", "--sync=dsync", "--overwrite=1", "--size=32m"]
         }
         ("read", None) => {
-            lay_out(&file)?;
-            &["--rw=read", "--ioengine=io_uring", "--direct=1"]
+            lay_out(&file, "1g")?;
+            &["--rw=read", "--ioengine=io_uring", "--direct=1", "--size=1g"]
         }
         _ => bail!("fio has no such job here"),
     };
@@ -46,7 +49,7 @@ pub fn measure(spec: &Spec, dir: &Path) -> Result<Figures> {
 
 fn run(file: &Path, size: &str, depth: &str, shape: &[&str]) -> Result<Value> {
     let output = Command::new("fio")
-        .args(["--name=peer", "--output-format=json", "--size=1g", "--thread=1", "--randrepeat=0"])
+        .args(["--name=peer", "--output-format=json", "--thread=1", "--randrepeat=0"])
         .args([format!("--filename={}", file.display()), format!("--bs={size}"), format!("--iodepth={depth}")])
         .args(shape)
         .output()
@@ -61,7 +64,8 @@ fn run(file: &Path, size: &str, depth: &str, shape: &[&str]) -> Result<Value> {
 }
 
 /// Written extents: what fio overwrites is easier for it than what a log meets.
-fn lay_out(file: &Path) -> Result<()> {
-    run(file, "1m", "8", &["--rw=write", "--ioengine=io_uring", "--direct=1", "--end_fsync=1"])?;
+fn lay_out(file: &Path, bytes: &str) -> Result<()> {
+    let size = format!("--size={bytes}");
+    run(file, "1m", "8", &["--rw=write", "--ioengine=io_uring", "--direct=1", "--end_fsync=1", &size])?;
     Ok(())
 }
