@@ -3,30 +3,30 @@
 //! Each connection has a thread that reads requests and one that answers them in order, so that several can be in
 //! flight. A Produce takes the next reaction of the script; without one it is appended and answered.
 
-use std::collections::{BTreeMap, VecDeque};
+mod log;
+mod state;
+
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, mpsc};
 use std::time::{Duration, Instant};
 
 use bytes::{BufMut, Bytes, BytesMut};
-use logdyno_record::{Batch, LeaderEpoch, Offset, patch};
+use logdyno_record::Batch;
 use logdyno_wire::kafka_protocol::protocol::{Decodable, Encodable, StrBytes};
 use logdyno_wire::messages::api_versions_response::ApiVersion;
 use logdyno_wire::messages::create_topics_response::CreatableTopicResult;
 use logdyno_wire::messages::delete_topics_response::DeletableTopicResult;
-use logdyno_wire::messages::fetch_response::{AbortedTransaction, FetchableTopicResponse, PartitionData};
 use logdyno_wire::messages::list_offsets_response::{ListOffsetsPartitionResponse, ListOffsetsTopicResponse};
-use logdyno_wire::messages::metadata_response::{
-    MetadataResponseBroker, MetadataResponsePartition, MetadataResponseTopic,
-};
-use logdyno_wire::messages::produce_response::{PartitionProduceResponse, TopicProduceResponse};
+use logdyno_wire::messages::metadata_response::MetadataResponseBroker;
 use logdyno_wire::messages::{
     ApiKey, ApiVersionsResponse, BrokerId, CreateTopicsRequest, CreateTopicsResponse, DeleteTopicsRequest,
     DeleteTopicsResponse, FetchRequest, FetchResponse, InitProducerIdResponse, ListOffsetsRequest, ListOffsetsResponse,
     MetadataRequest, MetadataResponse, ProduceRequest, ProduceResponse, ProducerId, RequestHeader, ResponseHeader,
-    TopicName,
 };
+
+pub(crate) use self::log::values;
+use self::state::State;
 
 /// What a broker does with one Produce request.
 #[derive(Clone, Debug)]
@@ -52,43 +52,6 @@ pub(crate) struct Produced {
     pub(crate) acks: i16,
     /// Partition, bytes and record values of each batch.
     pub(crate) batches: Vec<(i32, usize, Vec<String>)>,
-}
-
-#[derive(Default)]
-struct State {
-    nodes: BTreeMap<i32, u16>,
-    /// Topic → leader of each partition; −1 for none.
-    topics: BTreeMap<String, Vec<i32>>,
-    leader_epoch: i32,
-    logs: BTreeMap<(String, i32), Log>,
-    script: VecDeque<Reaction>,
-    fetch_errors: VecDeque<i16>,
-    held: bool,
-    received: usize,
-    produced: Vec<Produced>,
-    fetches: Vec<FetchRequest>,
-    max_batch_bytes: Option<usize>,
-    producer_ids: i64,
-    knows_no_producers: bool,
-    /// Sockets, to be cut.
-    streams: Vec<TcpStream>,
-}
-
-#[derive(Default)]
-struct Log {
-    start: i64,
-    end: i64,
-    /// Base offset, next offset, bytes.
-    batches: Vec<(i64, i64, Bytes)>,
-    aborted: Vec<(i64, i64)>,
-    producers: BTreeMap<i64, Known>,
-}
-
-/// An idempotent producer's epoch, and its last five batches: first and next sequence, base offset.
-#[derive(Default)]
-struct Known {
-    epoch: i16,
-    batches: VecDeque<(i32, i32, i64)>,
 }
 
 /// Brokers that share one script.
@@ -405,178 +368,6 @@ impl Cluster {
     }
 }
 
-impl State {
-    fn describe(&self, name: &str) -> MetadataResponseTopic {
-        let topic = MetadataResponseTopic::default().with_name(Some(TopicName(StrBytes::from_string(name.to_owned()))));
-        let Some(leaders) = self.topics.get(name) else {
-            return topic.with_error_code(if name.contains(' ') { 17 } else { 3 });
-        };
-        let partitions = (0..).zip(leaders).map(|(index, leader)| {
-            MetadataResponsePartition::default()
-                .with_partition_index(index)
-                .with_error_code(if *leader < 0 { 5 } else { 0 })
-                .with_leader_id(BrokerId(*leader))
-                .with_leader_epoch(self.leader_epoch)
-                .with_replica_nodes(vec![BrokerId(*leader)])
-                .with_isr_nodes(vec![BrokerId(*leader)])
-        });
-        topic.with_partitions(partitions.collect())
-    }
-
-    fn leads(&self, node: i32, (topic, partition): &(String, i32)) -> bool {
-        self.topics.get(topic).and_then(|leaders| leaders.get(*partition as usize)) == Some(&node)
-    }
-
-    fn note(&mut self, node: i32, request: &ProduceRequest) {
-        let partitions = request.topic_data.iter().flat_map(|topic| &topic.partition_data);
-        let batches = partitions.map(|data| {
-            let bytes = data.records.as_ref().unwrap();
-            (data.index, bytes.len(), values(bytes))
-        });
-        self.produced.push(Produced { node, acks: request.acks, batches: batches.collect() });
-    }
-
-    fn produce(&mut self, node: i32, request: &ProduceRequest, code: i16) -> ProduceResponse {
-        let mut responses = Vec::new();
-        for topic in &request.topic_data {
-            let mut answers = Vec::new();
-            for data in &topic.partition_data {
-                let key = (topic.name.0.to_string(), data.index);
-                let bytes = data.records.as_ref().unwrap();
-                let too_large = self.max_batch_bytes.is_some_and(|limit| bytes.len() > limit);
-                let code = match code {
-                    0 if !self.leads(node, &key) => 6,
-                    0 if too_large => 10,
-                    code => code,
-                };
-                let epoch = self.leader_epoch;
-                let (code, base) = match code {
-                    0 => self.logs.entry(key).or_default().judge(bytes, epoch),
-                    code => (code, -1),
-                };
-                answers.push(
-                    PartitionProduceResponse::default()
-                        .with_index(data.index)
-                        .with_error_code(code)
-                        .with_base_offset(base)
-                        .with_log_append_time_ms(-1),
-                );
-            }
-            responses
-                .push(TopicProduceResponse::default().with_name(topic.name.clone()).with_partition_responses(answers));
-        }
-        ProduceResponse::default().with_responses(responses)
-    }
-
-    fn fetch(&self, node: i32, request: &FetchRequest, code: i16) -> FetchResponse {
-        let mut room = request.max_bytes as usize;
-        let mut first = true;
-        let mut responses = Vec::new();
-        for topic in &request.topics {
-            let mut partitions = Vec::new();
-            for asked in &topic.partitions {
-                let key = (topic.topic.0.to_string(), asked.partition);
-                let data = PartitionData::default().with_partition_index(asked.partition).with_high_watermark(0);
-                let empty = Log::default();
-                let log = self.logs.get(&key).unwrap_or(&empty);
-                let code = match code {
-                    0 if !self.leads(node, &key) => 6,
-                    0 if asked.current_leader_epoch != self.leader_epoch => 74,
-                    0 if asked.fetch_offset < log.start || asked.fetch_offset > log.end => 1,
-                    code => code,
-                };
-                let records = if code == 0 {
-                    log.read(asked.fetch_offset, room.min(asked.partition_max_bytes as usize), first)
-                } else {
-                    Bytes::new()
-                };
-                first &= records.is_empty();
-                room = room.saturating_sub(records.len());
-                let aborted = log.aborted.iter().map(|(producer, offset)| {
-                    AbortedTransaction::default().with_producer_id(ProducerId(*producer)).with_first_offset(*offset)
-                });
-                partitions.push(
-                    data.with_error_code(code)
-                        .with_high_watermark(log.end)
-                        .with_last_stable_offset(log.end)
-                        .with_log_start_offset(log.start)
-                        .with_aborted_transactions((request.isolation_level == 1).then(|| aborted.collect()))
-                        .with_records(Some(records)),
-                );
-            }
-            responses
-                .push(FetchableTopicResponse::default().with_topic(topic.topic.clone()).with_partitions(partitions));
-        }
-        FetchResponse::default().with_responses(responses)
-    }
-}
-
-impl Log {
-    /// Appends, as a broker that knows its idempotent producers: error and base offset.
-    fn judge(&mut self, bytes: &Bytes, leader_epoch: i32) -> (i16, i64) {
-        let header = *Batch::parse(bytes.clone()).unwrap().header();
-        if header.producer_id < 0 {
-            return (0, self.append(bytes, leader_epoch));
-        }
-        let (first, next) = (header.base_sequence, header.base_sequence + header.last_offset_delta + 1);
-        let known = self.producers.entry(header.producer_id).or_default();
-        if header.producer_epoch < known.epoch {
-            return (47, -1);
-        }
-        if header.producer_epoch > known.epoch {
-            *known = Known { epoch: header.producer_epoch, ..Known::default() };
-        }
-        if let Some((_, _, base)) = known.batches.iter().find(|(from, to, _)| (*from, *to) == (first, next)) {
-            return (0, *base);
-        }
-        if known.batches.back().map_or(0, |(_, next, _)| *next) != first {
-            return (45, -1);
-        }
-        let base = self.append(bytes, leader_epoch);
-        let known = self.producers.entry(header.producer_id).or_default();
-        known.batches.push_back((first, next, base));
-        if known.batches.len() > 5 {
-            known.batches.pop_front();
-        }
-        (0, base)
-    }
-
-    fn append(&mut self, bytes: &Bytes, epoch: i32) -> i64 {
-        let count = i64::from(Batch::parse(bytes.clone()).unwrap().header().last_offset_delta) + 1;
-        let mut bytes = bytes.to_vec();
-        patch::assign(&mut bytes[..16], Offset(self.end), LeaderEpoch(epoch));
-        let base = self.end;
-        self.end += count;
-        self.batches.push((base, self.end, bytes.into()));
-        base
-    }
-
-    /// Whole batches from the one that holds `offset`; the first also if it is larger than `room`.
-    fn read(&self, offset: i64, room: usize, first: bool) -> Bytes {
-        let mut out = BytesMut::new();
-        for (_, _, bytes) in self.batches.iter().filter(|(_, next, _)| *next > offset) {
-            if out.len() + bytes.len() > room && !(first && out.is_empty()) {
-                break;
-            }
-            out.extend_from_slice(bytes);
-        }
-        out.freeze()
-    }
-
-    fn at_time(&self, time: i64) -> i64 {
-        let batches = self.batches.iter().map(|(_, _, bytes)| Batch::parse(bytes.clone()).unwrap());
-        for batch in batches {
-            for record in &batch.records().unwrap() {
-                let record = record.unwrap();
-                if record.timestamp >= time {
-                    return record.offset.0;
-                }
-            }
-        }
-        -1
-    }
-}
-
 enum Verdict {
     Answer(Bytes),
     Silence,
@@ -609,15 +400,4 @@ fn api_versions(producer_ids: bool) -> ApiVersionsResponse {
         .copied()
         .map(|(key, min, max)| ApiVersion::default().with_api_key(key).with_min_version(min).with_max_version(max));
     ApiVersionsResponse::default().with_api_keys(versions.collect())
-}
-
-/// The values of a batch's records, as text.
-pub(crate) fn values(bytes: &Bytes) -> Vec<String> {
-    let batch = Batch::parse(bytes.clone()).unwrap();
-    batch.validate().unwrap();
-    let records = batch.records().unwrap();
-    records
-        .iter()
-        .map(|record| String::from_utf8_lossy(record.unwrap().value.unwrap_or_default()).into_owned())
-        .collect()
 }
