@@ -78,8 +78,8 @@ pub struct Settings {
     pub ring_depth: usize,
     /// uring: the largest write; a log's chunk grows up to this with its rate.
     pub chunk_bytes: usize,
-    /// uring: memory for chunks, in flight or kept as cache of the tail. With less than logs need at once, each has 16 KiB
-    /// or a large batch's rest from elsewhere, and writes more often.
+    /// uring: memory for chunks, in flight or kept as cache of the tail. With less than logs need at once, each has 16 KiB,
+    /// or 64 KiB or a large batch's rest from elsewhere, and writes more often.
     pub pool_bytes: usize,
     /// uring: so much of the pool, but not more than half, may cache what is already written.
     pub cache_bytes: usize,

@@ -42,6 +42,15 @@ pub(crate) struct CompactionMoment {
     pub(crate) checkpoint: Option<Offset>,
 }
 
+impl CompactionMoment {
+    /// The first offset that has not been cleaned.
+    pub(crate) fn first_dirty(&self) -> Offset {
+        // A checkpoint outside the log is of a log that was cut at one of its ends.
+        let known = self.checkpoint.filter(|offset| (self.log_start..=self.log_end).contains(offset));
+        known.unwrap_or(self.log_start)
+    }
+}
+
 /// What to clean of `segments`, of which the last is the active one; `None` if it is not due.
 ///
 /// A log is due when more than `min.cleanable.dirty.ratio` of it is dirty, or when a dirty record is older than
@@ -54,9 +63,7 @@ pub(crate) fn plan_compaction(
     if !config.cleanup_policy.compact {
         return None;
     }
-    // A checkpoint outside the log is of a log that was cut at one of its ends.
-    let known = at.checkpoint.filter(|offset| (at.log_start..=at.log_end).contains(offset));
-    let first_dirty = known.unwrap_or(at.log_start);
+    let first_dirty = at.first_dirty();
     let (_active, sealed) = segments.split_last()?;
     let count = sealed
         .iter()

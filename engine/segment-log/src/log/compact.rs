@@ -111,9 +111,8 @@ impl Log {
         };
         let (config, mut facts) = (self.config(), self.segment_facts(segments));
         if config.cleanup_policy.compact && config.max_compaction_lag_ms < LogConfig::default().max_compaction_lag_ms {
-            for (segment, facts) in segments.iter().zip(&mut facts) {
-                facts.first_timestamp_ms = self.first_timestamp(segment);
-            }
+            let dirty = segments.iter().zip(&mut facts).filter(|(_, facts)| facts.end > moment.first_dirty());
+            dirty.for_each(|(segment, facts)| facts.first_timestamp_ms = self.first_timestamp(segment));
         }
         plan_compaction(&facts, &config, moment)
     }

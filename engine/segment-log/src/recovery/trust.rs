@@ -39,17 +39,18 @@ impl Claim {
 /// Claims of the segments that come next.
 #[derive(Default)]
 pub(super) struct Claims {
-    ahead: VecDeque<Option<Claim>>,
+    ahead: VecDeque<Result<Option<Claim>, LogError>>,
 }
 
 impl Claims {
     /// The claim of the first of `bases`, which is left out the next time; `None` if its segment has to be walked.
     pub(super) fn next(&mut self, loader: &Loader, bases: &[Offset]) -> Result<Option<Claim>, LogError> {
         for at in self.ahead.len()..bases.len().min(AHEAD) {
-            let claim = if loader.may_trust(bases.get(at + 1).copied()) { loader.claim(bases[at])? } else { None };
-            self.ahead.push_back(claim);
+            let may_trust = loader.may_trust(bases.get(at + 1).copied());
+            // What is wrong with one is said when it is its turn: a segment before it may end the log.
+            self.ahead.push_back(if may_trust { loader.claim(bases[at]) } else { Ok(None) });
         }
-        Ok(self.ahead.pop_front().flatten())
+        self.ahead.pop_front().unwrap_or(Ok(None))
     }
 }
 

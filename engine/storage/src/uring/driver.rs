@@ -68,7 +68,7 @@ impl Driver {
         is_free
     }
 
-    /// Whether callers commit at this moment: the next one takes along what is full, and the ring thread need not be woken for it.
+    /// Whether callers commit at this moment: the next one takes along what is full, or the timer, and the ring thread need not be woken for it.
     pub(super) fn has_callers(&self) -> bool {
         let driving = self.driving();
         driving.by == Some(Thread::Caller) || driving.callers_waiting + driving.callers_syncing > 0

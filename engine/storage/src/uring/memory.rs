@@ -80,7 +80,8 @@ impl Pool {
         Some(self.chunk(memory, bytes.next_multiple_of(BLOCK), Home::Pool { first, count }))
     }
 
-    /// A chunk of memory that is not the pool's: for a read that must go on while the pool is exhausted.
+    /// A chunk of memory that is not the pool's: for a read or append that must go on while the pool is exhausted, and for the end of
+    /// a log that is opened.
     /// `None` if the process has no memory.
     pub(super) fn take_outside(self: &Arc<Self>, bytes: usize) -> Option<Arc<Chunk>> {
         let len = bytes.max(BLOCK).next_multiple_of(BLOCK);

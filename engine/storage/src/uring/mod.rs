@@ -11,7 +11,8 @@
 //! to sync. Operations under way are [`flights`]; [`transfer`] judges what came back. Completed writes raise
 //! `written` over the part without gaps, completed syncs raise `durable`.
 //!
-//! An append that finds no memory is answered with Full, and [`room`] knows who wants to be told of some.
+//! An append that finds no memory is answered with Full, and [`room`] knows who wants to be told of some; so is one of a log that has
+//! too much on its way, which is told of by its marks.
 //!
 //! **A byte's way out.** A chunk that is on the device stays as [`cache`] until its memory is wanted. What
 //! is not in memory is a demand to [`reads`], which reads whole blocks into a chunk of its own, cuts the answer

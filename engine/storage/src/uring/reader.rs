@@ -7,13 +7,14 @@ use bytes::Bytes;
 
 use super::assembly::{Slice, assemble};
 use super::backend::Core;
+use super::memory::UNIT;
 use super::queue::{Command, Demand};
 use super::segment::Segment;
 use crate::contract::{Level, ReadDone, Reader, Result};
 
 /// A piece of this size is worth an answer of its own: rather than copying it together with the next
 /// chunk's, it is lent, and the caller comes back for the rest.
-const LEND_BYTES_MIN: usize = 64 << 10;
+const LEND_BYTES_MIN: usize = UNIT;
 
 /// A reader of a segment.
 pub(super) struct RingReader {
@@ -33,11 +34,12 @@ impl RingReader {
         position.min(end)..position.saturating_add(len as u64).min(end)
     }
 
-    /// What memory holds of `range` from its start on, without a gap.
-    fn in_memory(&self, range: &Range<u64>) -> Vec<Slice> {
+    /// What memory holds of `range` from its start on, without a gap, in so many chunks.
+    fn in_memory(&self, range: &Range<u64>, chunks_max: usize) -> Vec<Slice> {
         let resident = self.segment.resident();
         let (mut slices, mut at) = (Vec::new(), range.start);
         while at < range.end
+            && slices.len() < chunks_max
             && let Some((base, chunk)) = resident.find(at)
         {
             chunk.touch();
@@ -50,7 +52,7 @@ impl RingReader {
 
     /// All of `range`, if it is in memory.
     fn cached_whole(&self, range: &Range<u64>) -> Option<Bytes> {
-        let slices = self.in_memory(range);
+        let slices = self.in_memory(range, usize::MAX);
         let len: usize = slices.iter().map(Slice::len).sum();
         if len as u64 != range.end - range.start {
             return None;
@@ -62,13 +64,12 @@ impl RingReader {
 
     /// The start of `range`, as much of it as is worth an answer; `None` if its first byte is not in memory.
     fn cached_start(&self, range: &Range<u64>) -> Option<Bytes> {
-        let mut slices = self.in_memory(range);
+        let mut slices = self.in_memory(range, 2);
         let first = slices.first()?.len();
         if first >= LEND_BYTES_MIN {
             slices.truncate(1);
-        } else if let [_, second, ..] = &mut slices[..] {
+        } else if let [_, second] = &mut slices[..] {
             second.truncate(LEND_BYTES_MIN);
-            slices.truncate(2);
         }
         // SAFETY: as in `cached_whole`.
         Some(unsafe { assemble(&slices, &self.core.shared.counters) })

@@ -156,8 +156,8 @@ impl Reads {
         None
     }
 
-    /// The first piece of `range` that is neither in memory nor being read, as whole blocks; widened to a unit
-    /// of the pool, which it takes anyway.
+    /// The first piece of `range` that is neither in memory nor being read, as whole blocks; at least a
+    /// unit of the pool, which it takes anyway.
     fn unread(&self, segment: &Segment, range: Range<u64>) -> Option<Range<u64>> {
         let file_end = block_end(segment.marks.reached(Level::Visible));
         let in_flight = self.in_flight.get(&segment.id).map_or(&[][..], Vec::as_slice);

@@ -279,7 +279,6 @@ impl Drop for RingThread {
         }
         self.reads.stop();
         self.shared.queue.close();
-        self.shared.pool.room_appeared();
-        self.shared.pool.room.serve();
+        self.shared.pool.room.close();
     }
 }

@@ -19,8 +19,15 @@ pub(super) type Waker = Box<dyn FnOnce() + Send>;
 #[derive(Default)]
 pub(super) struct Room {
     moments: AtomicU64,
-    /// With the moment before the attempt that failed.
-    waiting: Mutex<Vec<(u64, Waker)>>,
+    waiting: Mutex<Waiting>,
+}
+
+#[derive(Default)]
+struct Waiting {
+    /// With the moment before the attempt that failed, or [`NEVER`].
+    wakers: Vec<(u64, Waker)>,
+    /// The ring thread has gone: nobody would call them.
+    closed: bool,
 }
 
 impl Room {
@@ -34,7 +41,7 @@ impl Room {
         // Under the lock, so that a waker is either in the list now or sees the new moment when it gets there.
         let waiting = self.waiting();
         self.moments.fetch_add(1, Ordering::AcqRel);
-        if !waiting.is_empty() {
+        if !waiting.wakers.is_empty() {
             drop(waiting);
             queue.poke();
         }
@@ -43,7 +50,12 @@ impl Room {
     /// Calls `waker` from the ring thread after any moment later than `moment`.
     pub(super) fn when_after(&self, moment: u64, waker: Waker, queue: &Queue) {
         let mut waiting = self.waiting();
-        waiting.push((moment, waker));
+        if waiting.closed {
+            // Told as well: its owner sees that it goes.
+            drop(waiting);
+            return drop(waker);
+        }
+        waiting.wakers.push((moment, waker));
         if self.moment() != moment {
             drop(waiting);
             queue.poke();
@@ -52,8 +64,13 @@ impl Room {
 
     /// Calls `waker` from the ring thread.
     pub(super) fn soon(&self, waker: Waker, queue: &Queue) {
-        self.waiting().push((NEVER, waker));
-        queue.poke();
+        self.when_after(NEVER, waker, queue);
+    }
+
+    /// The end of the ring thread: calls those who wait. Who comes later is dropped.
+    pub(super) fn close(&self) {
+        let waiting = std::mem::replace(&mut *self.waiting(), Waiting { wakers: Vec::new(), closed: true });
+        waiting.wakers.into_iter().for_each(|(_, waker)| undisturbed(waker));
     }
 
     /// Calls those for whom there was a later moment. Only the ring thread does this.
@@ -61,8 +78,8 @@ impl Room {
         let due: Vec<(u64, Waker)> = {
             let mut waiting = self.waiting();
             let now = self.moment();
-            let (due, later) = std::mem::take(&mut *waiting).into_iter().partition(|(moment, _)| *moment != now);
-            *waiting = later;
+            let (due, later) = std::mem::take(&mut waiting.wakers).into_iter().partition(|(moment, _)| *moment != now);
+            waiting.wakers = later;
             due
         };
         for (_, waker) in due {
@@ -70,7 +87,7 @@ impl Room {
         }
     }
 
-    fn waiting(&self) -> MutexGuard<'_, Vec<(u64, Waker)>> {
+    fn waiting(&self) -> MutexGuard<'_, Waiting> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 /// Readers followed per file; with more, the one that was quiet longest is forgotten.
 const FOLLOWED_MAX: usize = 4;
-/// A shorter read at the start of a file looks at what it is, and begins no sequence.
+/// After a shorter read at the start of a file, which looks at what it is, nothing is read ahead yet.
 const GLANCE_BYTES: u64 = 4 << 10;
 /// Reads ahead of the first reads of a sequence, which may turn out not to be one.
 const SHORT: Ahead = Ahead { piece: 256 << 10, pieces: 2 };

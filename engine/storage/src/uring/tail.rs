@@ -27,6 +27,8 @@ impl Tail {
 /// as the log gets faster, back as it gets slower. A chunk that fills within a tick could be larger
 /// without its bytes waiting longer.
 pub(super) fn next_chunk_bytes(bytes: usize, ticks: u64, bytes_max: usize) -> usize {
+    // That chunk may have been one for a large append's rest, or for a block that was kept.
+    let bytes = bytes.next_power_of_two().max(UNIT);
     match ticks {
         0 | 1 => (bytes * CHUNK_GROWTH).min(bytes_max),
         _ if ticks > SLOW_TICKS => (bytes / CHUNK_GROWTH).max(UNIT),
@@ -51,6 +53,8 @@ mod tests {
             (max, 10, max),
             (max, 17, max / 4),
             (UNIT, 1000, UNIT),
+            (BLOCK, 10, UNIT),
+            (5 * UNIT + BLOCK, 10, 8 * UNIT),
         ] {
             assert_eq!(next_chunk_bytes(bytes, ticks, max), next, "{bytes} bytes in {ticks} ticks");
         }

@@ -35,6 +35,9 @@ pub(super) struct RingWriter {
     closed: bool,
 }
 
+/// Of memory from outside of the pool a log gets at least so much, or what its chunks have: it has to be written before it gets more.
+const OUTSIDE_BYTES_MIN: usize = 64 << 10;
+
 /// What an append that was refused has to wait for.
 #[derive(Clone, Copy)]
 enum Lack {
@@ -111,6 +114,12 @@ impl RingWriter {
         is_ahead.then(|| self.position - may.saturating_sub(bytes as u64).min(may - may / 4))
     }
 
+    fn refuse(&mut self, lack: Lack) -> Append {
+        self.lack = lack;
+        self.shared().counters.full.one();
+        Append::Full
+    }
+
     /// Has blocks for everything up to `end`, and asks for the next step when it is due. Bytes are taken only
     /// when there are blocks for them: so an accepted append never meets a full device.
     fn allocate(&self, end: u64) -> Result<()> {
@@ -144,7 +153,7 @@ impl RingWriter {
             let wanted = self.chunk_bytes.max((bytes - room).next_power_of_two()).min(shared.chunk_bytes_max());
             let chunk = match within_share.then(|| shared.tail_chunk(wanted)).flatten() {
                 Some(chunk) => chunk,
-                None if all_written => shared.pool.take_outside(wanted.min(bytes - room))?,
+                None if all_written => shared.pool.take_outside(wanted.min((bytes - room).max(OUTSIDE_BYTES_MIN)))?,
                 None => return None,
             };
             (room, pooled) = (room + chunk.len(), pooled + chunk.footprint());
@@ -188,13 +197,14 @@ impl RingWriter {
     }
 
     /// Shows the appended bytes to readers and has them written in time: at once if a chunk is full, else by the kick timer.
-    fn publish(&mut self, chunk_before: Option<u64>) {
+    /// `began` is the chunk that the append began in.
+    fn publish(&mut self, began: u64) {
         self.segment.marks.raise(Level::Visible, self.position);
         let tail_base = self.tail.as_ref().map(|tail| (tail.base, tail.end()));
         let full = match tail_base {
             Some((_, end)) if end == self.position => Some(end),
             // What lies before the tail's chunk is full.
-            Some((base, _)) if chunk_before.is_some_and(|before| before < base) => Some(base),
+            Some((base, _)) if began < base => Some(base),
             _ => None,
         };
         let queue = &self.shared().queue;
@@ -246,27 +256,24 @@ impl Writer for RingWriter {
         let bytes = parts.iter().map(|part| part.len()).sum();
         self.check(bytes)?;
         let counters = Arc::clone(&self.shared().counters);
-        self.lack = Lack::Room(self.shared().pool.room.moment());
+        let room = Lack::Room(self.shared().pool.room.moment());
         let end = self.position + bytes as u64;
         if let Some(written) = self.is_ahead(bytes) {
-            self.lack = Lack::Written(written);
-            counters.full.one();
-            return Ok(Append::Full);
+            return Ok(self.refuse(Lack::Written(written)));
         }
         if self.segment.allocation.is_behind(block_end(end)) {
-            counters.full.one();
-            return Ok(Append::Full);
+            return Ok(self.refuse(room));
         }
         self.allocate(end)?;
         let Some(fresh) = self.chunks_for(bytes) else {
             // What this log has on its way brings room, and is not to wait for the timer.
             self.kick();
-            counters.full.one();
-            return Ok(Append::Full);
+            return Ok(self.refuse(room));
         };
-        let (at, chunk_before) = (self.position, self.tail.as_ref().map(|tail| tail.base));
+        let at = self.position;
+        let began = self.tail.as_ref().map_or(at, |tail| tail.base);
         self.copy(parts, fresh);
-        self.publish(chunk_before);
+        self.publish(began);
         counters.appends.one();
         counters.bytes_appended.add(bytes as u64);
         counters.bytes_copied_in.add(bytes as u64);
@@ -278,9 +285,10 @@ impl Writer for RingWriter {
         match self.lack {
             Lack::Room(moment) => shared.pool.room.when_after(moment, waker, &shared.queue),
             Lack::Written(position) => {
-                if self.tail.as_ref().is_some_and(|tail| tail.base < position) {
-                    self.kick();
-                }
+                // What waits for the timer, or for a caller that has taken something else along, is waited for no longer.
+                let full = self.tail.as_ref().map_or(self.position, |tail| tail.base);
+                let end = if full < position { self.position } else { full };
+                shared.queue.push(Command::Flush(Arc::clone(&self.segment), end));
                 let wake = move |_| shared.pool.room.soon(waker, &shared.queue);
                 self.segment.marks.when(Level::Written, position, Box::new(wake));
             }

@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::channel;
+use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::Duration;
 
 use logdyno_storage::seam::real::RealDisk;
@@ -289,19 +289,44 @@ fn a_log_that_is_ahead_goes_on_in_quarters() {
     assert!(refused <= 2 * (16 * MIB / (128 * KIB)) as u64, "refused {refused} times");
 }
 
+/// Without the timer: what fills whole chunks at once, and the end of an append that is as much as a log may have on its way, are
+/// written for the one who is refused behind them.
+#[test]
+fn a_log_that_is_ahead_waits_for_no_timer() {
+    for first in [600 * KIB, 600 * KIB + 1, 512 * KIB, 100] {
+        let dir = tempfile::tempdir().unwrap();
+        let settings = Settings { kick_interval: Duration::from_secs(3600), ..small_pool() };
+        let storage = start(dir.path(), settings).open(dir.path()).unwrap();
+        let mut writer = storage.create("a", 4 * MIB as u64).unwrap();
+        append(&mut *writer, &pattern(0..first));
+        append(&mut *writer, &pattern(first..first + 1000));
+        append(&mut *writer, &pattern(first + 1000..first + 513 * KIB));
+        writer.close().unwrap();
+        assert!(
+            std::fs::read(dir.path().join("a")).unwrap() == pattern(0..first + 513 * KIB),
+            "{first} bytes at first"
+        );
+    }
+}
+
 /// Without the timer: the ends of other logs take the whole pool, and what this log has appended waits to be written. Who is refused
 /// has it written.
 #[test]
 fn a_log_without_room_has_its_own_tail_written() {
     let dir = tempfile::tempdir().unwrap();
     let settings = Settings { pool_bytes: MIB, kick_interval: Duration::from_secs(3600), ..Settings::default() };
-    let storage = start(dir.path(), settings).open(dir.path()).unwrap();
+    let backend = start(dir.path(), settings);
+    let storage = backend.open(dir.path()).unwrap();
     let mut logs: Vec<_> =
         (0..MIB / (16 * KIB)).map(|log| storage.create(&log.to_string(), MIB as u64).unwrap()).collect();
     logs.iter_mut().for_each(|log| append(&mut **log, b"an end"));
     append(&mut *logs[0], &pattern(6..100 * KIB));
+    let refused = backend.counters().full;
+    pattern(100 * KIB..400 * KIB).chunks(KIB).for_each(|part| append(&mut *logs[0], part));
+    let refused = backend.counters().full - refused;
+    assert!(refused <= 2 * 300 / 64, "refused {refused} times: what it gets from outside is worth a wait");
     logs.into_iter().for_each(|log| log.close().unwrap());
-    assert_eq!(std::fs::read(dir.path().join("0")).unwrap()[6..], pattern(6..100 * KIB));
+    assert_eq!(std::fs::read(dir.path().join("0")).unwrap()[6..], pattern(6..400 * KIB));
 }
 
 /// Everything else may be dropped first: who still holds a reader can read.
@@ -426,7 +451,14 @@ fn when_the_ring_breaks_everyone_is_told() {
     let reader = storage.reader("cold").unwrap();
     let mut writer = storage.create("a", MIB as u64).unwrap();
     append(&mut *writer, b"never written");
+    let mut ahead = storage.create("b", 64 * MIB as u64).unwrap();
+    append(&mut *ahead, &pattern(0..16 * MIB));
     broken.store(true, Ordering::Relaxed);
+    // Until it is refused, or finds out; who waits then is told.
+    while let Ok(Append::At(_)) = ahead.append(&[IoSlice::new(&[7; MIB])]) {}
+    let (sender, told) = channel::<()>();
+    ahead.when_room(Box::new(move || sender.send(()).unwrap()));
+    assert_ne!(told.recv_timeout(LONG), Err(RecvTimeoutError::Timeout));
 
     let position = writer.begin_sync(Level::Written).unwrap().elsewhere();
     let told = writer.marks().wait(Level::Written, position, LONG);
