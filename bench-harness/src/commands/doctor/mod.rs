@@ -1,6 +1,7 @@
 //! `logdyno doctor`: what this machine can run, and why not, and what would disturb a measurement.
 
 mod disturbances;
+mod first_touch;
 
 use std::path::{Path, PathBuf};
 
@@ -100,6 +101,7 @@ fn machine(dir: &Path) -> Vec<Fact> {
     facts.push(open_files());
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     facts.extend(disturbances::disturbances(cores, read));
+    facts.push(first_touch::first_touch());
     facts
 }
 
