@@ -108,7 +108,7 @@ impl RingWriter {
 
     /// Where writing has to get before `bytes` more are taken, if the log has too much on its way to the device. A quarter of what may
     /// be: who was woken for each write that ends would append a batch and wait again.
-    fn is_ahead(&self, bytes: usize) -> Option<u64> {
+    fn resumes_at(&self, bytes: usize) -> Option<u64> {
         let (written, may) = (self.segment.marks.reached(Level::Written), self.shared().unwritten_bytes_max() as u64);
         let is_ahead = written < self.position && self.position - written + bytes as u64 > may;
         is_ahead.then(|| self.position - may.saturating_sub(bytes as u64).min(may - may / 4))
@@ -258,7 +258,7 @@ impl Writer for RingWriter {
         let counters = Arc::clone(&self.shared().counters);
         let room = Lack::Room(self.shared().pool.room.moment());
         let end = self.position + bytes as u64;
-        if let Some(written) = self.is_ahead(bytes) {
+        if let Some(written) = self.resumes_at(bytes) {
             return Ok(self.refuse(Lack::Written(written)));
         }
         if self.segment.allocation.is_behind(block_end(end)) {
