@@ -58,7 +58,11 @@ fn guest(cpuinfo: &str) -> Fact {
     let is_guest =
         cpuinfo.lines().any(|line| line.starts_with("flags") && line.split(' ').any(|flag| flag == "hypervisor"));
     match is_guest {
-        true => fact("virtual machine", "yes", "its host's other guests show in the tails: run several --repetitions"),
+        true => fact(
+            "virtual machine",
+            "yes",
+            "its host's other guests show in the tails, and memory may be slow when first touched: warm up, run several --repetitions",
+        ),
         false => fact("virtual machine", "not seen", ""),
     }
 }

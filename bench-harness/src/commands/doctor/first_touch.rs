@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 
 use super::Fact;
 
-/// More than what was freed a moment ago, as a rule: the kernel gives that out first.
+/// What was freed a moment ago is given out first, and may hide that the rest is slow: no advice is no promise. More would find more, and
+/// might be what a small machine does not have.
 const BYTES: usize = 256 << 20;
 const PAGE: usize = 4096;
 /// A first touch that takes so many times as long as the next one is named. What both have in common is the kernel's own work.

@@ -239,6 +239,23 @@ fn a_tail_is_read_without_a_copy() {
     assert_eq!((counts.reads_cached, counts.bytes_copied_out, counts.ring_reads), (10, 0, 0));
 }
 
+/// Of a log that is slow to fill its chunks, which are as small as there are: each is lent by itself, none is copied to another.
+#[test]
+fn small_chunks_are_read_without_a_copy() {
+    let dir = tempfile::tempdir().unwrap();
+    let backend = start(dir.path(), Settings { chunk_bytes: 16 * KIB, ..Settings::default() });
+    let storage = backend.open(dir.path()).unwrap();
+    let mut writer = storage.create("a", MIB as u64).unwrap();
+    let all = pattern(0..128 * KIB);
+    all.chunks(4 * KIB).for_each(|part| append(&mut *writer, part));
+    let reader = storage.reader("a").unwrap();
+    let mut read = Vec::new();
+    while read.len() < all.len() {
+        read.extend_from_slice(&reader.read_cached(read.len() as u64, all.len()).unwrap().unwrap());
+    }
+    assert_eq!((read, backend.counters().bytes_copied_out), (all, 0));
+}
+
 /// Everything else may be dropped first: who still holds a reader can read.
 #[test]
 fn a_reader_outlives_backend_storage_and_writer() {
