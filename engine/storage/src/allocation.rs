@@ -11,10 +11,11 @@
 use std::io::{self, IoSlice};
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::counters::Counters;
 use crate::error::is_disk_full;
+use crate::runtime::recycling::Recycling;
 use crate::seam::DiskFile;
 use crate::whole_io::uninterrupted;
 
@@ -58,6 +59,8 @@ pub(crate) struct Allocation {
     /// Where the writer was then.
     requested_at: AtomicU64,
     zeroing: Zeroing,
+    /// Gives back blocks when there are none left.
+    recycling: Arc<Recycling>,
     /// Syncs that were begun since the last step.
     syncs: AtomicU64,
     /// How far a writer has gone that did not wait for blocks. Held while zeros are written, so that none follow it.
@@ -74,7 +77,13 @@ struct State {
 
 impl Allocation {
     /// A file that has blocks up to `end` and may grow to `capacity`.
-    pub(crate) fn new(end: u64, capacity: u64, step_max: u64, zeroing: Zeroing) -> Allocation {
+    pub(crate) fn new(
+        end: u64,
+        capacity: u64,
+        step_max: u64,
+        zeroing: Zeroing,
+        recycling: &Arc<Recycling>,
+    ) -> Allocation {
         let state = Mutex::new(State { step: STEP_MIN.min(step_max), position: end, stopped: false });
         Allocation {
             end: end.into(),
@@ -84,6 +93,7 @@ impl Allocation {
             requested: false.into(),
             requested_at: end.into(),
             zeroing,
+            recycling: Arc::clone(recycling),
             syncs: 0.into(),
             writer_at: Mutex::default(),
             state,
@@ -171,6 +181,7 @@ impl Allocation {
             counters.allocations.one();
             match uninterrupted(|| file.allocate(start..end)) {
                 Ok(()) => break end,
+                Err(error) if is_disk_full(&error) && self.recycling.give_back() => {}
                 Err(error) if is_disk_full(&error) && state.step > STEP_MIN => state.step /= 2,
                 Err(error) => return Err(error),
             }
@@ -243,7 +254,7 @@ mod tests {
     #[test]
     fn steps_begin_with_the_first_write_and_grow() {
         let (file, counters) = (file(&SimulatedDisk::new(1)), Counters::default());
-        let allocation = Allocation::new(0, 20 * MIB, 4 * MIB, Zeroing::Direct);
+        let allocation = Allocation::new(0, 20 * MIB, 4 * MIB, Zeroing::Direct, &Recycling::none());
         let mut ends = Vec::new();
         for position in (0..20 * MIB).step_by(4096) {
             if allocation.is_due(position) {
@@ -263,7 +274,7 @@ mod tests {
     fn a_nearly_full_disk_gives_what_it_has() {
         let disk = SimulatedDisk::new(1);
         let (file, counters) = (file(&disk), Counters::default());
-        let allocation = Allocation::new(0, 64 * MIB, 64 * MIB, Zeroing::Direct);
+        let allocation = Allocation::new(0, 64 * MIB, 64 * MIB, Zeroing::Direct, &Recycling::none());
         disk.set_capacity(12 * MIB + 4096);
         assert!(allocation.cover(64 * MIB, &*file, &counters).is_err());
         assert_eq!(file.len().unwrap(), 12 * MIB);
@@ -276,7 +287,7 @@ mod tests {
     fn a_full_disk_is_asked_again_and_a_stopped_one_is_not() {
         let disk = SimulatedDisk::new(1);
         let (file, counters) = (file(&disk), Counters::default());
-        let allocation = Allocation::new(0, 8 * MIB, 8 * MIB, Zeroing::Direct);
+        let allocation = Allocation::new(0, 8 * MIB, 8 * MIB, Zeroing::Direct, &Recycling::none());
         disk.set_capacity(0);
         assert!(allocation.is_due(0) && allocation.extend(&*file, &counters).is_err());
         disk.set_capacity(8 * MIB);
@@ -299,7 +310,7 @@ mod tests {
             (Zeroing::Direct, 512 << 10, false),
         ] {
             let (file, counters) = (file(&SimulatedDisk::new(1)), Counters::default());
-            let allocation = Allocation::new(0, 32 * MIB, 64 * MIB, zeroing);
+            let allocation = Allocation::new(0, 32 * MIB, 64 * MIB, zeroing, &Recycling::none());
             let mut longest = 0;
             for position in (0..32 * MIB).step_by(bytes_between) {
                 if allocation.is_due(position) {
@@ -319,7 +330,7 @@ mod tests {
     #[test]
     fn zeros_are_never_written_over_what_was_written() {
         let (file, counters) = (file(&SimulatedDisk::new(1)), Counters::default());
-        let allocation = Allocation::new(0, 32 * MIB, 64 * MIB, Zeroing::Cached);
+        let allocation = Allocation::new(0, 32 * MIB, 64 * MIB, Zeroing::Cached, &Recycling::none());
         allocation.extend(&*file, &counters).unwrap();
         (0..20).for_each(|_| allocation.syncs());
         allocation.keep_zeros_behind(64 * KIB + 5000);

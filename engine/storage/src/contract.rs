@@ -81,7 +81,8 @@ pub trait Storage: Send + Sync {
     /// Names of all files, in no order.
     fn list(&self) -> Result<Vec<String>>;
 
-    /// Removes a file, durably. Bytes already handed out and readers already open stay valid.
+    /// Removes a file, durably. Bytes already handed out and readers already open stay valid. If nobody has the file open, a later
+    /// [`Storage::create`] may begin with its blocks, but with none of its bytes.
     fn remove(&self, name: &str) -> Result<()>;
 
     /// Renames a file within the directory, durably.

@@ -61,6 +61,8 @@ counters! {
     write_backs,
     /// `fallocate` calls.
     allocations,
+    /// Files that began with the blocks of a removed one.
+    recycled,
     /// Zeros written ahead of a log that syncs often.
     bytes_zeroed,
     /// Ranges of a map made ready for stores (`MADV_POPULATE_WRITE`).

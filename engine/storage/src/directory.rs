@@ -8,6 +8,7 @@ use crate::contract::Result;
 use crate::counters::Counters;
 use crate::entries::{Entries, Entry};
 use crate::error::StorageError;
+use crate::runtime::recycling::{Recycling, SET_ASIDE};
 use crate::seam::{Disk, DiskFile, Open};
 use crate::whole_io::{read_whole, uninterrupted, write_whole};
 
@@ -21,18 +22,35 @@ pub struct Directory {
     entries: Arc<Entries>,
     /// Small files are not what the backend's counters are about.
     uncounted: Counters,
+    recycling: Option<Arc<Recycling>>,
 }
 
 impl Directory {
-    /// Opens `path`, creating it durably if it is missing, and removes what a crash left half written (`*.tmp`).
+    /// Opens `path`, creating it durably if it is missing, and removes what a crash left half written (`*.tmp`) or set aside.
     pub fn open(disk: Arc<dyn Disk>, path: &Path) -> Result<Directory> {
         disk.create_dir_all(path).map_err(|error| StorageError::from_io("create directory", path, error))?;
         let entries = Entries::new(Arc::clone(&disk), path);
-        let directory = Directory { disk, path: path.to_owned(), entries, uncounted: Counters::default() };
-        for name in directory.list()?.iter().filter(|name| name.ends_with(TEMPORARY)) {
-            drop(directory.remove(name)?);
+        let (path, uncounted) = (path.to_owned(), Counters::default());
+        let directory = Directory { disk: Arc::clone(&disk), path, entries, uncounted, recycling: None };
+        let mut leftovers = directory.names()?;
+        leftovers.retain(|name| name.ends_with(TEMPORARY) || name.ends_with(SET_ASIDE));
+        for path in leftovers.iter().map(|name| directory.path_of(name)) {
+            match disk.remove(&path) {
+                // Who had the directory open before has just let go of what it had set aside.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                removed => removed.map_err(|error| StorageError::from_io("remove", &path, error))?,
+            }
+        }
+        if !leftovers.is_empty() {
+            directory.sync_entries()?;
         }
         Ok(directory)
+    }
+
+    /// The same; its segments begin with the blocks of removed ones.
+    pub(crate) fn recycling(mut self, recycling: &Arc<Recycling>) -> Directory {
+        self.recycling = Some(Arc::clone(recycling));
+        self
     }
 
     /// The path of a file of this directory.
@@ -44,6 +62,30 @@ impl Directory {
     pub fn create(&self, name: &str, direct: bool) -> Result<(Arc<dyn DiskFile>, Entry)> {
         let file = self.open_file(name, Open { create_new: true, direct, ..Open::default() })?;
         Ok((file, self.entries.make()))
+    }
+
+    /// As [`Directory::create`], for a file of up to `capacity` bytes. It may have blocks, and as many zeros, from the start.
+    pub(crate) fn create_segment(&self, name: &str, capacity: u64, direct: bool) -> Result<(Arc<dyn DiskFile>, Entry)> {
+        let spare =
+            self.recycling.as_ref().and_then(|recycling| Some((recycling, recycling.take(&self.path, capacity)?)));
+        let Some((recycling, spare)) = spare else { return self.create(name, direct) };
+        if let Err(error) = self.disk.rename_new(&spare, &self.path_of(name)) {
+            tracing::debug!("{name} does not become {}: {error}", spare.display());
+            self.disk.remove(&spare).ok();
+            return self.create(name, direct);
+        }
+        recycling.used();
+        Ok((self.open_existing(name, direct)?, self.entries.make()))
+    }
+
+    /// Removes a file durably. Its blocks may be recycled, and are not freed on this thread.
+    pub(crate) fn remove_segment(&self, name: &str) -> Result<()> {
+        let Some(recycling) = &self.recycling else { return self.remove(name).map(drop) };
+        if recycling.set_aside(&self.path_of(name)) {
+            return self.sync_entries();
+        }
+        recycling.free(self.remove(name)?);
+        Ok(())
     }
 
     /// Opens a file that exists, and whose name is durable from here on.
@@ -58,8 +100,14 @@ impl Directory {
         self.open_file(name, Open { direct, ..Open::default() })
     }
 
-    /// Names of all files.
+    /// Names of all files, but for those that are set aside.
     pub fn list(&self) -> Result<Vec<String>> {
+        let mut names = self.names()?;
+        names.retain(|name| !name.ends_with(SET_ASIDE));
+        Ok(names)
+    }
+
+    fn names(&self) -> Result<Vec<String>> {
         let files = self.disk.list(&self.path).map_err(|error| StorageError::from_io("list", &self.path, error))?;
         Ok(files.iter().filter_map(|path| Some(path.file_name()?.to_str()?.to_owned())).collect())
     }
@@ -139,5 +187,13 @@ impl Directory {
             .and_then(|()| write_whole(&*file, &mut [IoSlice::new(content)], 0, &self.uncounted).1);
         written.map_err(|error| StorageError::from_io("write", &self.path_of(name), error))?;
         Ok(file)
+    }
+}
+
+impl Drop for Directory {
+    fn drop(&mut self) {
+        if let Some(recycling) = &self.recycling {
+            recycling.forget(&self.path);
+        }
     }
 }

@@ -234,6 +234,9 @@ settings! {
     /// the descriptors that the process may have (ulimit -n). Files with records that are not durable yet stay open beyond it; when they are
     /// half as many more, they are synced to be closed.
     "logdyno.open.files.max" open_files_max: i32 = open_files_max(), in 16..=i32::MAX;
+    /// disk space of removed segments that is kept, beside what retention keeps, for the next segments of their logs: the disk need not find
+    /// new blocks for these, nor free the old ones. A full disk is given it back. 0 for none.
+    "logdyno.recycle.bytes.max" recycle_bytes_max: i64 = recycle_bytes_max(), in 0..=i64::MAX;
     /// memory of the uring backend for what is on its way to the disk and for what it keeps of the logs' ends. Where it is used up, logs wait
     /// for room, and one that has nothing on its way takes memory beside it.
     "logdyno.uring.pool.bytes" uring_pool_bytes: i64 = uring_pool_bytes(), in 1 << 20..=i64::MAX;
@@ -260,6 +263,10 @@ fn open_files_max() -> i32 {
     i32::try_from(logdyno_storage::registry::default_open_files_max()).unwrap_or(i32::MAX)
 }
 
+fn recycle_bytes_max() -> i64 {
+    i64::try_from(StorageSettings::default().recycle_bytes_max).unwrap_or(i64::MAX)
+}
+
 fn uring_pool_bytes() -> i64 {
     i64::try_from(StorageSettings::default().pool_bytes).unwrap_or(i64::MAX)
 }
@@ -279,6 +286,7 @@ impl BrokerConfig {
     pub fn storage_settings(&self) -> StorageSettings {
         StorageSettings {
             open_files_max: usize::try_from(self.open_files_max).unwrap_or(usize::MAX),
+            recycle_bytes_max: u64::try_from(self.recycle_bytes_max).unwrap_or(0),
             pool_bytes: usize::try_from(self.uring_pool_bytes).unwrap_or(usize::MAX),
             ..StorageSettings::default()
         }

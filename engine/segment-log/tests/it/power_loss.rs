@@ -11,7 +11,8 @@ use logdyno_storage::{Backend, BackendOptions, Kind, Settings, kinds};
 use crate::world::{content, fill, open, threes, unclean};
 
 pub(crate) fn start(kind: Kind, disk: &SimulatedDisk) -> Option<(Arc<dyn Backend>, Arc<dyn Storage>)> {
-    let settings = Settings { chunk_bytes: 64 << 10, pool_bytes: 4 << 20, ..Settings::default() };
+    // Each deleted segment is recycled, however short.
+    let settings = Settings { chunk_bytes: 64 << 10, pool_bytes: 4 << 20, recycle_bytes_min: 1, ..Settings::default() };
     let options = BackendOptions { disk: Arc::new(disk.clone()), dir: "/simulated".into(), settings };
     let backend = (kind.start)(options).inspect_err(|refused| eprintln!("SKIPPED: {refused}")).ok()?;
     let storage = backend.open(Path::new("/simulated/t-0")).expect("the folder opens");

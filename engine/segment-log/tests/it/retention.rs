@@ -6,7 +6,7 @@ use logdyno_record::Offset;
 use logdyno_record::batch::batches;
 use logdyno_segment_log::{CleanupPolicy, Log, LogError, LogRead, RetentionPlan};
 use logdyno_storage::kinds;
-use logdyno_storage::seam::simulated::SimulatedDisk;
+use logdyno_storage::seam::simulated::{Crash, SimulatedDisk};
 
 use crate::power_loss::start;
 use crate::world::{
@@ -152,6 +152,37 @@ fn readers_of_a_deleted_segment_finish() {
         assert_eq!(got.batches.concat(), before, "{}", kind.name);
         assert_eq!(lent.concat(), before, "{}: what was lent has changed", kind.name);
         assert_eq!(batches(before.into()).count(), 3);
+    }
+}
+
+/// A log that retention cuts at one end goes on in the blocks that it has freed there, and recovers from a crash as it always does.
+#[test]
+fn segments_begin_with_the_blocks_of_deleted_ones() {
+    for kind in kinds() {
+        let disk = SimulatedDisk::new(5);
+        let Some((backend, storage)) = start(kind, &disk) else { continue };
+        let mut world = World::new(kind).expect("it ran on the simulated disk").with_segments(1_000);
+        world.config.retention_bytes = Some(3_000);
+        world.config.file_delete_delay_ms = 0;
+        let (log, _) = open(storage, &world.config, unclean(0)).expect("a new log");
+        let mut end = 0;
+        // Another thread makes the blocks ready.
+        while backend.counters().recycled < 20 {
+            end += 30;
+            assert!(end < 300_000, "{}: {} files were recycled", kind.name, backend.counters().recycled);
+            fill(&log, end);
+            written(&log);
+            log.enforce_retention(Offset(end)).expect("retention");
+            log.remove_deleted().expect("removed");
+            assert_eq!(content(&log), threes_from(log.start_offset().0, end), "{}", kind.name);
+        }
+        disk.stop();
+        drop(log.close());
+        drop((log, backend));
+        disk.restart(Crash::Process).expect("memory for the disk");
+        let (_backend, storage) = start(kind, &disk).expect("it ran before");
+        let (log, _) = open(storage, &world.config, unclean(0)).expect("what is written is sound");
+        assert_eq!(content(&log), threes_from(log.start_offset().0, end), "{}", kind.name);
     }
 }
 

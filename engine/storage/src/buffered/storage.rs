@@ -52,7 +52,7 @@ pub(super) struct BufferedStorage {
 
 impl BufferedStorage {
     pub(super) fn open(runtime: Arc<Runtime>, buffers: Buffers, dir: &Path) -> Result<BufferedStorage> {
-        let directory = Directory::open(runtime.disk.clone(), dir)?;
+        let directory = Directory::open(runtime.disk.clone(), dir)?.recycling(&runtime.recycling);
         Ok(BufferedStorage { runtime, buffers, directory, live: Live::new() })
     }
 
@@ -65,7 +65,7 @@ impl BufferedStorage {
 
 impl Storage for BufferedStorage {
     fn create(&self, name: &str, capacity: u64) -> Result<Box<dyn Writer>> {
-        let (file, entry) = self.directory.create(name, false)?;
+        let (file, entry) = self.directory.create_segment(name, capacity, false)?;
         let open = OpenFile::new(file, self.directory.path_of(name), Some(entry), 0);
         Ok(self.writer(name, open, 0, capacity))
     }
@@ -93,9 +93,8 @@ impl Storage for BufferedStorage {
     }
 
     fn remove(&self, name: &str) -> Result<()> {
-        let removed = self.directory.remove(name)?;
+        self.directory.remove_segment(name)?;
         self.live.forget(name);
-        self.runtime.preparation.free(removed);
         Ok(())
     }
 

@@ -29,8 +29,8 @@ pub(super) struct BufferedWriter {
 
 impl BufferedWriter {
     pub(super) fn new(runtime: Arc<Runtime>, file: Arc<BufferedFile>, len: u64, capacity: u64) -> BufferedWriter {
-        let allocation =
-            Arc::new(Allocation::new(len, capacity, runtime.settings.allocation_step_max, Zeroing::Cached));
+        let step_max = runtime.settings.allocation_step_max;
+        let allocation = Arc::new(Allocation::new(len, capacity, step_max, Zeroing::Cached, &runtime.recycling));
         BufferedWriter { runtime, tail: file.tail(), file, allocation, capacity, appended: len, written: len }
     }
 

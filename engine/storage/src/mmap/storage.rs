@@ -30,7 +30,7 @@ pub(super) struct MmapStorage {
 
 impl MmapStorage {
     pub(super) fn open(runtime: Arc<Runtime>, dir: &Path) -> Result<MmapStorage> {
-        let directory = Directory::open(runtime.disk.clone(), dir)?;
+        let directory = Directory::open(runtime.disk.clone(), dir)?.recycling(&runtime.recycling);
         Ok(MmapStorage { runtime, directory, live: Live::new(), opening: Mutex::default() })
     }
 
@@ -91,7 +91,7 @@ impl MmapStorage {
 
 impl Storage for MmapStorage {
     fn create(&self, name: &str, capacity: u64) -> Result<Box<dyn Writer>> {
-        let (file, entry) = self.directory.create(name, false)?;
+        let (file, entry) = self.directory.create_segment(name, capacity, false)?;
         self.writer(name, OpenFile::new(file, self.directory.path_of(name), Some(entry), 0), 0, capacity)
     }
 
@@ -119,9 +119,8 @@ impl Storage for MmapStorage {
     }
 
     fn remove(&self, name: &str) -> Result<()> {
-        let removed = self.directory.remove(name)?;
+        self.directory.remove_segment(name)?;
         self.live.forget(name);
-        self.runtime.preparation.free(removed);
         Ok(())
     }
 

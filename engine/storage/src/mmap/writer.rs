@@ -25,8 +25,7 @@ pub(super) struct MmapWriter {
 
 impl MmapWriter {
     pub(super) fn new(runtime: Arc<Runtime>, file: Arc<MappedFile>, len: u64, capacity: u64) -> MmapWriter {
-        let settings = &runtime.settings;
-        let ahead = Ahead::new(len, capacity, settings.allocation_step_max, settings.populate_bytes);
+        let ahead = Ahead::new(len, capacity, &runtime.settings, &runtime.recycling);
         MmapWriter { runtime, file, ahead: Arc::new(ahead), capacity, appended: len }
     }
 

@@ -5,7 +5,8 @@
 //! |---|---|
 //! | `storage-sync` ([`flusher`]) | `fdatasync` |
 //! | `storage-writeback` ([`writeback`]) | the queue of the device |
-//! | `storage-prepare` ([`preparation`]) | block allocation, page population, freeing of removed files |
+//! | `storage-prepare` ([`preparation`]) | block allocation, page population |
+//! | `storage-free` ([`recycling`]) | freeing of removed files, or zeroing them for new ones |
 //! | `storage-read` ([`read_pool`]) | cold reads |
 
 use std::sync::Arc;
@@ -13,6 +14,7 @@ use std::sync::Arc;
 use self::flusher::Flusher;
 use self::preparation::Preparation;
 use self::read_pool::ReadPool;
+use self::recycling::Recycling;
 use self::writeback::Pacer;
 use crate::counters::Counters;
 use crate::error::Refused;
@@ -23,6 +25,7 @@ pub(crate) mod flusher;
 pub(crate) mod open_file;
 pub(crate) mod preparation;
 pub(crate) mod read_pool;
+pub(crate) mod recycling;
 pub(crate) mod workers;
 pub(crate) mod writeback;
 
@@ -32,6 +35,7 @@ pub(crate) struct Runtime {
     pub(crate) settings: Settings,
     pub(crate) counters: Arc<Counters>,
     pub(crate) preparation: Preparation,
+    pub(crate) recycling: Arc<Recycling>,
     pub(crate) flusher: Flusher,
     pub(crate) pacer: Pacer,
     pub(crate) read_pool: ReadPool,
@@ -52,6 +56,7 @@ impl Runtime {
     fn start_threads(disk: Arc<dyn Disk>, settings: Settings) -> std::io::Result<Runtime> {
         let counters = Arc::new(Counters::default());
         Ok(Runtime {
+            recycling: Recycling::start(&disk, &settings, &counters)?,
             disk,
             preparation: Preparation::start()?,
             flusher: Flusher::start(settings.sync_threads, counters.clone())?,

@@ -43,6 +43,19 @@ pub trait Disk: Send + Sync {
     /// Renames; not durable before [`Disk::sync_dir`].
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
 
+    /// As [`Disk::rename`], but fails if `to` exists.
+    fn rename_new(&self, from: &Path, to: &Path) -> io::Result<()> {
+        let _ = (from, to);
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    /// Renames a file of which nobody else holds anything, in this process or another one: no descriptor, no map, no second name. Gives back
+    /// the caller's descriptor; `None`, and nothing is done, if somebody does, or if this disk cannot tell.
+    fn take_over(&self, from: &Path, to: &Path) -> io::Result<Option<Arc<dyn DiskFile>>> {
+        let _ = (from, to);
+        Ok(None)
+    }
+
     /// Removes a file; not durable before [`Disk::sync_dir`].
     fn remove(&self, path: &Path) -> io::Result<()>;
 
@@ -83,6 +96,13 @@ pub trait DiskFile: Any + Send + Sync {
 
     /// `fallocate` mode 0: blocks for the range, length extended over it.
     fn allocate(&self, range: Range<u64>) -> io::Result<()>;
+
+    /// `fallocate(ZERO_RANGE)`: the range reads as zeros, in blocks that the file keeps. Not durable before a sync. `Unsupported` where the
+    /// file system has no such thing.
+    fn zero(&self, range: Range<u64>) -> io::Result<()> {
+        let _ = range;
+        Err(io::ErrorKind::Unsupported.into())
+    }
 
     /// `ftruncate`.
     fn set_len(&self, len: u64) -> io::Result<()>;

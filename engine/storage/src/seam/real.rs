@@ -8,7 +8,7 @@ use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rustix::fs::{Advice, AtFlags, FallocateFlags, StatxFlags};
+use rustix::fs::{Advice, AtFlags, FallocateFlags, RenameFlags, StatxFlags};
 use rustix::io::ReadWriteFlags;
 use rustix::mm::{Advice as MapAdvice, MapFlags, ProtFlags};
 
@@ -69,6 +69,19 @@ impl Disk for RealDisk {
         std::fs::rename(from, to)
     }
 
+    fn rename_new(&self, from: &Path, to: &Path) -> io::Result<()> {
+        Ok(rustix::fs::renameat_with(rustix::fs::CWD, from, rustix::fs::CWD, to, RenameFlags::NOREPLACE)?)
+    }
+
+    fn take_over(&self, from: &Path, to: &Path) -> io::Result<Option<Arc<dyn DiskFile>>> {
+        let file = OpenOptions::new().read(true).write(true).open(from)?;
+        let only_name = rustix::fs::fstat(&file)?.st_nlink == 1;
+        let Some(lease) = Lease::take(&file).filter(|_| only_name) else { return Ok(None) };
+        std::fs::rename(from, to)?;
+        drop(lease);
+        Ok(Some(Arc::new(RealFile { file })))
+    }
+
     fn remove(&self, path: &Path) -> io::Result<()> {
         std::fs::remove_file(path)
     }
@@ -81,6 +94,36 @@ impl Disk for RealDisk {
         Ok(Box::new(RealRing::new(entries)?))
     }
 }
+
+/// That nobody else has a file open: the kernel leases it for writing only then, and lets whoever opens it meanwhile wait (fcntl(2)).
+struct Lease<'a>(&'a File);
+
+impl Lease<'_> {
+    /// `None` if somebody has it open, or mapped, or the file system leases nothing.
+    fn take(file: &File) -> Option<Lease<'_>> {
+        let lease = Lease(file);
+        // The holder of a lease is told of who waits by a signal, and SIGIO, which is meant otherwise, would end the process.
+        lease.control(F_SETSIG, libc::SIGURG).and_then(|()| lease.control(F_SETLEASE, libc::F_WRLCK)).ok()?;
+        Some(lease)
+    }
+
+    fn control(&self, command: libc::c_int, argument: libc::c_int) -> io::Result<()> {
+        // SAFETY: the descriptor is open as long as the borrow; these commands take an integer and touch no memory of ours.
+        let answer = unsafe { libc::fcntl(self.0.as_raw_fd(), command, argument) };
+        if answer == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+    }
+}
+
+impl Drop for Lease<'_> {
+    fn drop(&mut self) {
+        // There may be none to give back.
+        self.control(F_SETLEASE, libc::F_UNLCK).ok();
+    }
+}
+
+/// Commands of `fcntl` as `linux/fcntl.h` has them.
+const F_SETSIG: libc::c_int = 10;
+const F_SETLEASE: libc::c_int = 1024;
 
 struct RealFile {
     file: File,
@@ -107,6 +150,10 @@ impl DiskFile for RealFile {
 
     fn allocate(&self, range: Range<u64>) -> io::Result<()> {
         Ok(rustix::fs::fallocate(&self.file, FallocateFlags::empty(), range.start, range.end - range.start)?)
+    }
+
+    fn zero(&self, range: Range<u64>) -> io::Result<()> {
+        Ok(rustix::fs::fallocate(&self.file, FallocateFlags::ZERO_RANGE, range.start, range.end - range.start)?)
     }
 
     fn set_len(&self, len: u64) -> io::Result<()> {

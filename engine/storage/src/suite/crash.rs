@@ -96,6 +96,13 @@ impl Subject {
 
 fn scenario(subject: &Subject, backend: &dyn crate::contract::Backend, promised: &mut Promised) -> Result<()> {
     let storage = backend.open(&subject.dir.join("topic-0"))?;
+    let mut doomed = promised.create(&*storage, "doomed")?;
+    // From here on it may be there or not; once `remove` returns, not. Later files may begin with its blocks, never with its bytes.
+    promised.files.pop();
+    append(&mut *doomed, 3, 200_000)?;
+    doomed.close()?;
+    storage.remove("doomed")?;
+    promised.removed = true;
     let mut writer = promised.create(&*storage, "first")?;
     promised.replace(&*storage)?;
     for size in [100, 3_000, 5_000] {
@@ -113,14 +120,19 @@ fn scenario(subject: &Subject, backend: &dyn crate::contract::Backend, promised:
     writer.close()?;
     promised.replace(&*storage)?;
     cut_while_lent(&*storage, promised)?;
-    let mut doomed = promised.create(&*storage, "doomed")?;
-    append(&mut *doomed, 0, 9_000)?;
-    doomed.close()?;
-    // From here on it may be there or not; once `remove` returns, not.
-    promised.files.pop();
-    storage.remove("doomed")?;
-    promised.removed = true;
+    after_a_removed_one(&*storage, promised)?;
     promised.replace(&*storage)
+}
+
+/// One more file, late enough for a removed one's blocks.
+fn after_a_removed_one(storage: &dyn Storage, promised: &mut Promised) -> Result<()> {
+    let mut writer = promised.create(storage, "third")?;
+    promised.files.last_mut().expect("it has been created").cut = 0;
+    append(&mut *writer, 1, 9_000)?;
+    sync(&mut *writer, Level::Durable)?;
+    append(&mut *writer, 1, 30_000)?;
+    sync(&mut *writer, Level::Written)?;
+    append(&mut *writer, 1, 2_000).map(drop)
 }
 
 /// A file that is cut and goes on, while a reader holds bytes from behind the cut; then once more without one.

@@ -87,6 +87,8 @@ fn small_settings() -> Settings {
         read_threads: 2,
         chunk_bytes: 128 << 10,
         pool_bytes: 2 << 20,
+        // Whatever is removed.
+        recycle_bytes_min: 1,
         // Fewer than the checks hold: what is not in use is closed all the time.
         open_files_max: 1,
         ..Settings::default()

@@ -120,7 +120,13 @@ mod tests {
             let disk = SimulatedDisk::new(0);
             disk.create_dir_all(Path::new("/d")).unwrap();
             let file = disk.open(Path::new("/d/a"), Open { create: true, ..Open::default() }).unwrap();
-            let segment = Segment::new(file, "/d/a".into(), None, 0, Allocation::new(0, 0, LEN, Zeroing::Never));
+            let segment = Segment::new(
+                file,
+                "/d/a".into(),
+                None,
+                0,
+                Allocation::new(0, 0, LEN, Zeroing::Never, &crate::runtime::recycling::Recycling::none()),
+            );
             Scene { pool, cache: Cache::new(2 * UNIT), segment }
         }
 

@@ -142,7 +142,13 @@ mod tests {
         let disk = SimulatedDisk::new(1);
         disk.create_dir_all(Path::new("/d")).unwrap();
         let file = disk.open(Path::new("/d/a"), Open { create: true, ..Open::default() }).unwrap();
-        Segment::new(file, "/d/a".into(), None, 0, Allocation::new(0, 0, 0, Zeroing::Never))
+        Segment::new(
+            file,
+            "/d/a".into(),
+            None,
+            0,
+            Allocation::new(0, 0, 0, Zeroing::Never, &crate::runtime::recycling::Recycling::none()),
+        )
     }
 
     #[test]

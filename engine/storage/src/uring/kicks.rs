@@ -105,7 +105,13 @@ mod tests {
         let segment = |index| {
             let path = Path::new("/d").join(format!("{index}"));
             let file = disk.open(&path, Open { create: true, ..Open::default() }).unwrap();
-            let segment = Segment::new(file, path, None, 0, Allocation::new(0, 0, 1 << 20, Zeroing::Never));
+            let segment = Segment::new(
+                file,
+                path,
+                None,
+                0,
+                Allocation::new(0, 0, 1 << 20, Zeroing::Never, &crate::runtime::recycling::Recycling::none()),
+            );
             segment.dirty.store(true, Ordering::SeqCst);
             segment.marks.raise(Level::Visible, appended);
             segment

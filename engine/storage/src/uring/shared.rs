@@ -10,6 +10,7 @@ use super::segment::Segment;
 use crate::counters::Counters;
 use crate::registry::Settings;
 use crate::runtime::preparation::Preparation;
+use crate::runtime::recycling::Recycling;
 use crate::seam::Disk;
 
 /// What growing steps a chunk's size by, up and down.
@@ -27,6 +28,7 @@ pub(super) struct Shared {
     pub(super) pool: Arc<Pool>,
     pub(super) cache: Cache,
     pub(super) preparation: Preparation,
+    pub(super) recycling: Arc<Recycling>,
 }
 
 impl Shared {
@@ -36,7 +38,8 @@ impl Shared {
         let pool = Pool::new(settings.pool_bytes, Arc::clone(&queue))?;
         let cache = Cache::new(settings.cache_bytes.min(pool.bytes() / 2));
         let (counters, preparation) = (Arc::default(), Preparation::start()?);
-        Ok(Shared { disk, settings, counters, queue, pool, cache, preparation })
+        let recycling = Recycling::start(&disk, &settings, &counters)?;
+        Ok(Shared { disk, settings, counters, queue, pool, cache, preparation, recycling })
     }
 
     /// The largest chunk that a log's tail gets.

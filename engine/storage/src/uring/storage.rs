@@ -29,7 +29,7 @@ pub(super) struct RingStorage {
 impl RingStorage {
     /// Opens a directory, creating it if it is missing.
     pub(super) fn open(core: Arc<Core>, dir: &Path) -> Result<RingStorage> {
-        let directory = Directory::open(Arc::clone(&core.shared.disk), dir)?;
+        let directory = Directory::open(Arc::clone(&core.shared.disk), dir)?.recycling(&core.shared.recycling);
         Ok(RingStorage { core, directory, live: Live::new() })
     }
 
@@ -44,7 +44,8 @@ impl RingStorage {
     ) -> Arc<Segment> {
         let step_max = self.core.shared.settings.allocation_step_max.next_multiple_of(BLOCK as u64);
         // Whole blocks are written, so blocks are what is allocated.
-        let allocation = Allocation::new(block_end(len), block_end(capacity), step_max, Zeroing::Direct);
+        let (end, capacity) = (block_end(len), block_end(capacity));
+        let allocation = Allocation::new(end, capacity, step_max, Zeroing::Direct, &self.core.shared.recycling);
         Segment::new(file, self.directory.path_of(name), entry, len, allocation)
     }
 
@@ -81,7 +82,7 @@ struct Block([u8; BLOCK]);
 
 impl Storage for RingStorage {
     fn create(&self, name: &str, capacity: u64) -> Result<Box<dyn Writer>> {
-        let (file, entry) = self.directory.create(name, true)?;
+        let (file, entry) = self.directory.create_segment(name, capacity, true)?;
         self.writer(name, self.segment(name, file, Some(entry), 0, capacity), capacity, &[])
     }
 
@@ -118,9 +119,8 @@ impl Storage for RingStorage {
     }
 
     fn remove(&self, name: &str) -> Result<()> {
-        let removed = self.directory.remove(name)?;
+        self.directory.remove_segment(name)?;
         self.live.forget(name);
-        self.core.shared.preparation.free(removed);
         Ok(())
     }
 

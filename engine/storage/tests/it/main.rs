@@ -6,6 +6,7 @@ mod faults;
 mod liars;
 mod model;
 mod real_ring;
+mod recycling;
 mod simulated_disk;
 mod uring;
 

@@ -99,6 +99,7 @@ fn small_settings() -> Settings {
         chunk_bytes: 64 << 10,
         pool_bytes: 1 << 20,
         open_files_max: 2,
+        recycle_bytes_min: 1,
         ..Settings::default()
     }
 }

@@ -239,6 +239,10 @@ impl DiskFile for BoundedFile {
         self.changing(|file| file.allocate(range))
     }
 
+    fn zero(&self, range: Range<u64>) -> io::Result<()> {
+        self.changing(|file| file.zero(range))
+    }
+
     fn set_len(&self, len: u64) -> io::Result<()> {
         self.changing(|file| file.set_len(len))
     }

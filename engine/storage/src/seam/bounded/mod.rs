@@ -69,6 +69,23 @@ impl Disk for BoundedDisk {
         Ok(())
     }
 
+    fn rename_new(&self, from: &Path, to: &Path) -> io::Result<()> {
+        let _naming = self.files.renaming();
+        self.files.disk().rename_new(from, to)?;
+        self.files.forget_name(from).iter().for_each(|file| file.set_path(to));
+        Ok(())
+    }
+
+    /// Who holds a file that is closed just now is known here only.
+    fn take_over(&self, from: &Path, to: &Path) -> io::Result<Option<Arc<dyn DiskFile>>> {
+        let _naming = self.files.renaming();
+        if !self.files.named(from).is_empty() {
+            return Ok(None);
+        }
+        let taken = self.files.disk().take_over(from, to)?;
+        Ok(taken.map(|file| BoundedFile::new(&self.files, to, false, self.files.count_in(file)) as Arc<dyn DiskFile>))
+    }
+
     fn remove(&self, path: &Path) -> io::Result<()> {
         let _naming = self.files.renaming();
         self.files.named(path).iter().try_for_each(|removed| removed.hold_open())?;

@@ -97,10 +97,14 @@ impl OpenFiles {
             }
             opened => opened,
         };
-        let file = opened?;
+        Ok(self.count_in(opened?))
+    }
+
+    /// A file of the disk below that has just been opened.
+    pub(super) fn count_in(self: &Arc<OpenFiles>, file: Arc<dyn DiskFile>) -> Arc<Descriptor> {
         self.open.fetch_add(1, Ordering::Relaxed);
         self.openings.fetch_add(1, Ordering::Relaxed);
-        Ok(Arc::new(Descriptor { file, files: Arc::clone(self) }))
+        Arc::new(Descriptor { file, files: Arc::clone(self) })
     }
 
     /// Closes what was used longest ago if too many are open. The caller holds no lock of a file.

@@ -29,7 +29,7 @@ impl Disk for SimulatedDisk {
                 state.make_file(path)?
             }
         };
-        Ok(Arc::new(SimulatedFile::new(self.world.clone(), id, generation, how.direct)))
+        Ok(Arc::new(SimulatedFile::new(self.world.clone(), &mut state, id, how.direct)?))
     }
 
     fn create_dir_all(&self, path: &Path) -> io::Result<()> {
@@ -56,6 +56,29 @@ impl Disk for SimulatedDisk {
         state.unlink(replaced);
         state.names.change(Change::Rename(from.to_owned(), to.to_owned()));
         Ok(())
+    }
+
+    fn rename_new(&self, from: &Path, to: &Path) -> io::Result<()> {
+        // This disk has one caller at a time for a name.
+        if self.world.state().names.get(to).is_some() {
+            return Err(io::ErrorKind::AlreadyExists.into());
+        }
+        self.rename(from, to)
+    }
+
+    fn take_over(&self, from: &Path, to: &Path) -> io::Result<Option<Arc<dyn DiskFile>>> {
+        let file = self.open(from, Open::default())?;
+        let is_held = {
+            let mut state = self.world.state();
+            let id = state.names.get(from).ok_or(io::ErrorKind::NotFound)?;
+            // The image's own, and that of `file`.
+            Arc::strong_count(&state.image(id)?.holders) > 2
+        };
+        if is_held {
+            return Ok(None);
+        }
+        self.rename(from, to)?;
+        Ok(Some(file))
     }
 
     fn remove(&self, path: &Path) -> io::Result<()> {

@@ -22,11 +22,14 @@ pub(super) struct SimulatedFile {
     id: FileId,
     generation: u64,
     direct: bool,
+    _holder: Arc<()>,
 }
 
 impl SimulatedFile {
-    pub(super) fn new(world: Arc<World>, id: FileId, generation: u64, direct: bool) -> SimulatedFile {
-        SimulatedFile { world, id, generation, direct }
+    /// A descriptor of a file of `state`, which is that of `world`.
+    pub(super) fn new(world: Arc<World>, state: &mut State, id: FileId, direct: bool) -> io::Result<SimulatedFile> {
+        let holder = Arc::clone(&state.image(id)?.holders);
+        Ok(SimulatedFile { world, id, generation: state.generation, direct, _holder: holder })
     }
 
     /// The disk, if this descriptor's process still lives.
@@ -114,6 +117,12 @@ impl DiskFile for SimulatedFile {
         state.image(self.id)?.extend(range.end)
     }
 
+    fn zero(&self, range: Range<u64>) -> io::Result<()> {
+        let mut state = self.alive()?;
+        state.meet_whole(Point::Allocate, self.generation)?;
+        state.image(self.id)?.zero(range)
+    }
+
     fn set_len(&self, len: u64) -> io::Result<()> {
         let mut state = self.alive()?;
         state.meet_whole(Point::Truncate, self.generation)?;
@@ -158,8 +167,9 @@ impl DiskFile for SimulatedFile {
         }
         let image = state.image(self.id)?;
         image.mapped = true;
-        let (region, world) = (image.cache.clone(), self.world.clone());
-        Ok(Arc::new(SimulatedMapping { region, world, id: self.id, generation: self.generation, len: len as usize }))
+        let (region, world, _holder) = (image.cache.clone(), self.world.clone(), Arc::clone(&image.holders));
+        let (id, generation, len) = (self.id, self.generation, len as usize);
+        Ok(Arc::new(SimulatedMapping { region, world, id, generation, len, _holder }))
     }
 
     fn direct_alignment(&self) -> io::Result<u32> {
@@ -182,6 +192,7 @@ struct SimulatedMapping {
     id: FileId,
     generation: u64,
     len: usize,
+    _holder: Arc<()>,
 }
 
 impl SimulatedMapping {

@@ -27,6 +27,8 @@ pub(super) struct Image {
     pub(super) mapped: bool,
     /// Reading it would have to wait for the device.
     pub(super) cold: bool,
+    /// One copy for each descriptor and map of it.
+    pub(super) holders: Arc<()>,
     /// Blocks written since the last sync, with contents they had in between.
     unsynced: BTreeMap<u64, Vec<Block>>,
     /// Blocks whose sync failed: the kernel has marked them clean, no later sync writes them.
@@ -46,6 +48,7 @@ impl Image {
             linked: true,
             mapped: false,
             cold: false,
+            holders: Arc::default(),
             unsynced: BTreeMap::new(),
             forgotten: BTreeSet::new(),
             unsynced_lens: Vec::new(),
@@ -81,6 +84,14 @@ impl Image {
             self.len = len;
             self.unsynced_lens.push(len);
         }
+        Ok(())
+    }
+
+    /// Lets bytes of the file read as zeros.
+    pub(super) fn zero(&mut self, range: Range<u64>) -> io::Result<()> {
+        self.extend(range.end)?;
+        self.change(range.clone());
+        self.cache.zero(range);
         Ok(())
     }
 

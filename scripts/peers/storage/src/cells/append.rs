@@ -4,10 +4,10 @@ use std::io::IoSlice;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::mpsc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
-use logdyno_storage::{Append, Level, Writer};
+use logdyno_storage::{Append, Backend, Level, Storage, Writer};
 
 use super::{Figures, Spec, Stopwatch, backend, noise};
 
@@ -22,6 +22,9 @@ pub fn measure(spec: &Spec, dir: &Path) -> Result<Figures> {
     }
     let backend = backend(spec, dir)?;
     let storage = backend.open(&dir.join("log"))?;
+    if spec.words.contains(&"recycled") {
+        leave_blocks(&*backend, &*storage, total)?;
+    }
     let mut writer = storage.create("00000000000000000000.log", total)?;
     let sync_each = spec.option("sync")?.map_or(u64::MAX, |bytes| bytes as u64);
     let watch = Stopwatch::start()?;
@@ -37,6 +40,31 @@ pub fn measure(spec: &Spec, dir: &Path) -> Result<Figures> {
     let figures = watch.stop(end, end / batch.len() as u64, Vec::new())?;
     writer.close()?;
     Ok(figures)
+}
+
+/// What retention leaves: a removed file of `len` bytes, whose blocks are ready for the next one.
+fn leave_blocks(backend: &dyn Backend, storage: &dyn Storage, len: u64) -> Result<()> {
+    let (piece, began) = (noise(1 << 20), Instant::now());
+    for number in 0.. {
+        let name = format!("{number}.log");
+        let before = backend.counters().recycled;
+        let mut writer = storage.create(&name, len)?;
+        let is_recycled = backend.counters().recycled > before;
+        for _ in 0..len / piece.len() as u64 {
+            append(&mut *writer, &piece)?;
+        }
+        writer.close()?;
+        // Once a file has begun with another one's blocks, and lost its name again, that is what the next one begins with.
+        storage.remove(&name)?;
+        std::thread::sleep(Duration::from_secs(1));
+        if is_recycled {
+            return Ok(());
+        }
+        if began.elapsed() > PATIENCE {
+            bail!("removed files are not recycled here");
+        }
+    }
+    Ok(())
 }
 
 /// Appends, and waits for room where there is none; gives the position.
