@@ -11,11 +11,11 @@
 use std::io::{self, IoSlice};
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::counters::Counters;
 use crate::error::is_disk_full;
-use crate::runtime::recycling::Recycling;
+use crate::runtime::recycling::Blocks;
 use crate::seam::DiskFile;
 use crate::whole_io::uninterrupted;
 
@@ -59,8 +59,6 @@ pub(crate) struct Allocation {
     /// Where the writer was then.
     requested_at: AtomicU64,
     zeroing: Zeroing,
-    /// Gives back blocks when there are none left.
-    recycling: Arc<Recycling>,
     /// Syncs that were begun since the last step.
     syncs: AtomicU64,
     /// How far a writer has gone that did not wait for blocks. Held while zeros are written, so that none follow it.
@@ -73,18 +71,14 @@ struct State {
     /// Where the writer was at the last step.
     position: u64,
     stopped: bool,
+    /// What the file began with: allocating them again changes nothing.
+    blocks: Blocks,
 }
 
 impl Allocation {
     /// A file that has blocks up to `end` and may grow to `capacity`.
-    pub(crate) fn new(
-        end: u64,
-        capacity: u64,
-        step_max: u64,
-        zeroing: Zeroing,
-        recycling: &Arc<Recycling>,
-    ) -> Allocation {
-        let state = Mutex::new(State { step: STEP_MIN.min(step_max), position: end, stopped: false });
+    pub(crate) fn new(end: u64, capacity: u64, step_max: u64, zeroing: Zeroing, blocks: Blocks) -> Allocation {
+        let state = Mutex::new(State { step: STEP_MIN.min(step_max), position: end, stopped: false, blocks });
         Allocation {
             end: end.into(),
             due: end.into(),
@@ -93,7 +87,6 @@ impl Allocation {
             requested: false.into(),
             requested_at: end.into(),
             zeroing,
-            recycling: Arc::clone(recycling),
             syncs: 0.into(),
             writer_at: Mutex::default(),
             state,
@@ -154,7 +147,9 @@ impl Allocation {
 
     /// No step is taken any more, and none is under way, when this returns: the file's length is the caller's.
     pub(crate) fn stop(&self) {
-        self.state().stopped = true;
+        let mut state = self.state();
+        state.stopped = true;
+        state.blocks.need(u64::MAX);
     }
 
     /// Cuts the file to `len` and forgets the blocks behind it.
@@ -181,7 +176,7 @@ impl Allocation {
             counters.allocations.one();
             match uninterrupted(|| file.allocate(start..end)) {
                 Ok(()) => break end,
-                Err(error) if is_disk_full(&error) && self.recycling.give_back() => {}
+                Err(error) if is_disk_full(&error) && state.blocks.give_back() => {}
                 Err(error) if is_disk_full(&error) && state.step > STEP_MIN => state.step /= 2,
                 Err(error) => return Err(error),
             }
@@ -193,6 +188,7 @@ impl Allocation {
         let due = if end == self.capacity { u64::MAX } else { end - state.step / 2 };
         let growth = if state.step < STEP_SHORT { 4 } else { 2 };
         state.step = self.step_max.min(state.step * growth);
+        state.blocks.need(end);
         self.end.store(end, Ordering::Release);
         self.due.store(due, Ordering::Release);
         Ok(())
@@ -254,7 +250,7 @@ mod tests {
     #[test]
     fn steps_begin_with_the_first_write_and_grow() {
         let (file, counters) = (file(&SimulatedDisk::new(1)), Counters::default());
-        let allocation = Allocation::new(0, 20 * MIB, 4 * MIB, Zeroing::Direct, &Recycling::none());
+        let allocation = Allocation::new(0, 20 * MIB, 4 * MIB, Zeroing::Direct, Blocks::of_nobody());
         let mut ends = Vec::new();
         for position in (0..20 * MIB).step_by(4096) {
             if allocation.is_due(position) {
@@ -274,7 +270,7 @@ mod tests {
     fn a_nearly_full_disk_gives_what_it_has() {
         let disk = SimulatedDisk::new(1);
         let (file, counters) = (file(&disk), Counters::default());
-        let allocation = Allocation::new(0, 64 * MIB, 64 * MIB, Zeroing::Direct, &Recycling::none());
+        let allocation = Allocation::new(0, 64 * MIB, 64 * MIB, Zeroing::Direct, Blocks::of_nobody());
         disk.set_capacity(12 * MIB + 4096);
         assert!(allocation.cover(64 * MIB, &*file, &counters).is_err());
         assert_eq!(file.len().unwrap(), 12 * MIB);
@@ -287,7 +283,7 @@ mod tests {
     fn a_full_disk_is_asked_again_and_a_stopped_one_is_not() {
         let disk = SimulatedDisk::new(1);
         let (file, counters) = (file(&disk), Counters::default());
-        let allocation = Allocation::new(0, 8 * MIB, 8 * MIB, Zeroing::Direct, &Recycling::none());
+        let allocation = Allocation::new(0, 8 * MIB, 8 * MIB, Zeroing::Direct, Blocks::of_nobody());
         disk.set_capacity(0);
         assert!(allocation.is_due(0) && allocation.extend(&*file, &counters).is_err());
         disk.set_capacity(8 * MIB);
@@ -310,7 +306,7 @@ mod tests {
             (Zeroing::Direct, 512 << 10, false),
         ] {
             let (file, counters) = (file(&SimulatedDisk::new(1)), Counters::default());
-            let allocation = Allocation::new(0, 32 * MIB, 64 * MIB, zeroing, &Recycling::none());
+            let allocation = Allocation::new(0, 32 * MIB, 64 * MIB, zeroing, Blocks::of_nobody());
             let mut longest = 0;
             for position in (0..32 * MIB).step_by(bytes_between) {
                 if allocation.is_due(position) {
@@ -330,7 +326,7 @@ mod tests {
     #[test]
     fn zeros_are_never_written_over_what_was_written() {
         let (file, counters) = (file(&SimulatedDisk::new(1)), Counters::default());
-        let allocation = Allocation::new(0, 32 * MIB, 64 * MIB, Zeroing::Cached, &Recycling::none());
+        let allocation = Allocation::new(0, 32 * MIB, 64 * MIB, Zeroing::Cached, Blocks::of_nobody());
         allocation.extend(&*file, &counters).unwrap();
         (0..20).for_each(|_| allocation.syncs());
         allocation.keep_zeros_behind(64 * KIB + 5000);

@@ -8,7 +8,7 @@ use crate::contract::Result;
 use crate::counters::Counters;
 use crate::entries::{Entries, Entry};
 use crate::error::StorageError;
-use crate::runtime::recycling::{Recycling, SET_ASIDE};
+use crate::runtime::recycling::SET_ASIDE;
 use crate::seam::{Disk, DiskFile, Open};
 use crate::whole_io::{read_whole, uninterrupted, write_whole};
 
@@ -22,7 +22,6 @@ pub struct Directory {
     entries: Arc<Entries>,
     /// Small files are not what the backend's counters are about.
     uncounted: Counters,
-    recycling: Option<Arc<Recycling>>,
 }
 
 impl Directory {
@@ -31,7 +30,7 @@ impl Directory {
         disk.create_dir_all(path).map_err(|error| StorageError::from_io("create directory", path, error))?;
         let entries = Entries::new(Arc::clone(&disk), path);
         let (path, uncounted) = (path.to_owned(), Counters::default());
-        let directory = Directory { disk: Arc::clone(&disk), path, entries, uncounted, recycling: None };
+        let directory = Directory { disk: Arc::clone(&disk), path, entries, uncounted };
         let mut leftovers = directory.names()?;
         leftovers.retain(|name| name.ends_with(TEMPORARY) || name.ends_with(SET_ASIDE));
         for path in leftovers.iter().map(|name| directory.path_of(name)) {
@@ -47,10 +46,9 @@ impl Directory {
         Ok(directory)
     }
 
-    /// The same; its segments begin with the blocks of removed ones.
-    pub(crate) fn recycling(mut self, recycling: &Arc<Recycling>) -> Directory {
-        self.recycling = Some(Arc::clone(recycling));
-        self
+    /// Where it is.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
     }
 
     /// The path of a file of this directory.
@@ -61,31 +59,12 @@ impl Directory {
     /// Makes a file. Before anything of it counts as durable, its name has to be: [`Entry::make_durable`].
     pub fn create(&self, name: &str, direct: bool) -> Result<(Arc<dyn DiskFile>, Entry)> {
         let file = self.open_file(name, Open { create_new: true, direct, ..Open::default() })?;
-        Ok((file, self.entries.make()))
+        Ok((file, self.made()))
     }
 
-    /// As [`Directory::create`], for a file of up to `capacity` bytes. It may have blocks, and as many zeros, from the start.
-    pub(crate) fn create_segment(&self, name: &str, capacity: u64, direct: bool) -> Result<(Arc<dyn DiskFile>, Entry)> {
-        let spare =
-            self.recycling.as_ref().and_then(|recycling| Some((recycling, recycling.take(&self.path, capacity)?)));
-        let Some((recycling, spare)) = spare else { return self.create(name, direct) };
-        if let Err(error) = self.disk.rename_new(&spare, &self.path_of(name)) {
-            tracing::debug!("{name} does not become {}: {error}", spare.display());
-            self.disk.remove(&spare).ok();
-            return self.create(name, direct);
-        }
-        recycling.used();
-        Ok((self.open_existing(name, direct)?, self.entries.make()))
-    }
-
-    /// Removes a file durably. Its blocks may be recycled, and are not freed on this thread.
-    pub(crate) fn remove_segment(&self, name: &str) -> Result<()> {
-        let Some(recycling) = &self.recycling else { return self.remove(name).map(drop) };
-        if recycling.set_aside(&self.path_of(name)) {
-            return self.sync_entries();
-        }
-        recycling.free(self.remove(name)?);
-        Ok(())
+    /// A file has just got a name.
+    pub(crate) fn made(&self) -> Entry {
+        self.entries.make()
     }
 
     /// Opens a file that exists, and whose name is durable from here on.
@@ -187,13 +166,5 @@ impl Directory {
             .and_then(|()| write_whole(&*file, &mut [IoSlice::new(content)], 0, &self.uncounted).1);
         written.map_err(|error| StorageError::from_io("write", &self.path_of(name), error))?;
         Ok(file)
-    }
-}
-
-impl Drop for Directory {
-    fn drop(&mut self) {
-        if let Some(recycling) = &self.recycling {
-            recycling.forget(&self.path);
-        }
     }
 }

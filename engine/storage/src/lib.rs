@@ -51,6 +51,7 @@ mod mmap;
 mod pending_sync;
 mod probing;
 mod runtime;
+mod segment_directory;
 mod uring;
 mod whole_io;
 

@@ -68,8 +68,8 @@ pub struct Settings {
     pub open_files_max: usize,
     /// All: files get their blocks in steps that grow from 64 KiB to this.
     pub allocation_step_max: u64,
-    /// All: so many bytes of removed files are kept for the next files of their directories, which spares the device finding new blocks and
-    /// freeing old ones. On a full disk they are given back. 0 for none.
+    /// All: so many bytes of removed files are kept for the next files of their directories, those counted that a file which began with them
+    /// has not come to; it spares the device finding new blocks and freeing old ones. On a full disk what waits is given back. 0 for none.
     pub recycle_bytes_max: u64,
     /// All: shorter files are not kept.
     pub recycle_bytes_min: u64,
@@ -101,7 +101,7 @@ impl Default for Settings {
             populate_bytes: 4 << 20,
             open_files_max: default_open_files_max(),
             allocation_step_max: 64 << 20,
-            recycle_bytes_max: 1 << 30,
+            recycle_bytes_max: 4 << 30,
             // Longer than an index becomes (segment.index.bytes): what is kept are segments.
             recycle_bytes_min: 11 << 20,
             read_ahead_bytes: 4 << 20,

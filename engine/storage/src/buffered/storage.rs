@@ -8,11 +8,12 @@ use super::reader::BufferedReader;
 use super::tail::Tail;
 use super::writer::BufferedWriter;
 use crate::contract::{Reader, Result, Storage, Writer};
-use crate::directory::Directory;
 use crate::error::StorageError;
 use crate::live::Live;
 use crate::runtime::Runtime;
 use crate::runtime::open_file::OpenFile;
+use crate::runtime::recycling::Blocks;
+use crate::segment_directory::{NewFile, SegmentDirectory};
 use crate::whole_io::cut;
 
 /// What writer and readers of a file share.
@@ -46,34 +47,35 @@ impl BufferedFile {
 pub(super) struct BufferedStorage {
     runtime: Arc<Runtime>,
     buffers: Buffers,
-    directory: Directory,
+    directory: SegmentDirectory,
     live: Live<BufferedFile>,
 }
 
 impl BufferedStorage {
     pub(super) fn open(runtime: Arc<Runtime>, buffers: Buffers, dir: &Path) -> Result<BufferedStorage> {
-        let directory = Directory::open(runtime.disk.clone(), dir)?.recycling(&runtime.recycling);
+        let directory = SegmentDirectory::open(runtime.disk.clone(), dir, &runtime.recycling)?;
         Ok(BufferedStorage { runtime, buffers, directory, live: Live::new() })
     }
 
-    fn writer(&self, name: &str, open: OpenFile, len: u64, capacity: u64) -> Box<dyn Writer> {
+    fn writer(&self, name: &str, open: OpenFile, (len, capacity): (u64, u64), blocks: Blocks) -> Box<dyn Writer> {
         let file = BufferedFile::new(open, len);
         self.live.put(name, &file);
-        Box::new(BufferedWriter::new(self.runtime.clone(), file, len, capacity))
+        Box::new(BufferedWriter::new(self.runtime.clone(), file, (len, capacity), blocks))
     }
 }
 
 impl Storage for BufferedStorage {
     fn create(&self, name: &str, capacity: u64) -> Result<Box<dyn Writer>> {
-        let (file, entry) = self.directory.create_segment(name, capacity, false)?;
+        let NewFile { file, entry, blocks } = self.directory.create_segment(name, capacity, false)?;
         let open = OpenFile::new(file, self.directory.path_of(name), Some(entry), 0);
-        Ok(self.writer(name, open, 0, capacity))
+        Ok(self.writer(name, open, (0, capacity), blocks))
     }
 
     fn reopen(&self, name: &str, valid_len: u64, capacity: u64) -> Result<Box<dyn Writer>> {
         let (file, path) = (self.directory.open_durable(name, false)?, self.directory.path_of(name));
         cut(&*file, valid_len).map_err(|error| StorageError::from_io("reopen", &path, error))?;
-        Ok(self.writer(name, OpenFile::new(file, path, None, valid_len), valid_len, capacity))
+        let open = OpenFile::new(file, path, None, valid_len);
+        Ok(self.writer(name, open, (valid_len, capacity), self.directory.no_blocks()))
     }
 
     fn reader(&self, name: &str) -> Result<Arc<dyn Reader>> {

@@ -13,6 +13,7 @@ use crate::pending_sync::PendingSync;
 use crate::runtime::Runtime;
 use crate::runtime::flusher::{FileSync, sync_now};
 use crate::runtime::open_file::OpenFile;
+use crate::runtime::recycling::Blocks;
 use crate::whole_io::{uninterrupted, write_whole};
 
 /// Combines small appends in `tail`, which holds the file from `tail.base()` to `appended`; of that,
@@ -28,9 +29,15 @@ pub(super) struct BufferedWriter {
 }
 
 impl BufferedWriter {
-    pub(super) fn new(runtime: Arc<Runtime>, file: Arc<BufferedFile>, len: u64, capacity: u64) -> BufferedWriter {
+    /// A writer of the file that is `len` bytes long and began with `blocks`.
+    pub(super) fn new(
+        runtime: Arc<Runtime>,
+        file: Arc<BufferedFile>,
+        (len, capacity): (u64, u64),
+        blocks: Blocks,
+    ) -> BufferedWriter {
         let step_max = runtime.settings.allocation_step_max;
-        let allocation = Arc::new(Allocation::new(len, capacity, step_max, Zeroing::Cached, &runtime.recycling));
+        let allocation = Arc::new(Allocation::new(len, capacity, step_max, Zeroing::Cached, blocks));
         BufferedWriter { runtime, tail: file.tail(), file, allocation, capacity, appended: len, written: len }
     }
 

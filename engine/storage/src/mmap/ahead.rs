@@ -2,12 +2,12 @@
 
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::allocation::{Allocation, Zeroing};
 use crate::counters::Counters;
 use crate::registry::Settings;
-use crate::runtime::recycling::Recycling;
+use crate::runtime::recycling::Blocks;
 use crate::seam::real::PAGE;
 use crate::seam::{DiskFile, Mapping};
 use crate::whole_io::uninterrupted;
@@ -39,12 +39,12 @@ struct State {
 
 impl Ahead {
     /// A file of `len` bytes that may grow to `capacity`.
-    pub(super) fn new(len: u64, capacity: u64, settings: &Settings, recycling: &Arc<Recycling>) -> Ahead {
+    pub(super) fn new(len: u64, capacity: u64, settings: &Settings, blocks: Blocks) -> Ahead {
         let (step_max, window_max) = (settings.allocation_step_max, settings.populate_bytes.max(1));
         let window = WINDOW_MIN.min(window_max);
         let state = Mutex::new(State { window, appended_by_all: 0, stopped: false });
         Ahead {
-            allocation: Allocation::new(len, capacity, step_max, Zeroing::Never, recycling),
+            allocation: Allocation::new(len, capacity, step_max, Zeroing::Never, blocks),
             ready: len.into(),
             due: len.into(),
             requested: false.into(),

@@ -8,12 +8,14 @@ use super::file::MappedFile;
 use super::reader::MmapReader;
 use super::writer::MmapWriter;
 use crate::contract::{Reader, Result, Storage, Writer};
-use crate::directory::{Directory, TEMPORARY};
+use crate::directory::TEMPORARY;
 use crate::error::StorageError;
 use crate::live::Live;
 use crate::runtime::Runtime;
 use crate::runtime::open_file::OpenFile;
+use crate::runtime::recycling::Blocks;
 use crate::seam::DiskFile;
+use crate::segment_directory::{NewFile, SegmentDirectory};
 use crate::whole_io::{check_holds, cut, read_whole, uninterrupted, write_whole};
 
 /// What is copied at a time when a lent file is cut.
@@ -22,7 +24,7 @@ const COPY_BYTES: usize = 1 << 20;
 /// A directory of mapped files.
 pub(super) struct MmapStorage {
     runtime: Arc<Runtime>,
-    directory: Directory,
+    directory: SegmentDirectory,
     live: Live<MappedFile>,
     /// No reader comes between the decision to cut a file in place and the cut.
     opening: Mutex<()>,
@@ -30,7 +32,7 @@ pub(super) struct MmapStorage {
 
 impl MmapStorage {
     pub(super) fn open(runtime: Arc<Runtime>, dir: &Path) -> Result<MmapStorage> {
-        let directory = Directory::open(runtime.disk.clone(), dir)?.recycling(&runtime.recycling);
+        let directory = SegmentDirectory::open(runtime.disk.clone(), dir, &runtime.recycling)?;
         Ok(MmapStorage { runtime, directory, live: Live::new(), opening: Mutex::default() })
     }
 
@@ -45,9 +47,15 @@ impl MmapStorage {
         Ok(mapped)
     }
 
-    fn writer(&self, name: &str, open: OpenFile, len: u64, capacity: u64) -> Result<Box<dyn Writer>> {
+    fn writer(
+        &self,
+        name: &str,
+        open: OpenFile,
+        (len, capacity): (u64, u64),
+        blocks: Blocks,
+    ) -> Result<Box<dyn Writer>> {
         let mapped = self.map(name, open, capacity.max(len))?;
-        Ok(Box::new(MmapWriter::new(self.runtime.clone(), mapped, len, capacity)))
+        Ok(Box::new(MmapWriter::new(self.runtime.clone(), mapped, (len, capacity), blocks)))
     }
 
     /// The file under `name` with its first `valid_len` bytes and nothing else, durably.
@@ -91,14 +99,16 @@ impl MmapStorage {
 
 impl Storage for MmapStorage {
     fn create(&self, name: &str, capacity: u64) -> Result<Box<dyn Writer>> {
-        let (file, entry) = self.directory.create_segment(name, capacity, false)?;
-        self.writer(name, OpenFile::new(file, self.directory.path_of(name), Some(entry), 0), 0, capacity)
+        let NewFile { file, entry, blocks } = self.directory.create_segment(name, capacity, false)?;
+        let open = OpenFile::new(file, self.directory.path_of(name), Some(entry), 0);
+        self.writer(name, open, (0, capacity), blocks)
     }
 
     fn reopen(&self, name: &str, valid_len: u64, capacity: u64) -> Result<Box<dyn Writer>> {
         let _opening = self.opening();
         let file = self.keep(name, valid_len)?;
-        self.writer(name, OpenFile::new(file, self.directory.path_of(name), None, valid_len), valid_len, capacity)
+        let open = OpenFile::new(file, self.directory.path_of(name), None, valid_len);
+        self.writer(name, open, (valid_len, capacity), self.directory.no_blocks())
     }
 
     fn reader(&self, name: &str) -> Result<Arc<dyn Reader>> {

@@ -12,6 +12,7 @@ use crate::pending_sync::PendingSync;
 use crate::runtime::Runtime;
 use crate::runtime::flusher::{FileSync, sync_now};
 use crate::runtime::open_file::OpenFile;
+use crate::runtime::recycling::Blocks;
 use crate::whole_io::uninterrupted;
 
 /// Appends by copying into the mapping.
@@ -24,8 +25,14 @@ pub(super) struct MmapWriter {
 }
 
 impl MmapWriter {
-    pub(super) fn new(runtime: Arc<Runtime>, file: Arc<MappedFile>, len: u64, capacity: u64) -> MmapWriter {
-        let ahead = Ahead::new(len, capacity, &runtime.settings, &runtime.recycling);
+    /// A writer of the file that is `len` bytes long and began with `blocks`.
+    pub(super) fn new(
+        runtime: Arc<Runtime>,
+        file: Arc<MappedFile>,
+        (len, capacity): (u64, u64),
+        blocks: Blocks,
+    ) -> MmapWriter {
+        let ahead = Ahead::new(len, capacity, &runtime.settings, blocks);
         MmapWriter { runtime, file, ahead: Arc::new(ahead), capacity, appended: len }
     }
 

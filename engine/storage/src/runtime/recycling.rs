@@ -4,7 +4,7 @@
 //! sparse image, a thinly provisioned device, with `discard` after each removal. Past the page cache, ext4 over virtio took 1.0 to 1.2 GB/s
 //! into new blocks, and 1.6 to 2.0 into those of a removed file, as much as over written ones. And whoever frees blocks
 //! delays the syncs of the moment. So a file that nobody else holds is not removed but set aside under another name, and a later file of
-//! its directory begins as it.
+//! its directory begins as it. (XFS frees the blocks of a range that is zeroed, and takes others: nothing is gained there, nor lost.)
 //!
 //! **No byte of the old file is seen in the new one.** The blocks are marked as never written (`FALLOC_FL_ZERO_RANGE`), durably, before they
 //! are given away: the new file is what `fallocate` makes of a new one, and recovery need not know.
@@ -12,26 +12,27 @@
 //! **Nobody's bytes change under him.** Set aside is only what has no other holder in this process, no descriptor in another one and
 //! no second name ([`Disk::take_over`]).
 //!
-//! **Space.** What is set aside is bounded over all directories; what came first goes first, and on a full disk all of it. It goes with its
-//! directory, too, and is removed by the next [`Directory::open`](crate::Directory::open) after a crash, as Kafka would by its name.
+//! **Space.** What is set aside, and what of it lies ahead of the writers that have taken it, is bounded over all directories; what came first
+//! goes first, and on a full disk all that nobody has taken. It goes with its directory, too, and is removed by the next
+//! [`Directory::open`](crate::Directory::open) after a crash, as Kafka would by its name.
 
 use std::collections::VecDeque;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::counters::Counters;
 use crate::registry::Settings;
 use crate::runtime::workers::Workers;
-use crate::seam::{Disk, DiskFile};
+use crate::seam::{Disk, DiskFile, Open};
 use crate::whole_io::uninterrupted;
 
 /// Ends the name of what is set aside. Kafka removes a `.deleted` file when it starts.
 pub(crate) const SET_ASIDE: &str = ".recycled.deleted";
 
-/// So many removed files may wait until they are freed: each is a descriptor.
-const FREEING_MAX: usize = 16;
+/// So many removed files may wait until they are freed, and as many until they are zeroed: each is a descriptor.
+const WAITING_MAX: usize = 16;
 
 /// What one backend has set aside, and the thread for what takes long.
 pub(crate) struct Recycling {
@@ -39,8 +40,12 @@ pub(crate) struct Recycling {
     counters: Arc<Counters>,
     bytes_min: u64,
     bytes_max: u64,
+    /// The file system cannot zero a range.
+    impossible: AtomicBool,
     set_aside: AtomicU64,
     spares: Mutex<Spares>,
+    /// Bytes of taken files that their writers have not come to.
+    taken: AtomicU64,
     freeing: Arc<AtomicUsize>,
     workers: Workers,
 }
@@ -59,6 +64,12 @@ struct Spare {
     len: u64,
 }
 
+/// A file that has lost its name and is not zeroed yet.
+pub(crate) struct Removed {
+    file: Arc<dyn DiskFile>,
+    spare: Spare,
+}
+
 impl Recycling {
     /// Sets files aside as `settings` say. Starts the thread.
     pub(crate) fn start(
@@ -71,47 +82,53 @@ impl Recycling {
             counters: Arc::clone(counters),
             bytes_min: settings.recycle_bytes_min.max(1),
             bytes_max: settings.recycle_bytes_max,
+            impossible: AtomicBool::new(false),
             set_aside: AtomicU64::new(0),
             spares: Mutex::default(),
+            taken: AtomicU64::new(0),
             freeing: Arc::default(),
             workers: Workers::start("storage-free", 1)?,
         }))
     }
 
-    /// One that sets nothing aside.
-    #[cfg(test)]
-    pub(crate) fn none() -> Arc<Recycling> {
-        let settings = Settings { recycle_bytes_max: 0, ..Settings::default() };
-        let disk: Arc<dyn Disk> = Arc::new(crate::seam::simulated::SimulatedDisk::new(0));
-        Recycling::start(&disk, &settings, &Arc::default()).unwrap()
-    }
-
-    /// Takes away the name `path` and keeps the file's blocks; false, and nothing is done, if that cannot be. The name is gone durably
-    /// with the next sync of its directory. The thread makes the blocks ready.
-    pub(crate) fn set_aside(self: &Arc<Recycling>, path: &Path) -> bool {
-        let Some(len) = self.disk.open(path, Default::default()).and_then(|file| file.len()).ok() else { return false };
-        if len < self.bytes_min || len > self.bytes_max {
-            return false;
+    /// Takes away the name `path` and keeps the file's blocks; `None`, and nothing is done, if that cannot be. The caller makes it durable that
+    /// the name is gone, and then says what to do.
+    pub(crate) fn set_aside(&self, path: &Path) -> Option<Removed> {
+        let len = self.disk.open(path, Open::default()).and_then(|file| file.len()).ok()?;
+        if len < self.bytes_min || len > self.bytes_max || self.impossible.load(Ordering::Relaxed) {
+            return None;
         }
         let number = self.set_aside.fetch_add(1, Ordering::Relaxed);
         let spare = Spare { path: path.with_file_name(format!("{number}{SET_ASIDE}")), len };
         if !self.reserve(&spare) {
-            return false;
+            return None;
         }
         // An error is met again by the removal that follows, which tells of it.
-        let Some(file) = self.disk.take_over(path, &spare.path).ok().flatten() else {
-            self.spares().zeroing.retain(|other| *other != spare);
-            return false;
-        };
+        let taken = self.disk.take_over(path, &spare.path).ok().flatten();
+        let removed = taken.map(|file| Removed { file, spare: spare.clone() });
+        if removed.is_none() {
+            self.withdraw(&spare);
+        }
+        removed
+    }
+
+    /// Has its blocks made ready for another file.
+    pub(crate) fn make_ready(self: &Arc<Recycling>, removed: Removed) {
         let recycling = Arc::clone(self);
-        self.workers.run(move || recycling.make_ready(&*file, spare));
-        true
+        self.workers.run(move || recycling.zero(removed));
+    }
+
+    /// Has its blocks freed.
+    pub(crate) fn give_up(&self, removed: Removed) {
+        self.withdraw(&removed.spare);
+        self.remove(&removed.spare);
+        self.free(removed.file);
     }
 
     /// Closes a file that has been removed: its blocks are freed by the thread and not by the remover's, unless that removes files faster
     /// than they are freed.
     pub(crate) fn free(&self, removed: Arc<dyn DiskFile>) {
-        if self.freeing.fetch_add(1, Ordering::Relaxed) >= FREEING_MAX {
+        if self.freeing.fetch_add(1, Ordering::Relaxed) >= WAITING_MAX {
             self.freeing.fetch_sub(1, Ordering::Relaxed);
             return drop(removed);
         }
@@ -122,56 +139,74 @@ impl Recycling {
         });
     }
 
-    /// The name of a file of `dir` that reads as zeros and is not longer than `capacity`: the longest. It is the caller's from now on.
-    pub(crate) fn take(&self, dir: &Path, capacity: u64) -> Option<PathBuf> {
-        let mut spares = self.spares();
-        let fits = |spare: &Spare| spare.len <= capacity && spare.path.parent() == Some(dir);
-        let candidates = spares.ready.iter().enumerate().filter(|(_, spare)| fits(spare));
-        let (longest, _) = candidates.max_by_key(|(_, spare)| spare.len)?;
-        spares.ready.remove(longest).map(|spare| spare.path)
-    }
-
-    /// A file was made of what [`Recycling::take`] gave.
-    pub(crate) fn used(&self) {
-        self.counters.recycled.one();
+    /// Gives the longest file of `dir` that is not longer than `capacity` the name `to`, and opens it: it reads as zeros.
+    pub(crate) fn take(
+        self: &Arc<Recycling>,
+        to: &Path,
+        capacity: u64,
+        direct: bool,
+    ) -> Option<(Arc<dyn DiskFile>, Blocks)> {
+        let spare = {
+            let mut spares = self.spares();
+            let fits = |spare: &Spare| spare.len <= capacity && spare.path.parent() == to.parent();
+            let candidates = spares.ready.iter().enumerate().filter(|(_, spare)| fits(spare));
+            let (longest, _) = candidates.max_by_key(|(_, spare)| spare.len)?;
+            let spare = spares.ready.remove(longest)?;
+            self.taken.fetch_add(spare.len, Ordering::Relaxed);
+            spare
+        };
+        let blocks = Blocks { recycling: Arc::clone(self), len: spare.len, ahead: spare.len };
+        let file = self.disk.open(&spare.path, Open { direct, ..Open::default() });
+        match file.and_then(|file| self.disk.rename_new(&spare.path, to).map(|()| file)) {
+            Ok(file) => {
+                self.counters.recycled.one();
+                Some((file, blocks))
+            }
+            Err(error) => {
+                tracing::debug!("{} does not become {}: {error}", spare.path.display(), to.display());
+                self.remove_and_free(&spare);
+                None
+            }
+        }
     }
 
     /// Lets go of what is set aside of `dir`.
     pub(crate) fn forget(&self, dir: &Path) {
         let is_of_dir = |spare: &Spare| spare.path.parent() == Some(dir);
-        self.spares().zeroing.retain(|spare| !is_of_dir(spare));
-        self.remove_where(is_of_dir);
+        let gone = self.withdraw_where(is_of_dir);
+        gone.iter().for_each(|spare| self.remove_and_free(spare));
     }
 
-    /// On a full disk: removes all that is set aside; true if there was something.
+    /// On a full disk: removes all that nobody has taken; true if that gives room at once.
     pub(crate) fn give_back(&self) -> bool {
-        self.remove_where(|_| true)
+        let gone = self.withdraw_where(|_| true);
+        gone.iter().for_each(|spare| self.remove(spare));
+        !gone.is_empty()
     }
 
     /// Makes room for `spare`, at the expense of older ones; false if there is none.
     fn reserve(&self, spare: &Spare) -> bool {
-        let mut removed = Vec::new();
-        let is_room = {
-            let mut spares = self.spares();
-            while spares.bytes() + spare.len > self.bytes_max
-                && let Some(oldest) = spares.ready.pop_front()
-            {
-                removed.push(oldest);
-            }
-            let is_room = spares.bytes() + spare.len <= self.bytes_max;
-            spares.zeroing.extend(is_room.then(|| spare.clone()));
-            is_room
-        };
-        removed.iter().for_each(|spare| self.remove(spare));
-        is_room
+        let (mut removed, mut spares) = (Vec::new(), self.spares());
+        let others = spares.zeroing.iter().map(|spare| spare.len).sum::<u64>() + self.taken.load(Ordering::Relaxed);
+        if spares.zeroing.len() >= WAITING_MAX || others + spare.len > self.bytes_max {
+            return false;
+        }
+        while others + spares.ready.iter().map(|spare| spare.len).sum::<u64>() + spare.len > self.bytes_max {
+            removed.extend(spares.ready.pop_front());
+        }
+        spares.zeroing.push(spare.clone());
+        drop(spares);
+        removed.iter().for_each(|spare| self.remove_and_free(spare));
+        true
     }
 
-    fn make_ready(&self, file: &dyn DiskFile, spare: Spare) {
-        let zeroed = uninterrupted(|| file.zero(0..spare.len)).and_then(|()| uninterrupted(|| file.sync_data()));
+    fn zero(&self, Removed { file, spare }: Removed) {
+        // Its directory may be gone, or the disk full.
+        let is_wanted = || self.spares().zeroing.contains(&spare);
+        let zeroed = if is_wanted() { self.zero_durably(&*file, &spare) } else { Ok(false) };
         let mut spares = self.spares();
-        // Else its directory is gone.
         let is_wanted = spares.zeroing.extract_if(.., |other| *other == spare).next().is_some();
-        if is_wanted && zeroed.is_ok() {
+        if is_wanted && matches!(zeroed, Ok(true)) {
             return spares.ready.push_back(spare);
         }
         drop(spares);
@@ -181,15 +216,29 @@ impl Recycling {
         self.remove(&spare);
     }
 
-    fn remove_where(&self, goes: impl Fn(&Spare) -> bool) -> bool {
-        let gone: Vec<Spare> = {
-            let mut spares = self.spares();
-            let (gone, left) = spares.ready.drain(..).partition(goes);
-            spares.ready = left;
-            VecDeque::into(gone)
-        };
-        gone.iter().for_each(|spare| self.remove(spare));
-        !gone.is_empty()
+    /// False if the file is another one than was set aside.
+    fn zero_durably(&self, file: &dyn DiskFile, spare: &Spare) -> io::Result<bool> {
+        if uninterrupted(|| file.len())? != spare.len {
+            return Ok(false);
+        }
+        let zeroed = uninterrupted(|| file.zero(0..spare.len));
+        let is_unsupported = |error: &io::Error| error.kind() == io::ErrorKind::Unsupported;
+        self.impossible.fetch_or(zeroed.as_ref().is_err_and(is_unsupported), Ordering::Relaxed);
+        zeroed.and_then(|()| uninterrupted(|| file.sync_data())).map(|()| true)
+    }
+
+    /// It is not to become ready.
+    fn withdraw(&self, spare: &Spare) {
+        self.spares().zeroing.retain(|other| other != spare);
+    }
+
+    /// Those that are ready, and no longer are; what is being zeroed does not become ready.
+    fn withdraw_where(&self, goes: impl Fn(&Spare) -> bool) -> Vec<Spare> {
+        let mut spares = self.spares();
+        spares.zeroing.retain(|spare| !goes(spare));
+        let (gone, left) = spares.ready.drain(..).partition::<Vec<Spare>, _>(goes);
+        spares.ready = left.into();
+        gone
     }
 
     fn remove(&self, spare: &Spare) {
@@ -199,13 +248,57 @@ impl Recycling {
         }
     }
 
+    fn remove_and_free(&self, spare: &Spare) {
+        let file = self.disk.open(&spare.path, Open::default());
+        self.remove(spare);
+        if let Ok(file) = file {
+            self.free(file);
+        }
+    }
+
     fn spares(&self) -> MutexGuard<'_, Spares> {
         self.spares.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Spares {
-    fn bytes(&self) -> u64 {
-        self.zeroing.iter().chain(&self.ready).map(|spare| spare.len).sum()
+/// The blocks that a file began with: as long as its writer has not come to them, they count as set aside.
+pub(crate) struct Blocks {
+    recycling: Arc<Recycling>,
+    len: u64,
+    ahead: u64,
+}
+
+impl Blocks {
+    /// Of a file that began with none.
+    pub(crate) fn none(recycling: &Arc<Recycling>) -> Blocks {
+        Blocks { recycling: Arc::clone(recycling), len: 0, ahead: 0 }
+    }
+
+    /// The writer needs those before `end`.
+    pub(crate) fn need(&mut self, end: u64) {
+        let ahead = self.len.saturating_sub(end).min(self.ahead);
+        self.recycling.taken.fetch_sub(self.ahead - ahead, Ordering::Relaxed);
+        self.ahead = ahead;
+    }
+
+    /// As [`Recycling::give_back`].
+    pub(crate) fn give_back(&self) -> bool {
+        self.recycling.give_back()
+    }
+}
+
+impl Drop for Blocks {
+    fn drop(&mut self) {
+        self.need(u64::MAX);
+    }
+}
+
+#[cfg(test)]
+impl Blocks {
+    /// On a backend that sets nothing aside.
+    pub(crate) fn of_nobody() -> Blocks {
+        let settings = Settings { recycle_bytes_max: 0, ..Settings::default() };
+        let disk: Arc<dyn Disk> = Arc::new(crate::seam::simulated::SimulatedDisk::new(0));
+        Blocks::none(&Recycling::start(&disk, &settings, &Arc::default()).unwrap())
     }
 }

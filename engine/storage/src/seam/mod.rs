@@ -97,8 +97,8 @@ pub trait DiskFile: Any + Send + Sync {
     /// `fallocate` mode 0: blocks for the range, length extended over it.
     fn allocate(&self, range: Range<u64>) -> io::Result<()>;
 
-    /// `fallocate(ZERO_RANGE)`: the range reads as zeros, in blocks that the file keeps. Not durable before a sync. `Unsupported` where the
-    /// file system has no such thing.
+    /// `fallocate(ZERO_RANGE)`: the range reads as zeros, in the blocks that the file has (XFS: in others). Not durable before a sync.
+    /// `Unsupported` where the file system has no such thing.
     fn zero(&self, range: Range<u64>) -> io::Result<()> {
         let _ = range;
         Err(io::ErrorKind::Unsupported.into())

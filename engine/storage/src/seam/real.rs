@@ -75,9 +75,14 @@ impl Disk for RealDisk {
 
     fn take_over(&self, from: &Path, to: &Path) -> io::Result<Option<Arc<dyn DiskFile>>> {
         let file = OpenOptions::new().read(true).write(true).open(from)?;
-        let only_name = rustix::fs::fstat(&file)?.st_nlink == 1;
-        let Some(lease) = Lease::take(&file).filter(|_| only_name) else { return Ok(None) };
+        let Some(lease) = Lease::take(&file) else { return Ok(None) };
         std::fs::rename(from, to)?;
+        // Whoever opened or linked it until it lost its name is seen now.
+        let is_alone = lease.is_unbroken() && rustix::fs::fstat(&file)?.st_nlink == 1;
+        if !is_alone {
+            std::fs::rename(to, from)?;
+            return Ok(None);
+        }
         drop(lease);
         Ok(Some(Arc::new(RealFile { file })))
     }
@@ -103,14 +108,19 @@ impl Lease<'_> {
     fn take(file: &File) -> Option<Lease<'_>> {
         let lease = Lease(file);
         // The holder of a lease is told of who waits by a signal, and SIGIO, which is meant otherwise, would end the process.
-        lease.control(F_SETSIG, libc::SIGURG).and_then(|()| lease.control(F_SETLEASE, libc::F_WRLCK)).ok()?;
+        lease.control(F_SETSIG, libc::SIGURG).and_then(|_| lease.control(F_SETLEASE, libc::F_WRLCK)).ok()?;
         Some(lease)
     }
 
-    fn control(&self, command: libc::c_int, argument: libc::c_int) -> io::Result<()> {
+    /// True if nobody waits for it to be given back.
+    fn is_unbroken(&self) -> bool {
+        self.control(F_GETLEASE, 0).is_ok_and(|kind| kind == libc::F_WRLCK)
+    }
+
+    fn control(&self, command: libc::c_int, argument: libc::c_int) -> io::Result<libc::c_int> {
         // SAFETY: the descriptor is open as long as the borrow; these commands take an integer and touch no memory of ours.
         let answer = unsafe { libc::fcntl(self.0.as_raw_fd(), command, argument) };
-        if answer == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+        if answer >= 0 { Ok(answer) } else { Err(io::Error::last_os_error()) }
     }
 }
 
@@ -124,6 +134,7 @@ impl Drop for Lease<'_> {
 /// Commands of `fcntl` as `linux/fcntl.h` has them.
 const F_SETSIG: libc::c_int = 10;
 const F_SETLEASE: libc::c_int = 1024;
+const F_GETLEASE: libc::c_int = 1025;
 
 struct RealFile {
     file: File,

@@ -125,7 +125,7 @@ mod tests {
                 "/d/a".into(),
                 None,
                 0,
-                Allocation::new(0, 0, LEN, Zeroing::Never, &crate::runtime::recycling::Recycling::none()),
+                Allocation::new(0, 0, LEN, Zeroing::Never, crate::runtime::recycling::Blocks::of_nobody()),
             );
             Scene { pool, cache: Cache::new(2 * UNIT), segment }
         }

@@ -147,7 +147,7 @@ mod tests {
             "/d/a".into(),
             None,
             0,
-            Allocation::new(0, 0, 0, Zeroing::Never, &crate::runtime::recycling::Recycling::none()),
+            Allocation::new(0, 0, 0, Zeroing::Never, crate::runtime::recycling::Blocks::of_nobody()),
         )
     }
 

@@ -110,7 +110,7 @@ mod tests {
                 path,
                 None,
                 0,
-                Allocation::new(0, 0, 1 << 20, Zeroing::Never, &crate::runtime::recycling::Recycling::none()),
+                Allocation::new(0, 0, 1 << 20, Zeroing::Never, crate::runtime::recycling::Blocks::of_nobody()),
             );
             segment.dirty.store(true, Ordering::SeqCst);
             segment.marks.raise(Level::Visible, appended);

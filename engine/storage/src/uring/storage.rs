@@ -12,24 +12,25 @@ use super::segment::Segment;
 use super::writer::{RingWriter, retire};
 use crate::allocation::{Allocation, Zeroing};
 use crate::contract::{Reader, Result, Storage, Writer};
-use crate::directory::Directory;
 use crate::entries::Entry;
 use crate::error::StorageError;
 use crate::live::Live;
+use crate::runtime::recycling::Blocks;
 use crate::seam::DiskFile;
+use crate::segment_directory::{NewFile, SegmentDirectory};
 use crate::whole_io::uninterrupted;
 
 /// A directory of segments.
 pub(super) struct RingStorage {
     core: Arc<Core>,
-    directory: Directory,
+    directory: SegmentDirectory,
     live: Live<Segment>,
 }
 
 impl RingStorage {
     /// Opens a directory, creating it if it is missing.
     pub(super) fn open(core: Arc<Core>, dir: &Path) -> Result<RingStorage> {
-        let directory = Directory::open(Arc::clone(&core.shared.disk), dir)?.recycling(&core.shared.recycling);
+        let directory = SegmentDirectory::open(Arc::clone(&core.shared.disk), dir, &core.shared.recycling)?;
         Ok(RingStorage { core, directory, live: Live::new() })
     }
 
@@ -38,14 +39,13 @@ impl RingStorage {
         &self,
         name: &str,
         file: Arc<dyn DiskFile>,
-        entry: Option<Entry>,
-        len: u64,
-        capacity: u64,
+        (entry, blocks): (Option<Entry>, Blocks),
+        (len, capacity): (u64, u64),
     ) -> Arc<Segment> {
         let step_max = self.core.shared.settings.allocation_step_max.next_multiple_of(BLOCK as u64);
         // Whole blocks are written, so blocks are what is allocated.
         let (end, capacity) = (block_end(len), block_end(capacity));
-        let allocation = Allocation::new(end, capacity, step_max, Zeroing::Direct, &self.core.shared.recycling);
+        let allocation = Allocation::new(end, capacity, step_max, Zeroing::Direct, blocks);
         Segment::new(file, self.directory.path_of(name), entry, len, allocation)
     }
 
@@ -82,8 +82,8 @@ struct Block([u8; BLOCK]);
 
 impl Storage for RingStorage {
     fn create(&self, name: &str, capacity: u64) -> Result<Box<dyn Writer>> {
-        let (file, entry) = self.directory.create_segment(name, capacity, true)?;
-        self.writer(name, self.segment(name, file, Some(entry), 0, capacity), capacity, &[])
+        let NewFile { file, entry, blocks } = self.directory.create_segment(name, capacity, true)?;
+        self.writer(name, self.segment(name, file, (Some(entry), blocks), (0, capacity)), capacity, &[])
     }
 
     fn reopen(&self, name: &str, valid_len: u64, capacity: u64) -> Result<Box<dyn Writer>> {
@@ -98,7 +98,8 @@ impl Storage for RingStorage {
         uninterrupted(|| file.set_len(valid_len)).map_err(fail)?;
         self.core.shared.counters.syncs.one();
         uninterrupted(|| file.sync_data()).map_err(fail)?;
-        self.writer(name, self.segment(name, file, None, valid_len, capacity), capacity, &last)
+        let segment = self.segment(name, file, (None, self.directory.no_blocks()), (valid_len, capacity));
+        self.writer(name, segment, capacity, &last)
     }
 
     fn reader(&self, name: &str) -> Result<Arc<dyn Reader>> {
@@ -108,7 +109,7 @@ impl Storage for RingStorage {
                 let file = self.directory.open_existing(name, true)?;
                 let len =
                     file.len().map_err(|error| StorageError::from_io("stat", &self.directory.path_of(name), error))?;
-                self.segment(name, file, None, len, len)
+                self.segment(name, file, (None, self.directory.no_blocks()), (len, len))
             }
         };
         Ok(Arc::new(RingReader::new(Arc::clone(&self.core), segment)))

@@ -85,6 +85,7 @@ use Figure::{Appends, Median, Processor, Rate};
 /// All rows that can be measured.
 pub const ROWS: &[Row] = &[
     row(1, "uring, 1 MiB × 8, against fio", "append uring 16k", "fio write 1m 8", Rate, 0.95),
+    row(2, "uring, recycled, against fio", "append uring 16k recycled", "fio write 1m 8", Rate, 1.10),
     row(3, "uring, 256 KiB × 8, against fio", "append uring 16k chunk=256k", "fio write 256k 8 fresh", Rate, 0.95),
     row(4, "uring, 16 KiB × 8, against fio", "append uring 16k chunk=16k", "fio write 16k 8 fresh", Rate, 0.90),
     row(5, "buffered, against fio psync", "append buffered 16k", "fio buffered 1m", Rate, 1.10),
@@ -93,7 +94,14 @@ pub const ROWS: &[Row] = &[
     row(8, "processor time of uring, against buffered", "append uring 16k", "append buffered 16k", Processor, 0.40),
     row(9, "uring, 1 KiB batches, against 1 MiB", "append uring 1k", "append uring 1m", Rate, 0.75),
     row(10, "buffered, 1 KiB batches, against a write each", "append buffered 1k", "append plain 1k", Rate, 2.5),
-    row(11, "uring, a sync each 8 MiB, against fio without", "append uring 16k sync=8m", "fio write 1m 8", Rate, 0.90),
+    row(
+        11,
+        "uring, recycled, a sync each 8 MiB, against fio without",
+        "append uring 16k sync=8m recycled",
+        "fio write 1m 8",
+        Rate,
+        0.90,
+    ),
     row(12, "durable append, uring, against fio dsync", "durable uring 16k", "fio dsync 16k", Median, 1.10),
     row(13, "durable append, buffered, against fio dsync", "durable buffered 16k", "fio dsync 16k", Median, 1.10),
     row(14, "durable append, mmap, against fio dsync", "durable mmap 16k", "fio dsync 16k", Median, 1.25),

@@ -43,7 +43,7 @@ pub fn measure(spec: &Spec, dir: &Path) -> Result<Figures> {
 }
 
 /// What retention leaves: a removed file of `len` bytes, whose blocks are ready for the next one.
-fn leave_blocks(backend: &dyn Backend, storage: &dyn Storage, len: u64) -> Result<()> {
+pub fn leave_blocks(backend: &dyn Backend, storage: &dyn Storage, len: u64) -> Result<()> {
     let (piece, began) = (noise(1 << 20), Instant::now());
     for number in 0.. {
         let name = format!("{number}.log");

@@ -8,7 +8,7 @@ use std::time::Instant;
 use anyhow::Result;
 use rustix::fs::{FallocateFlags, fallocate};
 
-use super::append::{append, commit};
+use super::append::{append, commit, leave_blocks};
 use super::{Figures, Spec, Stopwatch, backend, noise};
 
 const COMMITS: usize = 2000;
@@ -22,6 +22,9 @@ pub fn measure(spec: &Spec, dir: &Path) -> Result<Figures> {
     }
     let backend = backend(spec, dir)?;
     let storage = backend.open(&dir.join("log"))?;
+    if spec.words.contains(&"recycled") {
+        leave_blocks(&*backend, &*storage, total)?;
+    }
     let mut writer = storage.create("00000000000000000000.log", total)?;
     let mut timed = Vec::with_capacity(COMMITS);
     let watch = Stopwatch::start()?;

@@ -7,6 +7,7 @@ mod log;
 mod others;
 mod read;
 mod recovery;
+mod retention;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -101,6 +102,7 @@ pub fn measure(name: &str, dir: &Path) -> Result<Figures> {
         ("read", _) => read::measure(&spec, dir.path()),
         ("fio", _) => fio::measure(&spec, dir.path()),
         ("log", _) => log::measure(&spec, dir.path()),
+        ("retention", _) => retention::measure(&spec, dir.path()),
         ("recovery", _) => recovery::measure(&spec, dir.path()),
         ("raft", _) => others::raft(&spec, dir.path()),
         ("commitlog", _) => others::commitlog(&spec, dir.path()),
@@ -119,6 +121,9 @@ fn backend(spec: &Spec, dir: &Path) -> Result<Arc<dyn Backend>> {
     }
     if let Some(combine) = spec.option("combine")? {
         settings.combine_bytes = combine;
+    }
+    if let Some(recycle) = spec.option("recycle")? {
+        settings.recycle_bytes_max = recycle as u64;
     }
     let options = BackendOptions { disk: Arc::new(RealDisk), dir: dir.to_owned(), settings };
     (kind.start)(options).map_err(|refused| anyhow!("{refused}"))
