@@ -96,6 +96,11 @@ pub trait Storage: Send + Sync {
     /// Writes a small file whole without syncing it: for what can be rebuilt, such as indexes.
     fn write_rebuildable(&self, name: &str, content: &[u8]) -> Result<()>;
 
+    /// A small file will soon be loaded: starts to read it, without waiting. Whether there is one shows when it is loaded.
+    fn prefetch(&self, name: &str) {
+        let _ = name;
+    }
+
     /// A small file whole; `None` if it does not exist.
     fn load(&self, name: &str) -> Result<Option<Vec<u8>>>;
 

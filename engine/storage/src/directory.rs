@@ -121,6 +121,13 @@ impl Directory {
         self.write_small(name, content).map(drop)
     }
 
+    /// Starts to read a small file.
+    pub fn prefetch(&self, name: &str) {
+        // What is wrong with it, its reader will be told.
+        let started = self.disk.open(&self.path_of(name), Open::default());
+        started.and_then(|file| file.read_ahead(0..file.len()?)).ok();
+    }
+
     /// A small file whole; `None` if it does not exist.
     pub fn load(&self, name: &str) -> Result<Option<Vec<u8>>> {
         let path = self.path_of(name);
@@ -166,5 +173,24 @@ impl Directory {
             .and_then(|()| write_whole(&*file, &mut [IoSlice::new(content)], 0, &self.uncounted).1);
         written.map_err(|error| StorageError::from_io("write", &self.path_of(name), error))?;
         Ok(file)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::seam::simulated::SimulatedDisk;
+
+    #[test]
+    fn a_file_that_was_prefetched_is_loaded_without_waiting() {
+        let disk = SimulatedDisk::new(1);
+        let directory = Directory::open(Arc::new(disk.clone()), Path::new("/d")).unwrap();
+        directory.replace("index", b"content").unwrap();
+        disk.cool();
+        directory.prefetch("index");
+        directory.prefetch("there is none");
+        disk.hold_device();
+        assert_eq!(directory.load("index").unwrap().as_deref(), Some(&b"content"[..]));
+        disk.release_device();
     }
 }

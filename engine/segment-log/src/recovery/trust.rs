@@ -15,7 +15,7 @@ use crate::log::walk::Walk;
 use crate::names::{self, Kind};
 use crate::segment::Contents;
 
-/// Segments whose ends are being read while that of another is looked at.
+/// Segments whose ends are being read while that of another is looked at, and as many more whose indexes are.
 const AHEAD: usize = 8;
 
 /// What a segment's indexes say of it.
@@ -40,15 +40,20 @@ impl Claim {
 #[derive(Default)]
 pub(super) struct Claims {
     ahead: VecDeque<Result<Option<Claim>, LogError>>,
+    /// So many segments' indexes are being read, or have been.
+    prefetched: usize,
 }
 
 impl Claims {
     /// The claim of the first of `bases`, which is left out the next time; `None` if its segment has to be walked.
     pub(super) fn next(&mut self, loader: &Loader, bases: &[Offset]) -> Result<Option<Claim>, LogError> {
-        for at in self.ahead.len()..bases.len().min(AHEAD) {
-            let may_trust = loader.may_trust(bases.get(at + 1).copied());
+        let may_trust = |at: usize| loader.may_trust(bases.get(at + 1).copied());
+        let prefetched = bases.len().min(2 * AHEAD);
+        (self.prefetched..prefetched).filter(|at| may_trust(*at)).for_each(|at| loader.prefetch(bases[at]));
+        self.prefetched = prefetched.saturating_sub(1);
+        for (at, base) in bases.iter().enumerate().take(AHEAD).skip(self.ahead.len()) {
             // What is wrong with one is said when it is its turn: a segment before it may end the log.
-            self.ahead.push_back(if may_trust { loader.claim(bases[at]) } else { Ok(None) });
+            self.ahead.push_back(if may_trust(at) { loader.claim(*base) } else { Ok(None) });
         }
         self.ahead.pop_front().unwrap_or(Ok(None))
     }
@@ -58,6 +63,13 @@ impl Loader<'_> {
     /// Whether a segment that ends at `next` was brought to its end before the log's.
     fn may_trust(&self, next: Option<Offset>) -> bool {
         self.recovery.clean_shutdown || next.is_some_and(|next| next <= self.recovery.recovery_point)
+    }
+
+    /// Has a segment's indexes read.
+    fn prefetch(&self, base: Offset) {
+        [Kind::OffsetIndex, Kind::TimeIndex]
+            .into_iter()
+            .for_each(|kind| self.storage.prefetch(&names::file(base, kind)));
     }
 
     /// Loads the indexes of a segment, and has what lies behind their last entry read. `None` if they say nothing.

@@ -114,6 +114,10 @@ impl Storage for BufferedStorage {
         self.directory.write_rebuildable(name, content)
     }
 
+    fn prefetch(&self, name: &str) {
+        self.directory.prefetch(name);
+    }
+
     fn load(&self, name: &str) -> Result<Option<Vec<u8>>> {
         self.directory.load(name)
     }
