@@ -69,7 +69,8 @@ pub struct Settings {
     /// All: files get their blocks in steps that grow from 64 KiB to this.
     pub allocation_step_max: u64,
     /// All: so many bytes of removed files are kept for the next files of their directories, those counted that a file which began with them
-    /// has not come to; it spares the device finding new blocks and freeing old ones. On a full disk what waits is given back. 0 for none.
+    /// has not come to; it spares the device finding new blocks and freeing old ones. No more than four of a directory. On a full disk what waits is given back.
+    /// 0 for none.
     pub recycle_bytes_max: u64,
     /// All: shorter files are not kept.
     pub recycle_bytes_min: u64,

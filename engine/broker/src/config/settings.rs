@@ -235,7 +235,8 @@ settings! {
     /// half as many more, they are synced to be closed.
     "logdyno.open.files.max" open_files_max: i32 = open_files_max(), in 16..=i32::MAX;
     /// disk space of removed segments that is kept, beside what retention keeps, for the next segments of their logs, and of these what is not
-    /// written yet: the disk need not find new blocks for them, nor free the old ones. A full disk is given back what waits. 0 for none.
+    /// written yet: the disk need not find new blocks for them, nor free the old ones. A log has at most four. A full disk is given back what
+    /// waits. 0 for none.
     "logdyno.recycle.bytes.max" recycle_bytes_max: i64 = recycle_bytes_max(), in 0..=i64::MAX;
     /// memory of the uring backend for what is on its way to the disk and for what it keeps of the logs' ends. Where it is used up, logs wait
     /// for room, and one that has nothing on its way takes memory beside it.

@@ -31,6 +31,9 @@ use crate::whole_io::uninterrupted;
 /// Ends the name of what is set aside. Kafka removes a `.deleted` file when it starts.
 pub(crate) const SET_ASIDE: &str = ".recycled.deleted";
 
+/// A directory has no more than these, however many are removed at once: a short log would else take several times what is kept of it.
+const OF_A_DIRECTORY_MAX: usize = 4;
+
 /// So many removed files may wait until they are freed, and as many until they are zeroed: each is a descriptor.
 const WAITING_MAX: usize = 16;
 
@@ -187,8 +190,11 @@ impl Recycling {
     /// Makes room for `spare`, at the expense of older ones; false if there is none.
     fn reserve(&self, spare: &Spare) -> bool {
         let (mut removed, mut spares) = (Vec::new(), self.spares());
+        let is_of_same = |other: &&Spare| other.path.parent() == spare.path.parent();
+        let of_same = spares.zeroing.iter().chain(&spares.ready).filter(is_of_same).count();
         let others = spares.zeroing.iter().map(|spare| spare.len).sum::<u64>() + self.taken.load(Ordering::Relaxed);
-        if spares.zeroing.len() >= WAITING_MAX || others + spare.len > self.bytes_max {
+        let is_too_many = of_same >= OF_A_DIRECTORY_MAX || spares.zeroing.len() >= WAITING_MAX;
+        if is_too_many || others + spare.len > self.bytes_max {
             return false;
         }
         while others + spares.ready.iter().map(|spare| spare.len).sum::<u64>() + spare.len > self.bytes_max {

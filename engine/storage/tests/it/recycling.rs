@@ -255,6 +255,17 @@ fn what_is_set_aside_is_bounded() {
     });
 }
 
+/// Of five removed files, a directory keeps four.
+#[test]
+fn a_directory_has_few_spares() {
+    simulated(|_, place| {
+        (0..4).for_each(|_| place.set_aside(MIB));
+        place.make_sevens("fifth", MIB);
+        place.storage.remove("fifth").unwrap();
+        assert_eq!(place.spares().len(), 4, "{}", place.name());
+    });
+}
+
 /// The disk has room for the logs alone: what is set aside goes when somebody needs it, for a segment or a small file.
 #[test]
 fn a_full_disk_is_given_back_what_is_set_aside() {
