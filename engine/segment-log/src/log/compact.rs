@@ -198,8 +198,8 @@ impl Log {
             return Ok(false);
         }
         drop(segments);
-        // It may speak of a transaction whose marker is gone with this swap: who started from it would wait for that for ever.
-        loading::remove_if_open(&*self.storage, base).map_err(error)?;
+        // They may speak of a transaction whose marker is gone with this swap: who started from one would wait for that for ever.
+        loading::remove_open_before(&*self.storage, end).map_err(error)?;
         swap::decide(&*self.storage, base).map_err(error)?;
         swap::finish(&*self.storage, base, end).map_err(error)?;
         let reader = self.storage.reader(&names::file(base, Kind::Log)).map_err(error)?;

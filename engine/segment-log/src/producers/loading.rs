@@ -1,4 +1,7 @@
 //! From snapshots and batches to what is known of the producers at a log's end (Kafka's rebuildProducerState).
+//!
+//! A snapshot from before the first segment is of no use: what came between is gone, and may have ended the transactions that it calls open
+//! (Kafka removes all up to the log's start). Who was last heard of there is forgotten.
 
 use std::sync::Arc;
 
@@ -33,8 +36,10 @@ pub(crate) fn load_before<'a>(
     before: impl Iterator<Item = &'a Contents>,
     base: Offset,
 ) -> Result<(Producers, u64), StorageError> {
+    let mut before = before.peekable();
+    let first = before.peek().map_or(base, |first| first.base);
     let (mut from, mut producers) = (Offset(0), Producers::default());
-    for offset in snapshots(storage)?.into_iter().rev().filter(|offset| *offset <= base) {
+    for offset in snapshots(storage)?.into_iter().rev().filter(|offset| (first..=base).contains(offset)) {
         let file = storage.load(&names::file(offset, Kind::ProducerSnapshot))?.unwrap_or_default();
         if let Ok(known) = snapshot::decode(&file) {
             (from, producers) = (offset, known);
@@ -52,17 +57,18 @@ pub(crate) fn load_before<'a>(
 
 /// The newest usable snapshot of a log with these segments, which ends at `end`.
 ///
-/// Those that are of no more use are removed: behind the end, damaged, or neither the newest nor at a segment's start.
+/// Those that are of no more use are removed: behind the end, before the first segment, damaged, or neither the newest nor at a segment's
+/// start.
 pub(crate) fn newest_snapshot(
     storage: &dyn Storage,
     partition: &TopicPartition,
     segments: &[Arc<Segment>],
     end: Offset,
 ) -> Result<Option<(Offset, Producers)>, StorageError> {
-    let mut newest = None;
+    let (mut newest, first) = (None, segments.first().map_or(end, |first| first.base));
     for offset in snapshots(storage)?.into_iter().rev() {
         let name = names::file(offset, Kind::ProducerSnapshot);
-        if newest.is_none() && offset <= end {
+        if newest.is_none() && (first..=end).contains(&offset) {
             match snapshot::decode(&storage.load(&name)?.unwrap_or_default()) {
                 Ok(producers) => newest = Some((offset, producers)),
                 Err(error) => {
@@ -70,7 +76,7 @@ pub(crate) fn newest_snapshot(
                     storage.remove(&name)?;
                 }
             }
-        } else if offset > end || !segments.iter().any(|segment| segment.base == offset) {
+        } else if !segments.iter().any(|segment| segment.base == offset) {
             storage.remove(&name)?;
         }
     }
@@ -140,14 +146,17 @@ pub(crate) fn remove_all(storage: &dyn Storage) -> Result<(), StorageError> {
     all.rev().try_for_each(|offset| storage.remove(&names::file(offset, Kind::ProducerSnapshot)))
 }
 
-/// Removes the snapshot at `offset` if a transaction is open there, or if nobody can say.
-pub(crate) fn remove_if_open(storage: &dyn Storage, offset: Offset) -> Result<(), StorageError> {
-    let name = names::file(offset, Kind::ProducerSnapshot);
-    let Some(file) = storage.load(&name)? else { return Ok(()) };
-    if snapshot::decode(&file).is_ok_and(|known| known.first_open().is_none()) {
-        return Ok(());
+/// Removes the snapshots before `end` at which a transaction is open, or nobody can say.
+pub(crate) fn remove_open_before(storage: &dyn Storage, end: Offset) -> Result<(), StorageError> {
+    for offset in snapshots(storage)?.into_iter().filter(|offset| *offset < end) {
+        let name = names::file(offset, Kind::ProducerSnapshot);
+        let known = snapshot::decode(&storage.load(&name)?.unwrap_or_default());
+        if known.is_ok_and(|known| known.first_open().is_none()) {
+            continue;
+        }
+        storage.remove(&name)?;
     }
-    storage.remove(&name)
+    Ok(())
 }
 
 /// Writes down what is known at `offset`. It is not synced: what a crash leaves of it is used only if its checksum holds.

@@ -4,10 +4,11 @@ use std::fs;
 use std::path::PathBuf;
 
 use logdyno_record::Offset;
+use logdyno_segment_log::Recovery;
 
 use crate::world::{clean, fill, on_every_backend, unclean};
 
-use super::{abort, aborted, send};
+use super::{abort, aborted, send, stable};
 
 /// As many entries as reach into a range are collected, over the segments, and no more.
 #[test]
@@ -88,5 +89,36 @@ fn an_index_is_there_as_long_as_its_segment() {
         assert!(last > Offset(30) && aborted(&log, 0, i64::MAX).iter().all(|(_, _, marker)| *marker >= last.0));
         assert_eq!(world.files("txnindex"), [world.folder().join(format!("{:020}.txnindex", last.0))]);
         assert_eq!(world.files("deleted"), Vec::<PathBuf>::new());
+    });
+}
+
+/// What a snapshot calls open may have ended in what was deleted since: without a newer one, nothing is known from before the first segment.
+#[test]
+fn a_snapshot_from_before_the_first_segment_is_not_used() {
+    on_every_backend(|world| {
+        let mut world = world.with_segments(400);
+        world.config.file_delete_delay_ms = 0;
+        let (log, _) = world.open();
+        send(&log, 7, 0);
+        // A clean end leaves a snapshot that is at no segment's start.
+        log.close().expect("a clean close");
+        drop(log);
+        let (log, _) = world.try_open(clean(2)).expect("clean");
+        let [early] = &world.files("snapshot")[..] else { panic!("one is left") };
+        let speaks_of_it = fs::read(early).expect("read");
+        abort(&log, 7);
+        fill(&log, 60);
+        log.delete_records_before(Offset(40), log.end_offset()).expect("moved");
+        log.enforce_retention(log.end_offset()).expect("deleted");
+        log.remove_deleted().expect("removed");
+        let end = log.end_offset().0;
+        log.close().expect("a clean close");
+        drop(log);
+        world.files("snapshot").iter().for_each(|newer| fs::remove_file(newer).expect("removed"));
+        fs::write(early, &speaks_of_it).expect("written");
+        let start = Recovery { log_start: Offset(40), ..unclean(end) };
+        let (log, _) = world.try_open(start).expect("nothing is wrong");
+        assert_eq!(stable(&log), end, "{}: no transaction is open", world.kind.name);
+        assert_eq!(world.files("snapshot"), Vec::<PathBuf>::new(), "{}: it is of no more use", world.kind.name);
     });
 }
