@@ -1,5 +1,8 @@
 //! Kafka's RecordAccumulatorTest, with a clock that the test moves.
 
+mod partitioning;
+mod sizes;
+
 use std::collections::HashMap;
 use std::sync::Mutex;
 use std::sync::atomic::AtomicU64;
@@ -338,137 +341,6 @@ fn a_partition_without_leader_is_named_and_not_ready() {
     let ready = bench.ready_at(&led(&[1]));
     assert!(ready.nodes.is_empty());
     assert_eq!(ready.leaderless.len(), 1);
-}
-
-/// Row 67: with a codec the batch is filled beyond batch.size, by what the topic's batches have compressed to.
-#[test]
-fn compression_lets_more_into_a_batch_once_it_has_been_seen_to_work() {
-    let bench = bench(AccumulatorSettings { codec: Codec::new(Compression::Lz4), ..settings() });
-    let leaders = led(&[1]);
-    let fill = || {
-        while bench.ready_nodes(&leaders).is_empty() {
-            bench.append(0, 100);
-        }
-        let batch = bench.drain(&leaders, 1, usize::MAX).remove(0);
-        bench.land(&batch);
-        batch
-    };
-    let untrained = acknowledged(&fill());
-    assert!(untrained.bytes_uncompressed as usize <= BATCH_SIZE);
-    assert!(untrained.bytes_sent < untrained.bytes_uncompressed / 2);
-    for _ in 0..200 {
-        bench.topic.ratio.observe(0.25);
-    }
-    let old = fill();
-    assert!(old.records() > 0, "the batch that was begun before keeps the old estimate");
-    let trained = acknowledged(&fill());
-    assert!(trained.bytes_uncompressed as usize > 3 * BATCH_SIZE, "{trained:?}");
-    assert!(bench.accumulator.pool().free() <= bench.accumulator.pool().total());
-}
-
-/// MESSAGE_TOO_LARGE: parts of batch.size, then halves, in order, each record once.
-#[test]
-fn a_batch_too_large_for_the_broker_is_split_and_futures_follow() {
-    let bench = bench(AccumulatorSettings { batch_size: 4096, ..settings() });
-    let leaders = led(&[1]);
-    let futures: Vec<Appended> = (0..10).map(|_| bench.append(0, 300)).collect();
-    bench.clock.advance(LINGER);
-    let whole = bench.drain(&leaders, 1, usize::MAX).remove(0);
-    let codec = Codec::new(Compression::None);
-    let parts = whole.split(codec, 1024).unwrap();
-    let counts: Vec<u32> = parts.iter().map(ProducerBatch::records).collect();
-    assert_eq!(counts, [3, 3, 3, 1]);
-    let mut base = 0;
-    for part in parts {
-        let records = i64::from(part.records());
-        part.complete(Outcome::Acknowledged { base_offset: Offset(base), log_append_time: -1 });
-        base += records;
-    }
-    for (index, appended) in futures.into_iter().enumerate() {
-        let future = crate::producer::SendFuture::sent(appended.completion, appended.place);
-        assert_eq!(future.wait().unwrap().offset, Offset(index as i64));
-    }
-    assert_eq!(bench.accumulator.pool().free(), bench.accumulator.pool().total());
-}
-
-#[test]
-fn a_batch_no_larger_than_batch_size_is_halved() {
-    let bench = bench(AccumulatorSettings { batch_size: 4096, ..settings() });
-    let leaders = led(&[1]);
-    for _ in 0..8 {
-        bench.append(0, 300);
-    }
-    bench.clock.advance(LINGER);
-    let whole = bench.drain(&leaders, 1, usize::MAX).remove(0);
-    let parts = whole.split(Codec::new(Compression::None), 4096).unwrap();
-    assert!(parts.len() >= 2, "the broker's limit is below batch.size");
-}
-
-/// Rows 36 and 53; Kafka's testBuiltInPartitionerFractionalBatches: a partition is left at a batch boundary only.
-#[test]
-fn sticky_appends_fill_whole_batches_before_they_move_on() {
-    let bench = bench(AccumulatorSettings { adaptive: false, ..settings() });
-    let choices = Choices { partitions: 3, available: &[0, 1, 2] };
-    for _ in 0..300 {
-        bench.append_to(Target::Sticky(choices), &[7; 50]).unwrap();
-    }
-    let leaders = led(&[1, 1, 1]);
-    let mut sizes = Vec::new();
-    bench.accumulator.begin_flush();
-    loop {
-        let taken = bench.drain(&leaders, 1, usize::MAX);
-        if taken.is_empty() {
-            break;
-        }
-        sizes.extend(taken.iter().map(ProducerBatch::estimated_size));
-    }
-    let fractional = sizes.iter().filter(|size| **size < BATCH_SIZE * 9 / 10).count();
-    assert!(fractional <= 1, "only the last batch may be cut short: {sizes:?}");
-}
-
-/// §4.4: partitions with longer queues get less.
-#[test]
-fn adaptive_partitioning_learns_queue_lengths() {
-    let bench = bench(settings());
-    for partition in 0..3 {
-        bench.append(partition, 1000);
-    }
-    for _ in 0..3 {
-        bench.append(1, 1000);
-    }
-    bench.append(2, 1000);
-    bench.ready_at(&led(&[1, 1, 1]));
-    let choices = Choices { partitions: 3, available: &[0, 1, 2] };
-    let mut counts = [0; 3];
-    for _ in 0..900 {
-        let sticky = bench.topic.sticky.peek(choices);
-        counts[sticky.partition as usize] += 1;
-        bench.topic.sticky.update(&sticky, u64::MAX / 4, true, choices);
-    }
-    // Queues of 1, 4 and 2 batches: weights 4, 1 and 3.
-    assert!((counts[0] - 450_i32).abs() <= 8 && (counts[1] - 112_i32).abs() <= 8, "{counts:?}");
-}
-
-/// partitioner.availability.timeout.ms: a broker that takes nothing for longer is avoided.
-#[test]
-fn a_broker_that_takes_nothing_is_avoided() {
-    let bench = bench(AccumulatorSettings { availability_timeout: Some(Duration::from_millis(100)), ..settings() });
-    let leaders = led(&[1, 2]);
-    bench.append(0, 1000);
-    bench.append(1, 1000);
-    let mut latencies = NodeLatencies::default();
-    latencies.note(2, bench.clock.now(), true);
-    bench.clock.advance(Duration::from_millis(101));
-    latencies.note(2, bench.clock.now(), false);
-    bench.accumulator.ready(&leaders, &latencies, bench.clock.now());
-    let choices = Choices { partitions: 2, available: &[0, 1] };
-    let first = bench.topic.sticky.peek(choices);
-    bench.topic.sticky.update(&first, u64::MAX / 4, true, choices);
-    for _ in 0..20 {
-        let sticky = bench.topic.sticky.peek(choices);
-        assert_eq!(sticky.partition, 0);
-        bench.topic.sticky.update(&sticky, u64::MAX / 4, true, choices);
-    }
 }
 
 #[test]
