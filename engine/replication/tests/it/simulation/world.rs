@@ -1,10 +1,4 @@
-//! Three replicas, a controller that elects only from the ISR, and every order of events: what was
-//! acknowledged with acks=all stays on every member of the ISR, replicas agree below their high
-//! watermarks, and no high watermark goes back.
-//!
-//! Faults: crashes that take along what was not yet at the ack level, leaders that have not heard of
-//! their successor, ISR proposals that are refused, lost, or committed while the answer is lost, and
-//! fetch answers that arrive after the world has changed.
+//! Three replicas and their controller, and what may happen to them, a step at a time.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -15,7 +9,6 @@ use logdyno_replication::leader::{
     Divergence, Effects, FollowerFetched, LeaderState, OwnLog, ReplicaSettings, divergence,
 };
 use logdyno_replication::{EpochEnd, IsrProposal, IsrRefusal, LeaderAndIsr};
-use proptest::prelude::*;
 
 use crate::model::{Entry, ModelLog};
 
@@ -33,11 +26,11 @@ struct Answer {
     result: Result<(Vec<Entry>, Offset), EpochEnd>,
 }
 
-struct Replica {
+pub(super) struct Replica {
     id: BrokerId,
     alive: bool,
     incarnation: i64,
-    log: ModelLog,
+    pub(super) log: ModelLog,
     role: Role,
     answer: Option<Answer>,
     high_watermark_seen: Offset,
@@ -63,18 +56,18 @@ impl Replica {
     }
 }
 
-struct World {
-    replicas: Vec<Replica>,
+pub(super) struct World {
+    pub(super) replicas: Vec<Replica>,
     metadata: LeaderAndIsr,
     proposals: Vec<(BrokerId, IsrProposal)>,
-    acknowledged: BTreeMap<Offset, u64>,
+    pub(super) acknowledged: BTreeMap<Offset, u64>,
     settings: ReplicaSettings,
     now: Nanos,
     next_value: u64,
 }
 
 #[derive(Clone, Debug)]
-enum Event {
+pub(super) enum Event {
     Append(usize),
     Settle(usize),
     Fetch(usize),
@@ -88,7 +81,7 @@ enum Event {
 }
 
 impl World {
-    fn new(min_insync_replicas: u32) -> World {
+    pub(super) fn new(min_insync_replicas: u32) -> World {
         let ids: Vec<BrokerId> = (0..3).map(BrokerId).collect();
         let metadata = LeaderAndIsr {
             leader: ids[0],
@@ -119,7 +112,7 @@ impl World {
         }
     }
 
-    fn step(&mut self, event: &Event) {
+    pub(super) fn step(&mut self, event: &Event) {
         match *event {
             Event::Append(i) => self.append(i),
             Event::Settle(i) => self.settle(i),
@@ -335,7 +328,7 @@ impl World {
     }
 
     /// No more faults: everybody comes back, and the world has to come to rest with one more record acknowledged.
-    fn heal(&mut self) {
+    pub(super) fn heal(&mut self) {
         for i in 0..3 {
             self.step(&Event::Restart(i));
         }
@@ -397,56 +390,4 @@ impl World {
             );
         }
     }
-}
-
-fn event() -> impl Strategy<Value = Event> {
-    let replica = 0..3_usize;
-    prop_oneof![
-        6 => replica.clone().prop_map(Event::Append),
-        6 => replica.clone().prop_map(Event::Settle),
-        10 => replica.clone().prop_map(Event::Fetch),
-        10 => replica.clone().prop_map(Event::Deliver),
-        6 => replica.clone().prop_map(Event::Learn),
-        1 => (0..3_usize).prop_map(Event::Elect),
-        1 => (replica.clone(), 0..4_usize).prop_map(|(replica, kept)| Event::Crash { replica, kept }),
-        3 => replica.prop_map(Event::Restart),
-        4 => (any::<bool>(), prop::bool::weighted(0.8))
-            .prop_map(|(answers, reachable)| Event::Controller { answers, reachable }),
-        2 => (0..50_u64).prop_map(Event::Pass),
-    ]
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
-
-    #[test]
-    fn acknowledged_records_outlive_any_order_of_events(
-        min_insync_replicas in 1..3_u32,
-        events in prop::collection::vec(event(), 50..400),
-    ) {
-        let mut world = World::new(min_insync_replicas);
-        for event in &events {
-            world.step(event);
-        }
-        world.heal();
-    }
-}
-
-/// The simulation is worth something only if its worlds get somewhere.
-#[test]
-fn a_quiet_world_acknowledges_and_agrees() {
-    let mut world = World::new(2);
-    for i in 0..3 {
-        world.step(&Event::Learn(i));
-    }
-    for _ in 0..10 {
-        world.step(&Event::Append(0));
-        for i in 0..3 {
-            for event in [Event::Settle(i), Event::Fetch(i), Event::Deliver(i), Event::Settle(i), Event::Fetch(i)] {
-                world.step(&event);
-            }
-        }
-    }
-    assert_eq!(world.acknowledged.len(), 10);
-    assert!(world.replicas.iter().all(|replica| replica.log.entries == world.replicas[0].log.entries));
 }
