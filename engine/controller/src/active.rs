@@ -112,15 +112,18 @@ impl Active {
         Ok(Ok(answer))
     }
 
-    /// Fences brokers that have been silent for a session.
+    /// Fences brokers that have been silent for a session. That one cannot be is no reason to spare the others: the first failure comes back.
     pub(crate) fn fence_silent(&self) -> Result<(), ControllerError> {
         let mut sessions = self.deciding();
+        let mut outcome = Ok(());
         for broker in sessions.silent(self.clock.now()) {
             tracing::warn!(%broker, "a broker has been silent for broker.session.timeout.ms: it is fenced");
-            self.commit(&registration::fence(&self.image(), broker))?;
-            sessions.end(broker);
+            match self.commit(&registration::fence(&self.image(), broker)) {
+                Ok(_) => sessions.end(broker),
+                Err(error) => outcome = outcome.and(Err(error)),
+            }
         }
-        Ok(())
+        outcome
     }
 
     /// Commits the ISR changes that stand; all in one batch.

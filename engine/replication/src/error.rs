@@ -102,6 +102,19 @@ pub enum ReplicaError {
         /// The leadership that has just begun.
         epoch: LeaderEpoch,
     },
+    /// The leader lacks what was committed, and this replica has it.
+    #[error(
+        "the leader's log of {partition} parts from this one at {end}, before the high watermark {high_watermark}: the leader has lost records that were committed. \
+         This replica keeps them and stops following; give the leader its data back, or delete this replica's directory to go on without them"
+    )]
+    CommittedElsewhere {
+        /// The partition.
+        partition: TopicPartition,
+        /// Where this log was to be cut.
+        end: Offset,
+        /// What is known to be committed.
+        high_watermark: Offset,
+    },
     /// The log failed.
     #[error(transparent)]
     Log(#[from] LogError),
@@ -119,6 +132,8 @@ impl ReplicaError {
             ReplicaError::TimedOut { .. } => 7,
             ReplicaError::OffsetOutOfRange { .. } => 1,
             ReplicaError::OffsetNotAvailable { .. } => 78,
+            // Nobody is answered with it: it ends what a follower does by itself.
+            ReplicaError::CommittedElsewhere { .. } => -1,
             ReplicaError::Log(error) => error.code(),
         }
     }

@@ -64,10 +64,9 @@ impl FollowerState {
         self.high_watermark = self.high_watermark.max(self.leaders_high_watermark.min(own_ack_end));
     }
 
-    /// The log was cut to `end`. Below the high watermark that only happens when a leader was elected from outside the ISR.
+    /// The log was cut to `end`, which is never below the high watermark.
     pub fn on_truncated(&mut self, end: Offset) {
         self.leaders_high_watermark = self.leaders_high_watermark.min(end);
-        self.high_watermark = self.high_watermark.min(end);
     }
 
     /// The log starts at `start` now: what is before is gone everywhere, so it was committed.
@@ -94,7 +93,7 @@ pub fn truncation_offset(leaders: EpochEnd, own: Option<EpochEnd>, log_end: Offs
 /// What to do when the leader has answered that our fetch offset is out of its range.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Restart {
-    /// The leader's log ends before ours: cut ours to there. Only after a leader was elected from outside the ISR.
+    /// The leader's log ends before ours: cut ours to there, as far as nothing was committed behind it.
     TruncateTo(Offset),
     /// The leader's log starts behind our end: drop everything and start there.
     StartAt(Offset),

@@ -16,6 +16,10 @@ use crate::config::millis;
 use crate::error::StartError;
 use crate::partitions::{METADATA_TOPIC, tell_recovery};
 
+/// A change is one batch, so that a crash leaves all of it or nothing. The largest is a broker's coming and going, which changes each
+/// partition that it leads, at some 70 bytes each: this is room for 900,000.
+const METADATA_BATCH_BYTES_MAX: usize = 64 << 20;
+
 impl Foundation {
     /// The metadata log lies beside the partitions. A cluster that is new gets an id.
     pub(super) async fn start_controller(&self, cluster_id: &str) -> Result<Controller, StartError> {
@@ -24,7 +28,8 @@ impl Foundation {
         let (directory, clock) = (Arc::clone(&self.directory), Arc::clone(&self.clock));
         // Opening may recover, which reads from the disk.
         let opened = tokio::task::spawn_blocking(move || {
-            let (log, report) = directory.open_log(&partition, metadata_topic_id(), LogConfig::default())?;
+            let config = LogConfig { max_message_bytes: METADATA_BATCH_BYTES_MAX, ..LogConfig::default() };
+            let (log, report) = directory.open_log(&partition, metadata_topic_id(), config)?;
             tell_recovery(&log, &report);
             Ok::<_, StartError>(SingleVoter::open(log, clock)?)
         });

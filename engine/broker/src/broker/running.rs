@@ -24,6 +24,9 @@ use crate::partitions::{
 use crate::producer_ids::ProducerIds;
 use crate::server::{Lending, Load, serve};
 
+/// How long a broker that stops tries to tell a controller which does not answer.
+const GOODBYE_MAX: Duration = Duration::from_secs(5);
+
 /// A broker's tasks, and what they share.
 pub(super) struct Running {
     pub(super) member: Member,
@@ -33,6 +36,7 @@ pub(super) struct Running {
     pub(super) controller: Option<Controller>,
     pub(super) desk: Arc<Desk>,
     stopping: watch::Sender<bool>,
+    beating: JoinHandle<()>,
     serving: JoinHandle<()>,
     tasks: Vec<JoinHandle<()>>,
 }
@@ -76,6 +80,7 @@ impl Foundation {
             fetch_sessions: StdMutex::new(FetchSessions::new(slots, Arc::clone(&self.counters))),
         });
         let (stopping, stop) = watch::channel(false);
+        let heartbeats = millis(config.broker_heartbeat_interval_ms);
         let high_watermarks = millis(config.replica_high_watermark_checkpoint_interval_ms);
         let recovery_points = millis(config.log_flush_offset_checkpoint_interval_ms);
         let retention = millis(config.log_retention_check_interval_ms);
@@ -83,7 +88,6 @@ impl Foundation {
         let mut tasks = vec![
             tokio::spawn(member.clone().follow_metadata(news)),
             tokio::spawn(act_on(fresh, acted_on, Arc::clone(&partitions), Arc::clone(&fetchers), member.clone())),
-            tokio::spawn(member.clone().beat_on(metadata.clone(), millis(config.broker_heartbeat_interval_ms))),
             tokio::spawn(tick(Arc::clone(&partitions))),
             tokio::spawn(checkpoint(Arc::clone(&partitions), high_watermarks)),
             tokio::spawn(flush(Arc::clone(&partitions), recovery_points)),
@@ -102,8 +106,9 @@ impl Foundation {
             tokio::spawn(propose_changes(queue, controller, Arc::clone(&partitions), config, member.epoch))
         };
         tasks.extend(queue.map(proposing));
+        let beating = tokio::spawn(member.clone().beat_on(metadata.clone(), heartbeats, stop.clone()));
         let serving = tokio::spawn(serve(listener, Arc::clone(&desk), stop));
-        Running { member, metadata, partitions, fetchers, controller, desk, stopping, serving, tasks }
+        Running { member, metadata, partitions, fetchers, controller, desk, stopping, beating, serving, tasks }
     }
 }
 
@@ -117,9 +122,12 @@ impl Running {
         }
     }
 
-    pub(super) async fn stop(self) -> Result<(), StopError> {
+    pub(super) async fn stop(mut self) -> Result<(), StopError> {
         self.stopping.send_replace(true);
-        self.member.leave(&self.metadata).await;
+        // The last heartbeat says so.
+        if tokio::time::timeout(GOODBYE_MAX, &mut self.beating).await.is_err() {
+            self.beating.abort();
+        }
         // Connections end by themselves: they have been told.
         drop(self.serving.await);
         for task in self.tasks {

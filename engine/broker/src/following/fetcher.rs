@@ -1,6 +1,6 @@
 //! Fetching from one leader: all partitions that are followed from it, in one request at a time (Kafka's `ReplicaFetcherThread`).
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -44,6 +44,8 @@ pub(super) struct Fetcher {
     changed: Arc<Notify>,
     /// Partitions whose last fetch failed, and when they may be tried again.
     resting: HashMap<TopicPartition, Instant>,
+    /// Partitions whose log has failed here, which has been told.
+    told: HashSet<TopicPartition>,
 }
 
 /// A partition as it is asked for.
@@ -54,7 +56,7 @@ struct Asked {
 
 impl Fetcher {
     pub(super) fn new(leader: BrokerId, shared: Arc<FetcherShared>, changed: Arc<Notify>) -> Fetcher {
-        Fetcher { leader, shared, changed, resting: HashMap::new() }
+        Fetcher { leader, shared, changed, resting: HashMap::new(), told: HashSet::new() }
     }
 
     /// Runs for ever. A broken connection is made anew after `replica.fetch.backoff.ms`.
@@ -148,8 +150,11 @@ impl Fetcher {
             if self.resting.contains_key(hosted.replica.partition()) {
                 continue;
             }
-            if hosted.replica.fetch_position().is_none() {
-                settled(&hosted).await;
+            if hosted.replica.fetch_position().is_none()
+                && let Err(error) = settled(&hosted).await
+            {
+                self.rest(hosted.replica.partition(), &Failed::from(ReplicaError::from(error)));
+                continue;
             }
             if let Some(position) = hosted.replica.fetch_position().filter(|position| position.leader == self.leader) {
                 asked.push(Asked { hosted, position });
@@ -214,12 +219,22 @@ impl Fetcher {
                 },
                 None => Err(Failed::Code(response.error_code)),
             };
-            if let Err(error) = outcome {
-                tracing::debug!(%partition, leader = %self.leader, "a fetch failed: {error}");
-                self.resting.insert(partition, Instant::now() + self.backoff());
+            match outcome {
+                Ok(()) => _ = self.told.remove(&partition),
+                Err(error) => self.rest(&partition, &error),
             }
         }
         Ok(())
+    }
+
+    /// Leaves a partition alone for a while. That it cannot go on here is told, once until it can.
+    fn rest(&mut self, partition: &TopicPartition, error: &Failed) {
+        if error.is_ours() && self.told.insert(partition.clone()) {
+            tracing::error!(%partition, leader = %self.leader, "this replica does not follow its leader for now: {error}");
+        } else {
+            tracing::debug!(%partition, leader = %self.leader, "a fetch failed: {error}");
+        }
+        self.resting.insert(partition.clone(), Instant::now() + self.backoff());
     }
 
     fn apply(&self, hosted: &Hosted, position: &FetchPosition, answer: PartitionData) -> Result<(), Failed> {
@@ -297,6 +312,13 @@ enum Failed {
     Damaged(#[from] logdyno_record::BatchError),
 }
 
+impl Failed {
+    /// Whether the log here is at fault, and not only slow.
+    fn is_ours(&self) -> bool {
+        matches!(self, Failed::Replica(error) if !matches!(error, ReplicaError::Log(LogError::Full { .. })))
+    }
+}
+
 /// The bytes are checked before they enter the log: a bit that flipped on the way would spread to every replica that starts from here.
 fn whole_batches(records: Bytes) -> Result<Bytes, Failed> {
     let mut all = batches(records.clone());
@@ -308,13 +330,11 @@ fn whole_batches(records: Bytes) -> Result<Bytes, Failed> {
 }
 
 /// Waits until the log's tail is at its ack level, or never will be.
-async fn settled(hosted: &Hosted) {
+async fn settled(hosted: &Hosted) -> Result<(), LogError> {
     let (done, settled) = oneshot::channel();
     hosted.replica.when_settled(Box::new(move |result| {
         // Nobody waits any more when the broker stops.
         drop(done.send(result));
     }));
-    if let Ok(Err(error)) = settled.await {
-        tracing::error!(partition = %hosted.replica.partition(), "the log has failed: {error}");
-    }
+    settled.await.unwrap_or(Ok(()))
 }

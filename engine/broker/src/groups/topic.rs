@@ -18,14 +18,21 @@ pub(crate) async fn create_offsets_topic(
     config: &BrokerConfig,
     image: &MetadataImage,
 ) -> Result<(), ClientError> {
-    let brokers = i16::try_from(image.brokers().len()).unwrap_or(i16::MAX);
+    let brokers = i16::try_from(image.brokers().len()).unwrap_or(i16::MAX).max(1);
+    let wanted = config.offsets_topic_replication_factor;
+    if brokers < wanted && image.topic(OFFSETS_TOPIC).is_none() {
+        tracing::warn!(
+            "{OFFSETS_TOPIC} is made with {brokers} of offsets.topic.replication.factor={wanted} replicas, because no more brokers have registered: \
+             in a larger cluster, start all of them before the first group"
+        );
+    }
     let text = |text: &str| StrBytes::from_string(text.to_owned());
     let setting =
         |name: &str, value: &str| CreatableTopicConfig::default().with_name(text(name)).with_value(Some(text(value)));
     let topic = CreatableTopic::default()
         .with_name(TopicName(text(OFFSETS_TOPIC)))
         .with_num_partitions(config.offsets_topic_num_partitions)
-        .with_replication_factor(config.offsets_topic_replication_factor.min(brokers.max(1)))
+        .with_replication_factor(wanted.min(brokers))
         .with_configs(vec![
             setting("cleanup.policy", "compact"),
             setting("compression.type", "producer"),

@@ -26,10 +26,13 @@ pub(crate) async fn keep(groups: Arc<Groups>, mut metadata: watch::Receiver<Arc<
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
-        if metadata.has_changed().unwrap_or(false) {
-            topics = groups.forget_deleted(&topics, &metadata.borrow_and_update());
+        // Copied: what follows takes locks whose holders look at the metadata, too.
+        let has_changed = metadata.has_changed().unwrap_or(false);
+        let image = Arc::clone(&metadata.borrow_and_update());
+        if has_changed {
+            topics = groups.forget_deleted(&topics, &image);
         }
-        groups.look_at_leaderships(&metadata.borrow());
+        groups.look_at_leaderships(&image);
         groups.all().iter().filter(|shard| shard.is_loaded()).for_each(|shard| shard.tick());
         if Instant::now() >= next_check {
             next_check = Instant::now() + check;

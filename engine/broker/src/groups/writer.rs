@@ -51,7 +51,8 @@ impl Writer {
     /// Puts facts on the line.
     pub(super) fn write(&self, facts: Vec<Fact>, stored: Stored) {
         if let Err(refused) = self.queue.send(Write { facts, stored }) {
-            (refused.0.stored)(Err(GroupError::NotCoordinator));
+            // Not from here: who writes holds the group's lock.
+            tokio::spawn(async move { (refused.0.stored)(Err(GroupError::NotCoordinator)) });
         }
     }
 }

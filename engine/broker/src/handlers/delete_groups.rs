@@ -10,7 +10,7 @@ pub(super) async fn answer(desk: &Desk, request: &Request) -> Result<Answer, Una
     let asked: DeleteGroupsRequest = request.decode()?;
     let mut results = Vec::with_capacity(asked.groups_names.len());
     for group in asked.groups_names {
-        let shard = desk.groups.of_any(&desk.metadata.borrow(), &group);
+        let shard = desk.groups.of_any(&desk.image(), &group);
         let deleted = match shard {
             Ok(shard) => shard.delete(&group).await,
             Err(error) => Err(error),

@@ -27,7 +27,7 @@ pub(super) fn answer(desk: &Desk, request: &Request) -> Result<Answer, Unanswera
 }
 
 fn describe(desk: &Desk, version: i16, group: GroupId) -> DescribedGroup {
-    let shard = desk.groups.of_any(&desk.metadata.borrow(), &group);
+    let shard = desk.groups.of_any(&desk.image(), &group);
     let found = shard.map(|shard| shard.describe(&group));
     let response = DescribedGroup::default().with_group_id(group);
     match found {

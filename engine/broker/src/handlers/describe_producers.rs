@@ -23,7 +23,7 @@ fn partition(desk: &Desk, topic: &str, index: i32) -> PartitionResponse {
     if check_topic_name(topic).is_err() {
         return response.with_error_code(code(ErrorCode::InvalidTopicException));
     }
-    let led = desk.partitions.leading(&desk.metadata.borrow(), topic, index);
+    let led = desk.partitions.leading(&desk.image(), topic, index);
     match led {
         Err(error) => response.with_error_code(error),
         Ok(hosted) if !hosted.replica.is_leader() => response.with_error_code(code(ErrorCode::NotLeaderOrFollower)),

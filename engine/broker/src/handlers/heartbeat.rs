@@ -7,7 +7,7 @@ use super::{Answer, Desk, Unanswerable, encode};
 
 pub(super) fn answer(desk: &Desk, request: &Request) -> Result<Answer, Unanswerable> {
     let asked: HeartbeatRequest = request.decode()?;
-    let shard = desk.groups.of(&desk.metadata.borrow(), &asked.group_id);
+    let shard = desk.groups.of(&desk.image(), &asked.group_id);
     let beaten = shard.and_then(|shard| {
         let instance = asked.group_instance_id.as_deref();
         shard.heartbeat(&asked.group_id, &asked.member_id, instance, asked.generation_id)

@@ -40,7 +40,7 @@ pub(super) async fn answer(desk: &Desk, request: &Request, peer: IpAddr) -> Resu
         comes_again: request.version >= COMES_AGAIN,
         can_skip: request.version >= CAN_SKIP,
     };
-    let shard = desk.groups.of(&desk.metadata.borrow(), &group);
+    let shard = desk.groups.of(&desk.image(), &group);
     let joined = match shard {
         Ok(shard) => shard.join(&group, joining).await,
         Err(error) => JoinAnswer::refused(&member, error),

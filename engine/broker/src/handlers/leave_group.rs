@@ -18,7 +18,7 @@ pub(super) fn answer(desk: &Desk, request: &Request) -> Result<Answer, Unanswera
         false => asked.members,
     };
     let leaving: Vec<Leaving> = members.iter().map(leaving).collect();
-    let shard = desk.groups.of(&desk.metadata.borrow(), &asked.group_id);
+    let shard = desk.groups.of(&desk.image(), &asked.group_id);
     let left = shard.map(|shard| shard.leave(&asked.group_id, &leaving));
     let response = match left {
         Err(error) => LeaveGroupResponse::default().with_error_code(error.code()),

@@ -77,7 +77,7 @@ async fn partition(
         timestamp if timestamp >= 0 => OffsetSpec::Time(timestamp),
         _ => return refused(asked, ErrorCode::UnsupportedVersion),
     };
-    let looked_up = desk.partitions.leading(&desk.metadata.borrow(), topic, asked.partition_index);
+    let looked_up = desk.partitions.leading(&desk.image(), topic, asked.partition_index);
     let replica = match looked_up {
         Ok(hosted) => hosted.replica,
         Err(code) => return result.with_error_code(code),

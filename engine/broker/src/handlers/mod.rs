@@ -61,7 +61,8 @@ pub(crate) use metadata::endpoint;
 pub(crate) struct Desk {
     pub(crate) config: Arc<BrokerConfig>,
     pub(crate) partitions: Arc<Partitions>,
-    /// The metadata as far as this broker has acted on them.
+    /// The metadata as far as this broker has acted on them. They are looked at through [`Desk::image`]: who held on to the channel while
+    /// it takes a lock would hold up whoever has the lock and looks at them.
     pub(crate) metadata: watch::Receiver<Arc<MetadataImage>>,
     pub(crate) controller: Arc<Client>,
     pub(crate) producer_ids: ProducerIds,
@@ -81,7 +82,7 @@ impl Desk {
     /// Waits until what the controller has committed by now is known and acted on here, so that who is told that
     /// something was changed finds it changed. It is changed in any case: without news in time the answer leaves too.
     async fn catch_up(&self) {
-        let known = self.metadata.borrow().next_offset();
+        let known = self.image().next_offset();
         let caught_up = async {
             match self.controller.committed_end(known).await {
                 Ok(end) => drop(self.metadata.clone().wait_for(|image| image.next_offset() >= end).await),
@@ -120,8 +121,15 @@ pub(crate) enum Answer {
     Silent,
 }
 
-/// An answer to come. Waiting is all that is left to do: what the request changes has been done, or is done when this is first polled.
+/// An answer to come. What the request changes has been done, or is done when this is first polled: all that is left then is waiting.
 pub(crate) type Pending = Pin<Box<dyn Future<Output = Result<Answer, Unanswerable>> + Send>>;
+
+/// A request that was taken.
+pub(crate) struct Taken {
+    pub(crate) pending: Pending,
+    /// Whether what it changes has been done already.
+    pub(crate) is_done: bool,
+}
 
 /// Why a connection is closed instead of answered.
 #[derive(Debug, thiserror::Error)]
@@ -136,11 +144,11 @@ pub(crate) enum Unanswerable {
 
 /// Takes a request of `peer`'s. Appends are made here, in the order in which requests come: a log whose device does not keep up holds
 /// up the connection, not the thread.
-pub(crate) async fn take(desk: &Arc<Desk>, peer: IpAddr, frame: Bytes) -> Result<Pending, Unanswerable> {
+pub(crate) async fn take(desk: &Arc<Desk>, peer: IpAddr, frame: Bytes) -> Result<Taken, Unanswerable> {
     let request = Request::parse(frame, api::BROKER)?;
     let desk = Arc::clone(desk);
-    Ok(match request.api {
-        ApiKey::Produce => produce::take(&desk, request).await?,
+    let pending: Pending = match request.api {
+        ApiKey::Produce => return Ok(Taken { pending: produce::take(&desk, request).await?, is_done: true }),
         ApiKey::Fetch => Box::pin(async move { fetch::answer(&desk, &request).await }),
         ApiKey::ListOffsets => Box::pin(async move { list_offsets::answer(&desk, &request).await }),
         ApiKey::Metadata => Box::pin(async move { metadata::answer(&desk, &request).await }),
@@ -172,7 +180,8 @@ pub(crate) async fn take(desk: &Arc<Desk>, peer: IpAddr, frame: Bytes) -> Result
         ApiKey::InitProducerId => Box::pin(async move { init_producer_id::answer(&desk, &request).await }),
         ApiKey::ApiVersions => Box::pin(async move { api_versions::answer(&request) }),
         other => return Err(RequestError::UnknownApi { api: other as i16 }.into()),
-    })
+    };
+    Ok(Taken { pending, is_done: false })
 }
 
 fn encode(request: &Request, body: &impl Encodable) -> Result<Answer, Unanswerable> {

@@ -68,7 +68,7 @@ fn refused_each(asked: &OffsetFetchRequestGroup, error: i16) -> Vec<OffsetFetchR
 
 fn of_group(desk: &Desk, asked: &OffsetFetchRequestGroup) -> OffsetFetchResponseGroup {
     let response = OffsetFetchResponseGroup::default().with_group_id(asked.group_id.clone());
-    match desk.groups.of_any(&desk.metadata.borrow(), &asked.group_id) {
+    match desk.groups.of_any(&desk.image(), &asked.group_id) {
         Err(error) => response.with_error_code(GroupError::code(error)),
         Ok(shard) => {
             let offsets = shard.offsets(&asked.group_id);

@@ -19,7 +19,7 @@ pub(super) fn answer(desk: &Desk, request: &Request) -> Result<Answer, Unanswera
 
 fn end(desk: &Desk, topic: &str, asked: &OffsetForLeaderPartition) -> EpochEndOffset {
     let result = EpochEndOffset::default().with_partition(asked.partition);
-    let replica = match desk.partitions.leading(&desk.metadata.borrow(), topic, asked.partition) {
+    let replica = match desk.partitions.leading(&desk.image(), topic, asked.partition) {
         Ok(hosted) => hosted.replica,
         Err(code) => return result.with_error_code(code),
     };

@@ -141,7 +141,7 @@ impl Producing<'_> {
         }
         // In Kafka's order: the partition, the batch's form, acks, the leadership, the log.
         let only = |code| Refused { code, ..Refused::default() };
-        if state(&self.desk.metadata.borrow(), topic, data.index).is_none() {
+        if state(&self.desk.image(), topic, data.index).is_none() {
             return Err(only(code(ErrorCode::UnknownTopicOrPartition)));
         }
         let batch = only_batch(data.records.unwrap_or_default(), self.version >= ZSTD).map_err(by_format)?;
@@ -153,7 +153,7 @@ impl Producing<'_> {
             let message = format!("{topic} is the brokers' own topic: clients do not append to it");
             return Err(refused(ErrorCode::InvalidTopicException, message));
         }
-        let led = self.desk.partitions.leading(&self.desk.metadata.borrow(), topic, data.index);
+        let led = self.desk.partitions.leading(&self.desk.image(), topic, data.index);
         let hosted = led.map_err(only)?;
         let batch = self.checked(&hosted, batch).map_err(|refused| refused.by(&hosted.replica))?;
         let acks = if self.acks == -1 { Acks::All } else { Acks::Leader };
@@ -278,7 +278,7 @@ fn failure(
         response.with_record_errors(blamed.collect()).with_error_message(message)
     };
     let moved = refused.code == code(ErrorCode::NotLeaderOrFollower);
-    match desk.partitions.current_leader(&desk.metadata.borrow(), topic, index) {
+    match desk.partitions.current_leader(&desk.image(), topic, index) {
         Some((leader, epoch)) if moved && version >= CURRENT_LEADER => response.with_current_leader(
             LeaderIdAndEpoch::default().with_leader_id(messages::BrokerId(leader.0)).with_leader_epoch(epoch.0),
         ),

@@ -24,7 +24,7 @@ pub(super) async fn answer(desk: &Desk, request: &Request) -> Result<Answer, Una
     };
     let shard = match request.version >= SAYS_PROTOCOL && !says {
         true => Err(GroupError::InconsistentProtocol),
-        false => desk.groups.of(&desk.metadata.borrow(), &group),
+        false => desk.groups.of(&desk.image(), &group),
     };
     let synced = match shard {
         Ok(shard) => shard.sync(&group, syncing).await,

@@ -31,28 +31,32 @@ impl Member {
     }
 
     /// Tells the controller every `interval`, and at once when there is news while out of service, that this broker lives and how much it
-    /// knows. Runs for ever.
-    pub(crate) async fn beat_on(self, mut metadata: watch::Receiver<Arc<MetadataImage>>, interval: Duration) {
+    /// knows. When it stops, the last heartbeat says goodbye, so that leaders need not wait for this broker to be missed; none comes after
+    /// it, which would put the broker back into service.
+    pub(crate) async fn beat_on(
+        self,
+        mut metadata: watch::Receiver<Arc<MetadataImage>>,
+        interval: Duration,
+        mut stopping: watch::Receiver<bool>,
+    ) {
         let mut fenced = true;
         loop {
+            let leaves = *stopping.borrow_and_update();
             let applied = metadata.borrow_and_update().next_offset().0 - 1;
-            match self.beat(applied, false).await {
+            match self.beat(applied, leaves).await {
                 Ok(answer) => fenced = answer.is_fenced,
+                Err(error) if leaves => tracing::debug!("the controller was not told that this broker stops: {error}"),
                 Err(error) => tracing::warn!("a heartbeat failed: {error}"),
             }
-            if fenced {
-                drop(tokio::time::timeout(interval, metadata.changed()).await);
-            } else {
-                tokio::time::sleep(interval).await;
+            if leaves {
+                return;
             }
-        }
-    }
-
-    /// Says goodbye, so that leaders need not wait for this broker to be missed.
-    pub(crate) async fn leave(&self, metadata: &watch::Receiver<Arc<MetadataImage>>) {
-        let applied = metadata.borrow().next_offset().0 - 1;
-        if let Err(error) = self.beat(applied, true).await {
-            tracing::debug!("the controller was not told that this broker stops: {error}");
+            tokio::select! {
+                () = tokio::time::sleep(interval) => {}
+                Ok(()) = metadata.changed(), if fenced => {}
+                // Who could stop this broker goes away only with it.
+                _ = stopping.changed() => {}
+            }
         }
     }
 

@@ -7,15 +7,11 @@ use logdyno_wire::transport::Listener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use super::connection::{Connection, ConnectionLimits};
+use super::connection::{Connection, ConnectionLimits, FAREWELL};
 use crate::handlers::Desk;
 
 /// A process without free file descriptors can accept again when a connection closes.
 const PAUSE_AFTER_FAILURE: Duration = Duration::from_millis(100);
-
-/// How long a broker that stops waits for the answers to requests that it has taken. A fetch that has nothing to tell and an append
-/// that misses its replicas may take longer than anybody wants to wait.
-const FAREWELL: Duration = Duration::from_secs(1);
 
 /// Takes connections until `stopping`; then all of them end, once what was asked on them is answered.
 pub(crate) async fn serve(listener: Listener, desk: Arc<Desk>, mut stopping: watch::Receiver<bool>) {

@@ -2,12 +2,14 @@
 //!
 //! What a request changes (an append) is done when it is taken; what it waits for (replicas, more records) is waited for when its answer is
 //! the next to leave. So appends of a connection keep their order, several may wait for their replicas at a time, and a parked fetch holds
-//! up what was asked after it, as Kafka's muted channel does.
+//! up what was asked after it, as Kafka's muted channel does. What was taken is carried out also if its sender has gone meanwhile.
 
+use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -17,6 +19,10 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 
 use crate::config::{BrokerConfig, millis};
 use crate::handlers::{self, Answer, Desk, Pending, Unanswerable};
+
+/// How long a broker that stops, or a connection whose peer has gone, sees through what was taken. A fetch that has nothing to tell and an
+/// append that misses its replicas may take longer than anybody wants to wait.
+pub(super) const FAREWELL: Duration = Duration::from_secs(1);
 
 /// Bytes in flight are counted in units of this many.
 const UNIT_BYTES: usize = 1024;
@@ -56,10 +62,12 @@ pub(super) struct Connection {
 }
 
 /// A request whose answer is still to come.
-struct Taken {
+struct Queued {
     pending: Pending,
-    /// Of this connection's room and of all connections'.
-    _bytes: [OwnedSemaphorePermit; 2],
+    /// Of this connection's room, until it is answered.
+    _bytes: OwnedSemaphorePermit,
+    /// Of all connections' room, until what it changes has been done. What it waits for then may be another connection's request.
+    of_all: Option<OwnedSemaphorePermit>,
 }
 
 /// Why no more requests are taken.
@@ -95,8 +103,11 @@ impl Connection {
             ended = self.take_requests(&mut frames, queue, &waiting, stopping) => match ended {
                 // What was taken is answered: what a client has no answer to it sends again.
                 Ok(End::Stopping) => answers.await,
-                Ok(End::Closed) => Ok(()),
-                Err(fault) => Err(fault),
+                // It may have said something without waiting for the answer.
+                gone => {
+                    drop(tokio::time::timeout(FAREWELL, answers).await);
+                    gone.map(|_| ())
+                }
             },
             ended = &mut answers => ended,
         };
@@ -110,7 +121,7 @@ impl Connection {
     async fn take_requests(
         &self,
         frames: &mut FrameReader<ReadHalf>,
-        queue: mpsc::Sender<Taken>,
+        queue: mpsc::Sender<Queued>,
         waiting: &AtomicUsize,
         mut stopping: watch::Receiver<bool>,
     ) -> Result<End, Fault> {
@@ -133,9 +144,9 @@ impl Connection {
             counters.request_bytes.add(frame.len() as u64);
             counters.bytes_moved_in.add(frames.bytes_moved() - std::mem::replace(&mut moved, frames.bytes_moved()));
             let Ok(place) = queue.reserve().await else { return Ok(End::Closed) };
-            let pending = handlers::take(&self.desk, self.peer.ip(), frame).await?;
+            let handlers::Taken { pending, is_done } = handlers::take(&self.desk, self.peer.ip(), frame).await?;
             waiting.fetch_add(1, Ordering::Relaxed);
-            place.send(Taken { pending, _bytes: [bytes, of_all] });
+            place.send(Queued { pending, _bytes: bytes, of_all: (!is_done).then_some(of_all) });
         }
     }
 
@@ -157,24 +168,42 @@ impl Connection {
         }
     }
 
+    /// Carries requests out and sends what comes of them. Where nobody takes answers any more, the rest is carried out all the same.
     async fn send_answers(
         &self,
         write: &mut WriteHalf,
-        mut taken: mpsc::Receiver<Taken>,
+        mut taken: mpsc::Receiver<Queued>,
         waiting: &AtomicUsize,
     ) -> Result<(), Fault> {
-        while let Some(next) = taken.recv().await {
-            match next.pending.await? {
-                Answer::Frame(pieces) => self.send(write, &pieces).await?,
-                Answer::Records(pieces, lent) => {
-                    self.send(write, &pieces).await?;
-                    drop((pieces, lent));
-                }
-                Answer::Silent => {}
+        let mut outcome = Ok(());
+        while let Some(Queued { mut pending, of_all, _bytes }) = taken.recv().await {
+            let begun = poll_fn(|context| Poll::Ready(pending.as_mut().poll(context))).await;
+            drop(of_all);
+            let answer = match begun {
+                Poll::Ready(answer) => answer,
+                Poll::Pending => pending.await,
+            }?;
+            if outcome.is_ok() {
+                outcome = self.send_answer(write, answer).await;
             }
             waiting.fetch_sub(1, Ordering::Relaxed);
+            if let Err(Fault::Deaf(_)) = outcome {
+                break;
+            }
         }
-        Ok(())
+        outcome
+    }
+
+    async fn send_answer(&self, write: &mut WriteHalf, answer: Answer) -> Result<(), Fault> {
+        match answer {
+            Answer::Frame(pieces) => self.send(write, &pieces).await,
+            Answer::Records(pieces, lent) => {
+                let sent = self.send(write, &pieces).await;
+                drop((pieces, lent));
+                sent
+            }
+            Answer::Silent => Ok(()),
+        }
     }
 
     async fn send(&self, write: &mut WriteHalf, pieces: &[Bytes]) -> Result<(), Fault> {

@@ -1,13 +1,15 @@
 //! What peers may do to a broker: nothing.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use logdyno_wire::messages::create_topics_request::CreatableTopic;
+use logdyno_wire::messages::{CreateTopicsRequest, MetadataRequest};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::cluster::{Fetch, channel, create, metadata, run, single};
+use crate::cluster::{Fetch, batch, channel, create, metadata, name, produce, run, single};
 
 /// What a peer does after its bytes.
 #[derive(Clone, Copy, PartialEq)]
@@ -134,28 +136,51 @@ fn connections_are_bounded_by_address() {
     });
 }
 
-/// While a parked fetch holds all the room, nobody's request is read; they are served once it is answered.
+/// While a request that is still coming holds all the room, nobody's is read; one that was carried out and waits holds none, because what
+/// it waits for may be a request: an append's replicas fetch.
 #[test]
 fn requests_in_flight_are_bounded_over_all_connections() {
     let single = single("queued.max.request.bytes=1024\n");
     run(async {
         let (reader, other) = (channel(&single.broker).await, channel(&single.broker).await);
         assert_eq!(create(&reader, "t", 1, 1).await, 0);
-        // The room of a request is given back after its answer is written.
+        let parked = tokio::spawn(async move { Fetch { wait_ms: 60_000, ..Fetch::from(0) }.call(&reader, "t").await });
+        assert_eq!(metadata(&other, "t").await.brokers.len(), 1);
+        assert_eq!(produce(&other, "t", batch(&["a"]), -1).await.error_code, 0);
+        assert_eq!(parked.await.expect("no panic").error_code, 0);
         while single.broker.figures().request_bytes_in_flight > 0 {
             tokio::task::yield_now().await;
         }
-        let parked = Fetch { wait_ms: 1000, ..Fetch::from(0) };
-        let begun = Instant::now();
-        let held = tokio::spawn(async move { parked.call(&reader, "t").await });
+        let mut slow = TcpStream::connect(single.broker.address()).await.expect("connected");
+        slow.write_all(&[0, 0, 4, 0, 0]).await.expect("written");
         while single.broker.figures().request_bytes_in_flight == 0 {
             tokio::task::yield_now().await;
         }
-        assert_eq!(metadata(&other, "t").await.brokers.len(), 1);
-        assert!(begun.elapsed() >= Duration::from_millis(1000), "it was read while the fetch was parked");
-        assert_eq!(held.await.expect("no panic").error_code, 0);
-        while single.broker.figures().request_bytes_in_flight > 0 {
-            tokio::task::yield_now().await;
+        let waiting = tokio::time::timeout(Duration::from_millis(300), metadata(&other, "t")).await;
+        assert!(waiting.is_err(), "it was read although there was no room");
+        drop(slow);
+        assert_eq!(metadata(&channel(&single.broker).await, "t").await.brokers.len(), 1);
+    });
+}
+
+/// Whoever says something and goes has said it: a member that leaves, a commit, as Kafka takes them.
+#[test]
+fn what_was_said_before_the_connection_closed_is_done() {
+    let single = single("");
+    run(async {
+        let stays = channel(&single.broker).await;
+        for number in 0..20 {
+            let topic = CreatableTopic::default()
+                .with_name(name(&format!("t{number}")))
+                .with_num_partitions(1)
+                .with_replication_factor(1);
+            let request = CreateTopicsRequest::default().with_topics(vec![topic]).with_timeout_ms(30_000);
+            let goes = channel(&single.broker).await;
+            drop(goes.send_with(request, None, true).await.expect("it is sent"));
+            goes.close();
+        }
+        while stays.call(MetadataRequest::default().with_topics(None), None).await.expect("an answer").topics.len() < 20 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
         }
     });
 }

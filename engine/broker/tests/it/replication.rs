@@ -60,3 +60,39 @@ fn acks_all_waits_for_three_replicas_and_only_the_leader_serves() {
     }
     drop(three.dirs);
 }
+
+/// A broker that says goodbye stays out of service while it sees its connections through. Nobody waits for it: not who wants acks=all, though
+/// its lag time has only begun, and not its successor, though its session would still run.
+#[test]
+fn a_broker_that_stops_is_waited_for_by_nobody() {
+    let more = "broker.session.timeout.ms=100000\nreplica.lag.time.max.ms=100000\n";
+    let mut three = three(more);
+    let (last, controller) = (three.brokers.pop().expect("three"), three.brokers[0].controller_address());
+    run(async {
+        let (any, to_last) = (channel(&three.brokers[0]).await, channel(&last).await);
+        let mut led_by = 0;
+        let mut topic = String::new();
+        for number in 0.. {
+            topic = format!("t{number}");
+            assert_eq!(create(&any, &topic, 1, 3).await, 0);
+            led_by = metadata(&any, &topic).await.topics[0].partitions[0].leader_id.0;
+            if led_by != 3 {
+                break;
+            }
+        }
+        let leader = channel(&three.brokers[usize::try_from(led_by - 1).expect("1 or 2")]).await;
+        while produce(&leader, &topic, batch(&["a"]), -1).await.error_code != 0 {}
+        let parked = Fetch { wait_ms: 5_000, ..Fetch::from(1) }.request(&topic);
+        let before = last.counters().requests;
+        drop(to_last.send_with(parked, Some(12), true).await.expect("it is sent"));
+        while last.counters().requests == before {
+            tokio::task::yield_now().await;
+        }
+        tokio::task::spawn_blocking(|| last.stop()).await.expect("no panic").expect("a clean stop");
+        assert_eq!(produce(&leader, &topic, batch(&["b"]), -1).await.error_code, 0);
+    });
+    three.brokers.push(start(3, three.dirs[2].path(), controller, more));
+    for broker in three.brokers.into_iter().rev() {
+        broker.stop().expect("a clean stop");
+    }
+}

@@ -1,6 +1,7 @@
 //! How brokers talk to the controller.
 //!
-//! Requests and the long poll that follows the metadata go over connections of their own. A connection
+//! Requests, heartbeats and the long poll that follows the metadata go over connections of their own: the controller answers each one by
+//! one, and a broker shall not be missed while many topics are being made. A connection
 //! that breaks is opened anew by the next call; what was under way on it fails, because it may or may not
 //! have been carried out. What is retried, and what is left to the caller, is said at each call.
 
@@ -49,6 +50,7 @@ impl Default for ClientConfig {
 pub struct Client {
     config: ClientConfig,
     requests: Line,
+    heartbeats: Line,
     following: Line,
 }
 
@@ -58,7 +60,8 @@ type Line = Mutex<Option<Channel>>;
 impl Client {
     /// A client; nothing is connected yet.
     pub fn new(config: ClientConfig) -> Client {
-        Client { config, requests: Mutex::new(None), following: Mutex::new(None) }
+        let line = || Mutex::new(None);
+        Client { config, requests: line(), heartbeats: line(), following: line() }
     }
 
     async fn call<R: Request>(&self, line: &Line, request: R, version_max: i16) -> Result<R::Response, ClientError> {

@@ -57,7 +57,7 @@ impl Client {
             .with_current_metadata_offset(heartbeat.applied)
             .with_want_fence(heartbeat.want_fence)
             .with_want_shut_down(heartbeat.want_shut_down);
-        let response = self.call(&self.requests, request, 0).await?;
+        let response = self.call(&self.heartbeats, request, 0).await?;
         refuse("the heartbeat", response.error_code)?;
         Ok(HeartbeatAnswer {
             is_caught_up: response.is_caught_up,

@@ -31,7 +31,7 @@ pub fn after_fencing(
 /// A partition's next state after `broker` registered as a new process; `None` if it stays as it is.
 ///
 /// What it led it leads again, in a new epoch: the log may have lost its tail, and followers that hold
-/// more than the leader now has must notice.
+/// more than the leader now has must notice. They cut their logs to be like it, but not below what was committed.
 pub fn after_registration(state: &PartitionState, broker: BrokerId) -> Option<PartitionState> {
     (state.leader == Some(broker)).then(|| PartitionState {
         leader_epoch: logdyno_record::LeaderEpoch(state.leader_epoch.0 + 1),

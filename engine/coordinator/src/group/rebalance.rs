@@ -26,7 +26,7 @@ impl Group {
                 if self.state == State::CompletingRebalance {
                     self.forget_assignments();
                 }
-                self.refuse_syncs(GroupError::RebalanceInProgress, effects);
+                self.refuse_syncs(GroupError::RebalanceInProgress, now, effects);
                 self.storing = false;
                 self.deadline = Some(now.after(self.rebalance_timeout()));
                 self.enter(State::PreparingRebalance, now_ms);
@@ -40,11 +40,13 @@ impl Group {
         self.members.values().map(|member| member.rebalance_timeout).max().unwrap_or_default()
     }
 
-    pub(super) fn refuse_syncs(&mut self, error: GroupError, effects: &mut Vec<Effect>) {
+    /// Who waits for its assignment gets this instead. It was not silent meanwhile, so its session begins anew.
+    pub(super) fn refuse_syncs(&mut self, error: GroupError, now: Nanos, effects: &mut Vec<Effect>) {
         for (id, member) in &mut self.members {
             if let Some(Waits::Sync(_)) = member.waits {
                 effects.extend(member.refusal(id, error));
                 member.waits = None;
+                member.is_alive(now);
             }
         }
     }

@@ -106,7 +106,7 @@ impl Group {
         self.storing = false;
         if !is_safe {
             self.forget_assignments();
-            self.refuse_syncs(GroupError::NotStored, &mut effects);
+            self.refuse_syncs(GroupError::NotStored, now, &mut effects);
             self.prepare_rebalance(now, now_ms, &mut effects);
             return effects;
         }

@@ -189,6 +189,23 @@ fn a_stored_group_is_restored_with_its_members() {
     assert_eq!(world.group.state(), State::Empty, "sessions run from the restart on");
 }
 
+/// Who waits for its assignment does not send heartbeats. When the leader dies meanwhile and all are to join again, it has a whole session
+/// to hear of that, as Kafka's `propagateAssignment` gives it.
+#[test]
+fn who_waited_for_an_assignment_was_not_silent() {
+    let mut world = World::new();
+    let ids = world.stable(2);
+    let again: Vec<_> = ids.iter().map(|id| world.join(joining(id, None, "1"))).collect();
+    let leader = world.joined(again[0]).expect("both are here").leader;
+    let other = ids.iter().find(|id| **id != leader).expect("two members");
+    let waits = world.sync(other, 2, &[]);
+    world.pass(10_100);
+    assert_eq!(world.synced(waits).and_then(|answer| answer.error), Some(GroupError::RebalanceInProgress));
+    world.pass(9_000);
+    assert_eq!(world.heartbeat(&leader, 2), Err(GroupError::UnknownMember));
+    assert_eq!(world.heartbeat(other, 2), Err(GroupError::RebalanceInProgress));
+}
+
 /// KAFKA-10847: members that have their parts do not shield one that never asks for its own.
 #[test]
 fn who_does_not_sync_is_removed_though_the_group_is_stable() {

@@ -212,8 +212,14 @@ impl LeaderState {
     }
 
     /// Time has passed: members that lag are to leave the ISR, and what got no answer is asked again.
+    ///
+    /// `registered` is the incarnation under which the metadata know a broker that is in service: who has left since its last fetch may
+    /// not join, so it is not waited for.
     #[must_use = "a high watermark that nobody hears of acknowledges nothing"]
-    pub fn tick(&mut self, now: Nanos) -> Effects {
+    pub fn tick(&mut self, registered: impl Fn(BrokerId) -> Option<i64>, now: Nanos) -> Effects {
+        for (id, follower) in &mut self.followers {
+            follower.eligible &= is_eligible(follower.broker_epoch, registered(*id));
+        }
         let again = self.isr.take_again();
         let propose = again.map(|members| self.proposal(&members)).or_else(|| self.shrink(now));
         Effects { propose, high_watermark: self.advance(now), ..Effects::default() }
@@ -226,6 +232,12 @@ impl LeaderState {
             return Effects::default();
         }
         self.partition_epoch = partition_epoch;
+        // Who has been taken out may have gone: not before its next fetch is it on its way back.
+        for left in self.isr.committed().iter().filter(|id| !isr.contains(id)) {
+            if let Some(follower) = self.followers.get_mut(left) {
+                follower.eligible = false;
+            }
+        }
         self.isr.commit(isr.iter().copied());
         Effects { high_watermark: self.advance(now), ..Effects::default() }
     }
@@ -313,4 +325,9 @@ impl LeaderState {
             isr: members.iter().map(|id| IsrMember { broker: *id, broker_epoch: epoch_of(id) }).collect(),
         }
     }
+}
+
+/// Whether a follower that fetched under `broker_epoch` (-1: it did not say) may join the ISR, where the metadata know it as `registered`.
+pub fn is_eligible(broker_epoch: i64, registered: Option<i64>) -> bool {
+    registered.is_some_and(|registered| broker_epoch == -1 || broker_epoch == registered)
 }

@@ -88,12 +88,13 @@ impl Replica {
             return Ok(None);
         }
         let own = self.log.end_offset_for_epoch(leaders.epoch);
-        let end = truncation_offset(leaders, own, self.log.end_offset());
-        tracing::info!(
-            partition = %self.partition, to = %end, from = %self.log.end_offset(), epoch = %leaders.epoch,
-            "truncating: the log parts from its leader's here"
-        );
+        let before = self.log.end_offset();
+        let end = truncation_offset(leaders, own, before);
         self.truncate_to(end)?;
+        tracing::info!(
+            partition = %self.partition, to = %end, from = %before, epoch = %leaders.epoch,
+            "truncated: the log parts from its leader's here"
+        );
         Ok(Some(end))
     }
 
@@ -113,8 +114,9 @@ impl Replica {
         match after_out_of_range(leader_start, leader_end, self.log.end_offset()) {
             Restart::GoOn => Ok(()),
             Restart::TruncateTo(end) => {
-                tracing::warn!(partition = %self.partition, to = %end, "truncating: the leader's log is shorter than this one");
-                self.truncate_to(end)
+                self.truncate_to(end)?;
+                tracing::warn!(partition = %self.partition, to = %end, "truncated: the leader's log is shorter than this one");
+                Ok(())
             }
             Restart::StartAt(start) => {
                 tracing::warn!(partition = %self.partition, at = %start, "starting over: the leader no longer has what follows this log");
@@ -125,7 +127,12 @@ impl Replica {
         }
     }
 
+    /// Never below what was committed: a leader that lacks it has lost it, and this may be the last copy.
     fn truncate_to(&self, end: Offset) -> Result<(), ReplicaError> {
+        let high_watermark = self.high_watermark();
+        if end < high_watermark {
+            return Err(ReplicaError::CommittedElsewhere { partition: self.partition.clone(), end, high_watermark });
+        }
         self.log.truncate_to(end)?;
         self.update_follower(|follower| follower.on_truncated(end));
         Ok(())

@@ -51,7 +51,8 @@ pub trait IsrChanges: Send + Sync {
     /// The answer goes to [`Replica::on_isr_committed`] or [`Replica::on_isr_refused`], once.
     fn propose(&self, change: AlterIsr);
 
-    /// The incarnation under which a broker is registered; `None` if it is not, or is fenced. From the metadata.
+    /// The incarnation under which a broker is registered; `None` if it is not, or is fenced. From the metadata. Called under a replica's
+    /// lock: whoever shows metadata here must not call a replica while it holds what this needs.
     fn broker_epoch(&self, broker: BrokerId) -> Option<i64>;
 }
 
@@ -214,7 +215,7 @@ impl Replica {
         let mut state = self.state();
         let mut calls = match &mut state.role {
             Role::Leader(leader) => {
-                let effects = leader.tick(now);
+                let effects = leader.tick(|id| self.controller.broker_epoch(id), now);
                 self.carry_out(&mut state, effects, now)
             }
             _ => Calls::default(),
@@ -271,10 +272,10 @@ impl Replica {
 
     /// Who waits for the low watermark that there is now.
     fn at_low_watermark(&self, state: &mut State) -> Vec<Wake> {
-        match self.low_watermark_in(&state.role) {
-            Some(low) if state.at_low_watermark.len() > 0 => state.at_low_watermark.take_reached(low),
-            _ => Vec::new(),
+        if state.at_low_watermark.len() == 0 {
+            return Vec::new();
         }
+        self.low_watermark_in(&state.role).map_or_else(Vec::new, |low| state.at_low_watermark.take_reached(low))
     }
 
     fn low_watermark_in(&self, role: &Role) -> Option<Offset> {

@@ -101,7 +101,7 @@ impl Replica {
         let fetched = leader::FollowerFetched {
             follower: fetch.follower,
             broker_epoch: fetch.broker_epoch,
-            eligible: registered.is_some_and(|epoch| fetch.broker_epoch == -1 || fetch.broker_epoch == epoch),
+            eligible: leader::is_eligible(fetch.broker_epoch, registered),
             offset: fetch.from,
             log_start: fetch.log_start,
         };

@@ -48,6 +48,30 @@ fn a_pending_expand_counts_for_the_high_watermark() {
     assert_eq!(scene.fetch(1, 12).high_watermark, Some(Offset(10)..Offset(12)));
 }
 
+/// The controller takes a broker that stops, or is silent, out of the ISR: who waits for acks=all need not wait for its lag time as well.
+#[test]
+fn who_was_taken_out_of_the_isr_is_not_waited_for() {
+    let mut scene = Scene::with(&[0, 1, 2], 1);
+    scene.fetch(1, 10);
+    scene.fetch(2, 10);
+    scene.grow(20);
+    assert_eq!(scene.fetch(1, 20).high_watermark, None, "2 is in sync");
+    assert_eq!(scene.commit(&[0, 1]).high_watermark, Some(Offset(10)..Offset(20)));
+    scene.fetch(2, 20);
+    assert_eq!(scene.grow(21).high_watermark, None, "it has come back");
+}
+
+#[test]
+fn a_replica_about_to_join_is_not_waited_for_once_it_is_out_of_service() {
+    let mut scene = Scene::with(&[0], 1);
+    let proposed = scene.fetch(1, 10).propose.expect("a proposal");
+    scene.leader.on_isr_refused(proposed.partition_epoch, IsrRefusal::Ineligible);
+    scene.grow(11);
+    assert_eq!(scene.pass_without(2, Duration::from_millis(100)).high_watermark, None);
+    let gone = scene.pass_without(1, Duration::from_millis(100));
+    assert_eq!(gone.high_watermark, Some(Offset(10)..Offset(11)));
+}
+
 /// Before it is proposed, a caught-up replica is waited for too: it could never join a high watermark that runs ahead.
 #[test]
 fn a_replica_about_to_join_is_waited_for() {

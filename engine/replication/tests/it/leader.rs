@@ -51,8 +51,13 @@ impl Scene {
     }
 
     pub(crate) fn pass(&mut self, time: Duration) -> Effects {
+        self.pass_without(-1, time)
+    }
+
+    /// With one broker out of service.
+    pub(crate) fn pass_without(&mut self, gone: i32, time: Duration) -> Effects {
         self.now = self.now.after(time);
-        self.leader.tick(self.now)
+        self.leader.tick(|id| (id.0 != gone).then_some(100 + i64::from(id.0)), self.now)
     }
 
     pub(crate) fn commit(&mut self, isr: &[i32]) -> Effects {

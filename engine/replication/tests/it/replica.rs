@@ -6,7 +6,7 @@ use std::sync::mpsc::TryRecvError;
 use std::time::Duration;
 
 use logdyno_record::{BrokerId, LeaderEpoch, Offset, Stage};
-use logdyno_replication::{Acks, Asker, FollowerFetch, Isolation, IsrRefusal, OffsetSpec, ReplicaError};
+use logdyno_replication::{Acks, Asker, EpochEnd, FollowerFetch, Isolation, IsrRefusal, OffsetSpec, ReplicaError};
 
 use crate::brokers::{Brokers, LAG, Outcome, TIMEOUT};
 
@@ -235,6 +235,24 @@ fn two_fast_elections_leave_equal_logs() {
     assert_eq!(brokers.end(1), 5);
     assert_eq!(brokers.bytes(1), brokers.bytes(0));
     assert_eq!(brokers.high_watermark(1), 5);
+}
+
+/// A leader that comes back with less than was committed has lost it: what others have may be the last copies.
+#[test]
+fn what_was_committed_is_not_cut_for_a_leader_that_has_lost_it() {
+    let mut brokers = Brokers::of(2, 1);
+    let kept = brokers.produce(0, 3, Acks::All);
+    brokers.settle(0);
+    brokers.catch_up(&[1]);
+    assert!(kept.try_recv().expect("acknowledged").is_ok());
+    brokers.elect(0);
+    brokers.announce();
+    let (follower, epoch) = (&brokers.replicas[&1], brokers.metadata.leader_epoch);
+    let parted = follower.on_diverging(epoch, EpochEnd { epoch: LeaderEpoch(0), end: Offset(1) });
+    assert!(matches!(parted, Err(ReplicaError::CommittedElsewhere { end: Offset(1), .. })), "{parted:?}");
+    let emptied = follower.on_out_of_range(epoch, Offset(0), Offset(0)).expect_err("three records would be gone");
+    assert!(emptied.to_string().contains("give the leader its data back"), "{emptied}");
+    assert_eq!((brokers.end(1), brokers.high_watermark(1)), (3, 3));
 }
 
 #[test]

@@ -37,7 +37,8 @@ impl<'a> Walk<'a> {
             Kind::Fixed(bytes) => self.skip(*bytes),
             Kind::Text => {
                 let bytes = self.length(2)?;
-                self.skip(bytes)
+                // Flexible versions could say more; Kafka's readers refuse it.
+                if bytes > i16::MAX as usize { Err(Misshapen::Length) } else { self.skip(bytes) }
             }
             Kind::Blob => {
                 let bytes = self.length(4)?;

@@ -27,3 +27,15 @@ fn a_tagged_field_that_lies_about_its_length_is_refused() {
     let honest = [&no_error_and_no_apis[..], &[1, 0, 1, 1]].concat();
     assert_eq!(check_answer(ApiKey::ApiVersions, 3, &honest), Ok(()));
 }
+
+/// Flexible versions have room for longer texts than Kafka's readers take: 32,767 bytes.
+#[test]
+fn a_text_that_kafka_does_not_take_is_refused() {
+    let describe_one_group = |bytes: u32| {
+        let length_and_one = bytes + 1;
+        let varint = [0x80 | (length_and_one & 0x7f) as u8, 0x80 | (length_and_one >> 7 & 0x7f) as u8, (length_and_one >> 14) as u8];
+        [&[2][..], &varint, &vec![b'g'; bytes as usize], &[0, 0]].concat()
+    };
+    assert_eq!(check(ApiKey::DescribeGroups, 5, &describe_one_group(32_767)), Ok(()));
+    assert_eq!(check(ApiKey::DescribeGroups, 5, &describe_one_group(32_768)), Err(Misshapen::Length));
+}

@@ -318,10 +318,11 @@ impl World {
 
     fn pass(&mut self, seconds: u64) {
         self.now = self.now.after(Duration::from_secs(seconds));
+        let in_service = [0, 1, 2].map(|i| self.replicas[i].alive.then_some(self.replicas[i].incarnation));
         for i in 0..self.replicas.len() {
             let (replica, now) = (&mut self.replicas[i], self.now);
             if let (Role::Leader { state, .. }, true) = (&mut replica.role, replica.alive) {
-                let effects = state.tick(now);
+                let effects = state.tick(|id| in_service[usize::try_from(id.0).expect("an id")], now);
                 self.carry_out(i, effects);
             }
         }
