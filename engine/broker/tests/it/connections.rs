@@ -179,7 +179,8 @@ fn what_was_said_before_the_connection_closed_is_done() {
             drop(goes.send_with(request, None, true).await.expect("it is sent"));
             goes.close();
         }
-        while stays.call(MetadataRequest::default().with_topics(None), None).await.expect("an answer").topics.len() < 20 {
+        while stays.call(MetadataRequest::default().with_topics(None), None).await.expect("an answer").topics.len() < 20
+        {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     });

@@ -26,6 +26,7 @@ use crate::seam::real::PAGE;
 mod ahead;
 mod file;
 mod reader;
+mod residence;
 mod storage;
 mod writer;
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::file::MappedFile;
+use super::residence::Residence;
 use crate::contract::{ReadDone, Reader, Result};
 use crate::counters::Counters;
 use crate::error::StorageError;
@@ -24,6 +25,7 @@ pub(super) struct MmapReader {
     read_pool: ReadPool,
     read_ahead_bytes: u64,
     cold_reads: Arc<SequentialReads>,
+    residence: Arc<Residence>,
 }
 
 impl MmapReader {
@@ -34,6 +36,7 @@ impl MmapReader {
             read_pool: runtime.read_pool.clone(),
             read_ahead_bytes: runtime.settings.read_ahead_bytes,
             cold_reads: Arc::default(),
+            residence: Arc::default(),
         }
     }
 
@@ -71,7 +74,8 @@ impl Reader for MmapReader {
         let range = self.visible(position, len);
         let resident = match self.file.mapping() {
             Some(mapping) if !range.is_empty() => {
-                mapping.is_resident(range.start as usize..range.end as usize).map_err(|error| self.fail(error))?
+                let ask = |window: Range<u64>| mapping.resident(window.start as usize..window.end as usize);
+                self.residence.covers(&range, self.len(), ask).map_err(|error| self.fail(error))?
             }
             _ => true,
         };

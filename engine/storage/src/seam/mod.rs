@@ -158,8 +158,8 @@ pub trait Mapping: Send + Sync {
     /// cache, dirty ones too.
     fn let_go(&self, range: Range<usize>) -> io::Result<()>;
 
-    /// `mincore`: whether every page of the range is in memory.
-    fn is_resident(&self, range: Range<usize>) -> io::Result<bool>;
+    /// `mincore`: how many bytes of the range, from its start on, are in memory.
+    fn resident(&self, range: Range<usize>) -> io::Result<usize>;
 }
 
 /// What a ring is asked to do.

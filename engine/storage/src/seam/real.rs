@@ -283,15 +283,17 @@ impl Mapping for RealMapping {
         self.advise(range, MapAdvice::LinuxDontNeed)
     }
 
-    fn is_resident(&self, range: Range<usize>) -> io::Result<bool> {
-        let (address, len) = self.pages(range);
+    fn resident(&self, range: Range<usize>) -> io::Result<usize> {
+        let before = range.start % PAGE;
+        let (address, len) = self.pages(range.clone());
         let mut pages = vec![0u8; len.div_ceil(PAGE)];
         // SAFETY: the range lies inside this mapping and `pages` has a byte for each of its pages.
         let answer = unsafe { libc::mincore(address.cast(), len, pages.as_mut_ptr()) };
         if answer != 0 {
             return Err(io::Error::last_os_error());
         }
-        Ok(pages.iter().all(|page| page & 1 == 1))
+        let resident = pages.iter().take_while(|page| **page & 1 == 1).count();
+        Ok((resident * PAGE).saturating_sub(before).min(range.len()))
     }
 }
 

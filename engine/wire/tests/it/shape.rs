@@ -33,7 +33,11 @@ fn a_tagged_field_that_lies_about_its_length_is_refused() {
 fn a_text_that_kafka_does_not_take_is_refused() {
     let describe_one_group = |bytes: u32| {
         let length_and_one = bytes + 1;
-        let varint = [0x80 | (length_and_one & 0x7f) as u8, 0x80 | (length_and_one >> 7 & 0x7f) as u8, (length_and_one >> 14) as u8];
+        let varint = [
+            0x80 | (length_and_one & 0x7f) as u8,
+            0x80 | (length_and_one >> 7 & 0x7f) as u8,
+            (length_and_one >> 14) as u8,
+        ];
         [&[2][..], &varint, &vec![b'g'; bytes as usize], &[0, 0]].concat()
     };
     assert_eq!(check(ApiKey::DescribeGroups, 5, &describe_one_group(32_767)), Ok(()));

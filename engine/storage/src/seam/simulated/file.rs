@@ -239,11 +239,11 @@ impl Mapping for SimulatedMapping {
         Ok(())
     }
 
-    fn is_resident(&self, _range: Range<usize>) -> io::Result<bool> {
+    fn resident(&self, range: Range<usize>) -> io::Result<usize> {
         let mut state = self.world.state();
         if state.stopped || state.generation != self.generation {
             return Err(has_stopped());
         }
-        Ok(!state.image(self.id)?.cold)
+        Ok(if state.image(self.id)?.cold { 0 } else { range.len() })
     }
 }
