@@ -1,5 +1,6 @@
 //! Processes that this program starts of itself, and that do not outlive it, however it ends.
 
+use std::os::unix::process::CommandExt;
 use std::process::Command;
 
 use rustix::process::{Signal, getppid, set_parent_process_death_signal};
@@ -8,8 +9,11 @@ use rustix::process::{Signal, getppid, set_parent_process_death_signal};
 const PARENT: &str = "LOGDYNO_PARENT";
 
 /// Has a command's process end with this one: it must call [`end_with_parent`].
+///
+/// It gets a process group of its own, so that Ctrl-C in a terminal reaches this process alone, which ends its children as they are to be
+/// ended: a second signal would end them at once.
 pub(crate) fn bind(command: &mut Command) -> &mut Command {
-    command.env(PARENT, std::process::id().to_string())
+    command.process_group(0).env(PARENT, std::process::id().to_string())
 }
 
 /// A process that was started with [`bind`] asks for SIGTERM when its parent ends, be it by kill -9.

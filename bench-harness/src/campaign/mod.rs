@@ -86,6 +86,19 @@ impl Ended {
     }
 }
 
+/// What a plan runs on: each system on each of its backends, by name.
+pub fn names_of_systems(plan: &Plan, jobs: &Jobs<'_>) -> Result<Vec<String>, WorkloadError> {
+    let mut names = Vec::new();
+    for name in &plan.run.targets {
+        let system = System::find(plan, name, jobs)?;
+        names.extend(system.turns().map(|(target, backend)| match backend {
+            Some(kind) => format!("{} on {}", target.name(), kind.name),
+            None => target.name().to_owned(),
+        }));
+    }
+    Ok(names)
+}
+
 impl<'a> Campaign<'a> {
     /// Checks a plan against what there is, and reads its records. Nothing is started.
     pub fn prepare(plan: Arc<Plan>, jobs: &Jobs<'a>) -> Result<Campaign<'a>, WorkloadError> {

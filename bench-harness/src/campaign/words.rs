@@ -1,5 +1,7 @@
 //! A plan as a result tells it: settings in effect, and in words what is sent where.
 
+use std::path::Path;
+
 use logdyno_engine::client::ConsumerConfig;
 
 use crate::records::RecordSet;
@@ -54,10 +56,15 @@ fn topics_in_words(plan: &TopicPlan) -> String {
     }
 }
 
+/// A file without the place where it lies, which is another one on each machine.
+fn name_of(path: &Path) -> String {
+    path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned()
+}
+
 fn load_in_words(plan: &Plan) -> String {
     let source = match &plan.records.source {
-        RecordSource::File { path, .. } => format!("from {}", path.display()),
-        RecordSource::Trace { path, .. } => format!("replayed from {}", path.display()),
+        RecordSource::File { path, .. } => format!("from {}", name_of(path)),
+        RecordSource::Trace { path, .. } => format!("replayed from {}", name_of(path)),
         RecordSource::Synthetic { size, entropy, keys, .. } => {
             format!("made up with {entropy} bits per byte{}{}", sizes_in_words(size), keys_in_words(keys))
         }
@@ -87,7 +94,7 @@ fn sizes_in_words(sizes: &Sizes) -> String {
         Sizes::Fixed(_) => String::new(),
         Sizes::Between { least, most, skew } if *skew == 0.0 => format!(", {least} to {most} B uniformly"),
         Sizes::Between { least, most, skew } => format!(", {least} to {most} B by Zipf's law of {skew}"),
-        Sizes::OfFile(file) => format!(", sizes of {}", file.path.display()),
+        Sizes::OfFile(file) => format!(", sizes of {}", name_of(&file.path)),
     }
 }
 
@@ -96,6 +103,6 @@ fn keys_in_words(keys: &Keys) -> String {
         Keys::Null => String::new(),
         Keys::Made { count, skew } if *skew == 0.0 => format!(", {count} keys"),
         Keys::Made { count, skew } => format!(", {count} keys by Zipf's law of {skew}"),
-        Keys::OfFile { file, field } => format!(", keys of `{field}` in {}", file.path.display()),
+        Keys::OfFile { file, field } => format!(", keys of `{field}` in {}", name_of(&file.path)),
     }
 }

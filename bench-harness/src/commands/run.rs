@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use anyhow::{Context, anyhow};
+use anyhow::{Context, anyhow, bail};
 use clap::Args;
 use logdyno_engine::storage::Kind;
 
@@ -121,9 +121,17 @@ impl Run {
             shard: self.shard,
             start_unix_ms: self.start_at.map(|seconds| seconds * 1_000),
         };
-        let mut campaigns = Vec::new();
+        let mut campaigns: Vec<Campaign<'a>> = Vec::new();
         for path in &self.workloads {
             let campaign = Campaign::prepare(Arc::new(workload::load(path, &overrides)?), jobs)?;
+            let name = &campaign.plan().name;
+            if let Some(same) = campaigns.iter().map(Campaign::plan).find(|plan| plan.name == *name) {
+                bail!(
+                    "{} and {} are both named {name}, so the second one's result would replace the first one's: give one another `name` under [workload], or say --repetitions",
+                    same.path.display(),
+                    path.display()
+                );
+            }
             if self.verify_crash.is_some() {
                 crash::check(&campaign).map_err(|reason| anyhow!("--verify-crash cannot be done: {reason}"))?;
             }

@@ -9,13 +9,15 @@ use anyhow::{Context, anyhow, bail, ensure};
 use clap::Args;
 
 use super::report::write_sweeps_html;
-use crate::campaign::{Campaign, Jobs};
+use crate::campaign::{self, Campaign, Jobs};
 use crate::crash;
 use crate::exit::Exit;
 use crate::report::render_sweep;
 use crate::result::{self, Environment};
 use crate::signal::Stop;
-use crate::sweep::{self, Cell, CellResult, Factor, Job, Limits, RunSummary, SWEEP_FORMAT, SWEEP_VERSION, Sweep, Told};
+use crate::sweep::{
+    self, Cell, CellResult, DataSeen, Factor, Job, Limits, RunSummary, SWEEP_FORMAT, SWEEP_VERSION, Sweep, Told,
+};
 use crate::workload::{Load, Plan};
 
 /// Run a workload over a grid of settings: say which of them matter, and by how much.
@@ -51,7 +53,7 @@ pub(super) struct SweepCommand {
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     /// Go on with the sweep in this folder.
-    #[arg(long, value_name = "DIR", conflicts_with_all = ["workload", "vary", "settings", "target", "verify_crash", "out"])]
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["workload", "vary", "settings", "target", "repetitions", "seed", "verify_crash", "out"])]
     resume: Option<PathBuf>,
     /// Print the sweep's document as JSON instead of tables.
     #[arg(long)]
@@ -98,10 +100,13 @@ impl SweepCommand {
         let Some(workload) = &self.workload else { bail!("a workload is missing") };
         check_conditions(&self.vary)?;
         let cells = sweep::cells(&self.vary);
-        for cell in &cells {
-            let plan = check(workload, &self.settings, self.target.as_deref(), cell)?;
-            if self.verify_crash.is_some() {
-                let campaign = Campaign::prepare(Arc::new(plan), jobs)?;
+        let plans = cells
+            .iter()
+            .map(|cell| check(workload, &self.settings, self.target.as_deref(), cell, jobs))
+            .collect::<anyhow::Result<Vec<_>>>()?;
+        if self.verify_crash.is_some() {
+            for plan in &plans {
+                let campaign = Campaign::prepare(Arc::new(plan.clone()), jobs)?;
                 crash::check(&campaign).map_err(|reason| anyhow!("--verify-crash cannot be done: {reason}"))?;
             }
         }
@@ -121,6 +126,7 @@ impl SweepCommand {
             text: std::fs::read_to_string(workload)?,
             settings: self.settings.clone(),
             environment: Environment::look(&folder),
+            data: DataSeen::of(&plans)?,
             seed: self.seed,
             repetitions: self.repetitions,
             factors: self.vary.clone(),
@@ -150,12 +156,15 @@ impl SweepCommand {
             ),
             ("the processor", then.processor.clone(), now.processor.clone()),
             ("the kernel", then.kernel.clone(), now.kernel.clone()),
+            ("the number of cores", then.cores.to_string(), now.cores.to_string()),
+            ("the file system", then.file_system.clone(), now.file_system.clone()),
         ] {
             ensure!(
                 then == now,
                 "{what} was {then} when the sweep began and is {now}: its cells would not be comparable"
             );
         }
+        sweep.data.iter().try_for_each(DataSeen::check)?;
         let target = sweep.target.clone();
         Ok((folder.to_owned(), sweep, target))
     }
@@ -191,9 +200,17 @@ fn check_conditions(factors: &[Factor]) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The workload with a cell's settings, if it can be run.
-fn check(path: &Path, settings: &[String], target: Option<&str>, cell: &Cell) -> anyhow::Result<Plan> {
+/// The workload with a cell's settings, if it can be run, as one run.
+fn check(path: &Path, settings: &[String], target: Option<&str>, cell: &Cell, jobs: &Jobs<'_>) -> anyhow::Result<Plan> {
     let plan = sweep::plan(path, settings, target, cell)?;
+    let systems = campaign::names_of_systems(&plan, jobs)?;
+    ensure!(
+        systems.len() == 1,
+        "a sweep compares one figure of each run, and a run of this workload has those of {}: say which with --vary backend={}, --set 'run.backends=[\"{}\"]' or --target",
+        systems.join(" and "),
+        jobs.kinds.iter().map(|kind| kind.name).collect::<Vec<_>>().join(","),
+        jobs.kinds.first().map_or("buffered", |kind| kind.name),
+    );
     ensure!(
         !matches!(plan.load, Load::Steps(_)),
         "{}: a sweep compares one figure of each run, and a load of steps has several: say --set load.rate=1000, or --vary load.rate=1000,5000",

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use super::data::DataSeen;
 use super::effects::Effects;
 use super::grid::Cell;
 use super::observed::{Metric, analyse};
@@ -31,6 +32,9 @@ pub struct Sweep {
     pub settings: Vec<String>,
     /// Where it ran.
     pub environment: Environment,
+    /// The files that its records come from.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub data: Vec<DataSeen>,
     /// What the order of the runs was drawn from.
     pub seed: u64,
     /// How often each cell is to run.

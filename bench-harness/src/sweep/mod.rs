@@ -5,6 +5,7 @@
 //! * [`effects`] is the analysis, as values; [`Sweep`] is the document that everything printed is drawn from.
 
 mod condition;
+mod data;
 mod document;
 pub mod effects;
 mod estimate;
@@ -15,6 +16,7 @@ mod runner;
 mod vary;
 
 pub use condition::Condition;
+pub use data::DataSeen;
 pub use document::{CellResult, RunSummary, SWEEP_FORMAT, SWEEP_VERSION, Sweep, read, write};
 pub use estimate::{least, plan};
 pub use grid::{Cell, Turn, cells, order};

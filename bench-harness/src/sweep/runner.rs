@@ -180,7 +180,7 @@ impl Job {
 fn wait(mut run: Child, stop: &Stop) -> anyhow::Result<Option<ExitStatus>> {
     loop {
         if let Some(ended) = run.try_wait()? {
-            // Ctrl-C in a terminal reaches the run as well: what it then left is no result.
+            // Whoever ends this process may have ended the run, too: what it then left is no result.
             return Ok((!stop.asked()).then_some(ended));
         }
         if stop.wait_for(LOOK_EVERY) {

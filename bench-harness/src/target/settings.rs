@@ -82,6 +82,19 @@ pub(super) fn check_in_sync(plan: &Plan) -> Result<(), Objection> {
     }
 }
 
+/// Without offsets a record is told from others by its place among the producer's own: two producers' records lie in an order that nobody
+/// is told.
+pub(super) fn check_acks(plan: &Plan) -> Result<(), Objection> {
+    if plan.run.producers < 2 || acks(plan) != Acks::None {
+        return Ok(());
+    }
+    let reason = format!(
+        "acks=0 gives no offsets, without which the records of {} producers cannot be told apart: take acks=1, or run.producers=1",
+        plan.run.producers
+    );
+    Err(Objection { setting: "producer.acks".to_owned(), reason })
+}
+
 /// Without a broker nobody deletes or compacts segments.
 pub(super) fn check_kept(plan: &Plan) -> Result<(), Objection> {
     let tables = [("topic", &plan.topic.configs), ("broker", &plan.broker)];
@@ -174,13 +187,10 @@ fn broker_config(plan: &Plan) -> Result<BrokerConfig, String> {
 pub(crate) fn demanded_flush(plan: &Plan, records: u64, elapsed: Duration) -> Option<String> {
     let config = log_config(plan).ok()?;
     // Some partition has its share or more.
-    let share = records / u64::try_from(plan.topic.partitions).unwrap_or(1).max(1);
-    if config.flush_interval_messages <= share {
+    let partitions = u64::from(plan.topic.count) * u64::try_from(plan.topic.partitions).unwrap_or(1);
+    if config.flush_interval_messages <= records / partitions.max(1) {
         let messages = config.flush_interval_messages;
-        return Some(format!(
-            "flush.messages={messages} and {records} records in {} partitions",
-            plan.topic.partitions
-        ));
+        return Some(format!("flush.messages={messages} and {records} records in {partitions} partitions"));
     }
     // It is looked at once a second, a first time to see that something waits; a busy machine takes longer.
     let aged = Duration::from_millis(config.flush_ms).saturating_mul(3).saturating_add(FLUSH_SLACK);
@@ -207,6 +217,23 @@ mod tests {
     fn plan(topic: &str) -> Plan {
         let text = format!("[records]\nsize = 9\nentropy = 1\n[load]\nrate = 1\n[topic]\npartitions = 4\n{topic}");
         parse(Path::new("flushed.toml"), &text, &Overrides::default()).expect("a good workload")
+    }
+
+    /// 24 logs have 500 records each: none was due at 1,000.
+    #[test]
+    fn a_sync_is_demanded_of_the_partitions_of_all_topics() {
+        let plan = plan("count = 6\nflush.messages = 1000");
+        assert_eq!(demanded_flush(&plan, 12_000, Duration::ZERO), None);
+        let demanded = demanded_flush(&plan, 24_000, Duration::ZERO).expect("one has its share");
+        assert_eq!(demanded, "flush.messages=1000 and 24000 records in 24 partitions");
+    }
+
+    #[test]
+    fn several_producers_need_offsets() {
+        let plan = |more: &str| plan(&format!("[run]\nproducers = 2\n{more}"));
+        assert!(check_acks(&plan("")).is_ok());
+        let objection = check_acks(&plan("[producer]\nacks = 0")).expect_err("nobody could tell their records apart");
+        assert_eq!(objection.setting, "producer.acks");
     }
 
     #[test]

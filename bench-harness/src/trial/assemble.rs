@@ -231,14 +231,14 @@ fn verdicts(
     steady: &[SteadyState],
 ) -> Vec<Verdict> {
     let joined = &driven.joined;
-    let mut reasons = joined.violations.sentences(topics);
-    reasons.extend(driven.corrupt.iter().map(|reason| format!("CORRUPT: {reason}")));
+    let mut reasons: Vec<String> = driven.corrupt.iter().map(|reason| format!("CORRUPT: {reason}")).collect();
+    reasons.extend(joined.violations.sentences(topics));
     if joined.failed.0 > 0 {
         let first = joined.failed.1.as_deref().unwrap_or_default();
         reasons.push(format!("{} records failed; the first: {first}", joined.failed.0));
     }
     let (acknowledged, failed, _) = (joined.acknowledged_count, joined.failed.0, joined.delivered_count);
-    if acknowledged + failed < driven.sent && driven.overflow.is_none() {
+    if acknowledged + failed < driven.sent && driven.overflow.is_none() && driven.corrupt.is_none() {
         reasons.push(format!("{} records were neither acknowledged nor failed", driven.sent - acknowledged - failed));
     }
     if joined.unmeasured > 0 && reasons.is_empty() {

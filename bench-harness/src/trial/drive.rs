@@ -166,7 +166,7 @@ impl Drive<'_> {
             lag.iter_mut().zip(&generated.lag).for_each(|(all, own)| all.merge(own));
         }
         Ok(Driven {
-            joined: join.finish(),
+            joined: if overflow.is_some() || corrupt.is_some() { join.break_off() } else { join.finish() },
             sent: shared.window.sent(),
             begin: shared.window.begin().unwrap_or(self.settings.start),
             ended: generated.iter().map(|generated| generated.ended).max().unwrap_or_default(),

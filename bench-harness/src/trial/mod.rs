@@ -109,6 +109,10 @@ impl Trial<'_> {
     /// A load of steps is measured step by step: the measurements are those of each step that began, in order. Any other load's are one.
     pub fn run(&self, stop: &Stop, watch: &mut dyn FnMut(Progress)) -> Result<Vec<Measured>, TrialError> {
         let directory = |error| TrialError::Directory { dir: self.dir.clone(), error };
+        if self.dir.exists() {
+            tracing::warn!("{} is left of a run that was killed, and removed", self.dir.display());
+            std::fs::remove_dir_all(&self.dir).map_err(directory)?;
+        }
         std::fs::create_dir_all(&self.dir).map_err(directory)?;
         let outcome = self.run_in_dir(stop, watch);
         let removed = std::fs::remove_dir_all(&self.dir).map_err(directory);

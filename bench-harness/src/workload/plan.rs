@@ -1,6 +1,6 @@
 //! The checked plan: what a workload file means, with every default filled in.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::error::Place;
@@ -108,6 +108,20 @@ pub enum RecordSource {
         /// Where the random numbers begin.
         seed: u64,
     },
+}
+
+impl RecordSource {
+    /// The files that it reads.
+    pub fn files(&self) -> Vec<&Path> {
+        match self {
+            RecordSource::File { path, .. } | RecordSource::Trace { path, .. } => vec![path],
+            RecordSource::Synthetic { size, keys, .. } => {
+                let sizes = if let Sizes::OfFile(file) = size { Some(file) } else { None };
+                let keys = if let Keys::OfFile { file, .. } = keys { Some(file) } else { None };
+                sizes.into_iter().chain(keys).map(|file| file.path.as_path()).collect()
+            }
+        }
+    }
 }
 
 /// The sizes of made-up values, in bytes.

@@ -288,3 +288,25 @@ fn targets_side_by_side_have_both_names() {
     assert!(ran.stdout.contains("small · null and log") && ran.stdout.contains("\n log buffered "), "{}", ran.stdout);
     assert_eq!(result::read(&dir.path().join("out/small")).unwrap().targets(), ["null", "log"]);
 }
+
+/// The second one's result would stand where the first one's stood.
+#[test]
+fn workloads_of_one_name_are_not_run_together() {
+    let dir = scene();
+    let twice = logdyno(&dir, &["run", "small.toml", "./small.toml", "--out", "out"]);
+    assert!(twice.code == 1 && twice.stderr.contains("are both named small"), "{}", twice.stderr);
+    assert!(!dir.path().join("out").exists());
+}
+
+/// A run that was killed has left its logs: the next one in the same folder would read them as its own.
+#[test]
+fn data_of_a_run_that_was_killed_is_removed() {
+    let dir = scene();
+    let left = dir.path().join("out/small/data-buffered-1");
+    std::fs::create_dir_all(&left).unwrap();
+    std::fs::write(left.join("left"), "over").unwrap();
+    let ran = logdyno(&dir, &["run", "small.toml", "--target", "log", "--backend", "buffered", "--out", "out"]);
+    assert_ran(&ran);
+    assert!(ran.stderr.contains("is left of a run that was killed"), "{}", ran.stderr);
+    assert!(!left.exists());
+}

@@ -1,11 +1,12 @@
 //! `logdyno sweep`: the grid is run, saved, gone on with, and analysed.
 
+use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use logdyno::sweep;
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use tempfile::TempDir;
 
 use crate::program::logdyno;
@@ -63,9 +64,27 @@ fn a_grid_is_run_and_gone_on_with() {
     let again = sweep::read(&folder).unwrap();
     assert_eq!(again.cells[2].runs.last().unwrap().repetition, lost.repetition);
 
+    let ignored = logdyno(&dir, &["sweep", "--resume", "out", "--repetitions", "5"]);
+    assert!(ignored.code != 0 && ignored.stderr.contains("cannot be used with"), "{}", ignored.stderr);
     std::fs::write(dir.path().join("small.toml"), SMALL.replace("50", "60")).unwrap();
     let changed = logdyno(&dir, &["sweep", "--resume", "out"]);
     assert!(changed.code != 0 && changed.stderr.contains("has changed since the sweep began"), "{}", changed.stderr);
+}
+
+/// Cells of other records would stand beside each other as if they were of the same.
+#[test]
+fn a_sweep_is_not_gone_on_with_over_other_records() {
+    let dir = TempDir::new().unwrap();
+    let lines = dir.path().join("lines.txt");
+    std::fs::write(&lines, "one\ntwo\n").unwrap();
+    let workload = "[records]\nfile = \"lines.txt\"\n[load]\nrate = 20000\n[run]\ntarget = \"null\"\n";
+    std::fs::write(dir.path().join("small.toml"), workload).unwrap();
+    let ran =
+        logdyno(&dir, &["sweep", "small.toml", "--vary", "producer.linger.ms=0,5", "--budget", "0s", "--out", "out"]);
+    assert!(ran.stderr.contains("were left out"), "{}", ran.stderr);
+    std::fs::write(&lines, "one\ntoo\n").unwrap();
+    let changed = logdyno(&dir, &["sweep", "--resume", "out", "--budget", "0s"]);
+    assert!(changed.code == 1 && changed.stderr.contains("lines.txt has changed"), "{}", changed.stderr);
 }
 
 /// Everything is checked before the first run.
@@ -80,6 +99,21 @@ fn mistakes_are_found_before_anything_runs() {
         (&["--vary", "producer.linger.ms=0 if backend=mmap"], "no --vary before it"),
         (&[], "--vary"),
         (&["--vary", "producer.linger.ms=0", "--budget", "soon"], "90s, 30m or 2h"),
+        (
+            &["--vary", "producer.linger.ms=0,5", "--target", "log"],
+            "those of log on buffered and log on mmap and log on uring: say which with --vary backend=",
+        ),
+        (
+            &[
+                "--vary",
+                "producer.linger.ms=0,5",
+                "--set",
+                "run.target=[\"null\",\"log\"]",
+                "--set",
+                "run.backends=[\"mmap\"]",
+            ],
+            "null and log on mmap",
+        ),
     ] {
         let ran = logdyno(&dir, &[&["sweep", "small.toml", "--out", "out"], arguments].concat());
         assert!(ran.code != 0 && ran.stderr.contains(said), "{arguments:?}: {}", ran.stderr);
@@ -102,7 +136,8 @@ fn slow_sweep(dir: &TempDir, arguments: &[&str]) -> Child {
     std::fs::write(dir.path().join("small.toml"), workload).unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_logdyno"));
     command.current_dir(dir.path()).arg("sweep").args(arguments);
-    command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+    // As a shell starts what is typed in a terminal: Ctrl-C goes to the whole group.
+    command.process_group(0).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
 }
 
 /// Waits until something is so.
@@ -129,6 +164,14 @@ fn whole_results(out: &Path) -> usize {
     results.filter(|result| !result.trials.is_empty()).count()
 }
 
+/// Folders with a run's data that nobody has removed.
+fn data_left_in(out: &Path) -> usize {
+    let runs = std::fs::read_dir(out.join("runs")).unwrap().filter_map(Result::ok);
+    let folders = runs.filter_map(|run| std::fs::read_dir(run.path().join("small")).ok());
+    let names = folders.flatten().filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+    names.filter(|name| name.starts_with("data-")).count()
+}
+
 /// Ctrl-C ends the run under way with the sweep, kill -9 does, too, and what has been measured is kept each time.
 #[test]
 fn a_sweep_that_is_interrupted_or_killed_goes_on_where_it_was() {
@@ -144,10 +187,16 @@ fn a_sweep_that_is_interrupted_or_killed_goes_on_where_it_was() {
         // In the middle of a run behind one that was saved.
         eventually("a run was saved", || runs() > before);
         eventually("the next one began", || is_at_work_in(&out.join("runs")));
-        kill_process(Pid::from_child(&running), signal).unwrap();
+        match signal {
+            Signal::INT => kill_process_group(Pid::from_child(&running), signal).unwrap(),
+            _ => kill_process(Pid::from_child(&running), signal).unwrap(),
+        }
         let ended = running.wait().unwrap();
         assert!(!ended.success(), "{ended}");
         eventually("its run has ended with it", || !is_at_work_in(&out));
+        if signal == Signal::INT {
+            assert_eq!(data_left_in(&out), 0, "the run was not ended cleanly");
+        }
         assert!(runs() > before, "{signal:?}: what was saved is kept");
         assert_eq!(whole_results(&out), runs(), "{signal:?}: a run went on alone");
     }

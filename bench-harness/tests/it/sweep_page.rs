@@ -25,6 +25,7 @@ fn sweep(varied: &[&str], repetitions: u32, run: impl Fn(&[&str], u32) -> RunSum
         text: "[records]\n# <script>alert(1)</script>".to_owned(),
         settings: vec!["run.duration=6s".to_owned()],
         environment: result(Vec::new()).environment,
+        data: Vec::new(),
         seed: 1,
         repetitions,
         cells: cells(&factors).into_iter().map(cell).collect(),

@@ -209,11 +209,21 @@ impl Join {
 
     /// Ends the join: what is still not settled never will be.
     #[must_use]
-    pub fn finish(mut self) -> Joined {
+    pub fn finish(self) -> Joined {
+        self.end(true)
+    }
+
+    /// Ends the join of a run that was broken off: what is missing may have been under way, so it is no violation.
+    #[must_use]
+    pub fn break_off(self) -> Joined {
+        self.end(false)
+    }
+
+    fn end(mut self, is_whole: bool) -> Joined {
         for index in 0..self.partitions.len() {
             loop {
                 while self.settle_batch(index) {}
-                if !self.give_up_on_next(index) {
+                if !self.give_up_on_next(index, is_whole) {
                     break;
                 }
             }
@@ -223,8 +233,8 @@ impl Join {
         self.joined
     }
 
-    /// Decides about a record that cannot be settled; false if there is none.
-    fn give_up_on_next(&mut self, index: usize) -> bool {
+    /// Decides about a record that cannot be settled; false if there is none about which anything can be said.
+    fn give_up_on_next(&mut self, index: usize, is_whole: bool) -> bool {
         let partition = &mut self.partitions[index];
         let offset = partition.next;
         if partition.held() == 0 {
@@ -232,6 +242,7 @@ impl Join {
         }
         let violations = &mut self.joined.violations;
         match (partition.tickets.front().copied().flatten(), partition.outcomes.front().copied()) {
+            (None, _) | (_, None) if !is_whole => return false,
             (Some(_), None) => {
                 partition.outcomes.push_back(Outcome::Lost);
                 violations.lost(index as i32, offset, offset + 1);

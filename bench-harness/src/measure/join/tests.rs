@@ -240,6 +240,21 @@ fn what_a_correct_system_does_not_do_is_named() {
     assert_eq!(another_time, ["ALTERED: partition 0, offset 3: content or timestamp differ from what was sent"]);
 }
 
+/// A run that was broken off because its consumer was too far behind, or met a corrupt batch: what has not come out may be on its way.
+#[test]
+fn what_a_run_that_was_broken_off_has_not_seen_is_not_lost() {
+    let half_read = || {
+        let mut join = Join::new(settings(PATH));
+        join.begin(Nanos(0));
+        join.take_in(&mut Inbox { deliveries: deliveries([(0, 100), (1, 999_000_000)]), ..everything() });
+        join
+    };
+    let sentences = |joined: Joined| joined.violations.sentences(&Topics::one("t", 1));
+    let altered = "ALTERED: partition 0, offset 1: content or timestamp differ from what was sent";
+    assert_eq!(sentences(half_read().break_off()), [altered]);
+    assert!(sentences(half_read().finish()).iter().any(|sentence| sentence.starts_with("LOST")));
+}
+
 /// Receipts of several producers come in any order, one behind the other's.
 #[test]
 fn receipts_may_come_in_any_order() {

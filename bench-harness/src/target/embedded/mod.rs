@@ -33,6 +33,7 @@ impl Target for EmbeddedTarget {
 
     fn check(&self, plan: &Plan) -> Result<(), Objection> {
         settings::check(plan)?;
+        settings::check_acks(plan)?;
         settings::check_in_sync(plan)
     }
 

@@ -67,6 +67,7 @@ impl Target for KafkaTarget {
                 format!("the brokers of {} are not started here, so {name} cannot be set: leave it out", self.name);
             return Err(Objection { setting: format!("broker.{name}"), reason });
         }
+        settings::check_acks(plan)?;
         settings::check_in_sync(plan)?;
         Cluster::of(&self.servers, plan).map(drop)
     }
