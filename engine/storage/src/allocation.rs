@@ -216,7 +216,8 @@ impl Allocation {
             position += written as u64;
         }
         if self.zeroing == Zeroing::Cached {
-            uninterrupted(|| file.write_back(range.clone(), true))?;
+            // Not waited for: that would take over, and lose, an error that the writer's next sync has to meet.
+            uninterrupted(|| file.write_back(range.clone(), false))?;
         }
         Ok(())
     }
@@ -323,6 +324,22 @@ mod tests {
     }
 
     /// The step was asked for before the writer went on, and is taken after.
+    #[test]
+    fn zeros_ahead_leave_lost_pages_to_the_sync() {
+        let disk = SimulatedDisk::new(1);
+        let (file, counters) = (file(&disk), Counters::default());
+        let allocation = Allocation::new(0, 32 * MIB, 64 * MIB, Zeroing::Cached, Blocks::of_nobody());
+        for position in [0, 64 * KIB] {
+            allocation.syncs();
+            assert!(allocation.is_due(position));
+            disk.lose_pages(Path::new("/disk/a"), libc::EIO);
+            allocation.extend(&*file, &counters).unwrap();
+        }
+        assert!(counters.bytes_zeroed.get() > 0);
+        assert_eq!(file.sync_data().unwrap_err().raw_os_error(), Some(libc::EIO));
+        file.sync_data().unwrap();
+    }
+
     #[test]
     fn zeros_are_never_written_over_what_was_written() {
         let (file, counters) = (file(&SimulatedDisk::new(1)), Counters::default());

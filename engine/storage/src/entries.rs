@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use crate::error::lacks_descriptor;
 use crate::seam::Disk;
 use crate::whole_io::uninterrupted;
 
@@ -65,8 +66,10 @@ impl Entries {
     fn sync_locked(&self, failed: &mut bool) -> io::Result<()> {
         let made = self.made.load(Ordering::SeqCst);
         let synced = uninterrupted(|| self.disk.sync_dir(&self.dir));
-        *failed |= synced.is_err();
-        if !*failed {
+        // Where the directory could not even be opened, nothing was tried, and nothing is in doubt.
+        *failed |= synced.as_ref().is_err_and(|error| !lacks_descriptor(error));
+        let is_synced = synced.is_ok();
+        if is_synced && !*failed {
             self.durable.fetch_max(made, Ordering::SeqCst);
         }
         synced
@@ -113,6 +116,15 @@ mod tests {
         assert_eq!(disk.count(Point::SyncNames), 1, "there is nothing new");
         entries.make().make_durable().unwrap();
         assert_eq!(disk.count(Point::SyncNames), 2);
+    }
+
+    #[test]
+    fn a_sync_that_could_not_be_tried_is_tried_again() {
+        let (disk, entries) = entries();
+        let name = entries.make();
+        disk.fail_next(Point::SyncNames, 1, libc::EMFILE);
+        name.make_durable().unwrap_err();
+        name.make_durable().unwrap();
     }
 
     /// Whatever the sync was for that failed.

@@ -59,6 +59,11 @@ impl StorageError {
     }
 }
 
+/// Whether nothing was done because the process, or the machine, has too many files open.
+pub(crate) fn lacks_descriptor(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE))
+}
+
 /// True for the errors that go away when somebody frees space.
 pub(crate) fn is_disk_full(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)

@@ -77,8 +77,7 @@ pub(crate) fn rewrite(
         storage.remove(&name)?;
     }
     let read: u64 = group.iter().map(|segment| segment.contents().size).sum();
-    // What is compressed anew may take a little more.
-    let mut writer = storage.create(&name, read + read / 8 + (1 << 20))?;
+    let mut writer = storage.create(&name, capacity_for(read))?;
     let mut contents = Contents::new(first.base, config, filter.now_ms);
     let mut since_asked = 0;
     for (at, segment) in group.iter().enumerate() {
@@ -113,6 +112,11 @@ pub(crate) fn rewrite(
     }
     writer.close()?;
     Ok(contents)
+}
+
+/// Room for what is left of `read` bytes. What is compressed anew may take more than a producer that gave it more time made of it.
+fn capacity_for(read: u64) -> u64 {
+    (4 * read + (1 << 20)).min(i32::MAX as u64)
 }
 
 /// Appends, waiting for room.

@@ -304,11 +304,17 @@ impl Log {
         self.fail(LogError::Gone { partition: self.partition.clone(), offset });
     }
 
-    /// A truncation to `end` begins: nothing beyond counts as durable any more, whatever completes meanwhile.
+    /// A truncation to `end` begins: nothing beyond counts as durable any more, whatever completes meanwhile. What was asked for is asked for
+    /// anew, in case the truncation fails before it has cut anything.
     pub(super) fn lower_durable(&self, end: Offset) {
         let mut commits = self.commits();
         commits.generation += 1;
         commits.durable.end = commits.durable.end.min(end);
+        for level in [Level::Written, Level::Durable] {
+            let progress = commits.of(level);
+            progress.running.clear();
+            progress.requested = progress.end;
+        }
     }
 
     /// The log ends at `end` now, and that is durable: earlier syncs mean nothing, waiters beyond it are told.

@@ -16,9 +16,12 @@ use crate::names::{self, Kind};
 use crate::retention::{RetentionMoment, RetentionPlan, SegmentFacts, plan_retention};
 use crate::segment::Segment;
 
-/// Files that wait for their removal.
+/// What has left the list and is still on the disk.
 #[derive(Default)]
 pub(super) struct Doomed {
+    /// Bases of segments whose files have their names yet.
+    named: Vec<Offset>,
+    /// Files that wait for their removal, and from when on they may go.
     files: Vec<(Nanos, String)>,
 }
 
@@ -52,31 +55,42 @@ impl Log {
     /// Waits for the disk, but no append waits with it.
     pub fn enforce_retention(&self, high_watermark: Offset) -> Result<RetentionPlan> {
         let _upkeep = self.upkeep();
-        let (plan, deleted, closing) = {
+        // Those of a round before whose files could not be renamed.
+        self.doom()?;
+        let (plan, closing) = {
             let mut writing = self.writing();
             let Some(plan) = self.retention_due(&writing, high_watermark) else {
                 return Ok(RetentionPlan::default());
             };
-            let deleted = self.take_front(&mut writing, plan.segments());
-            (plan, deleted, std::mem::take(&mut writing.closing))
+            self.take_front(&mut writing, plan.segments());
+            (plan, std::mem::take(&mut writing.closing))
         };
         self.await_closed(closing);
-        deleted.iter().try_for_each(|segment| self.doom(segment))?;
+        self.doom()?;
         self.cut_epochs_front();
         Ok(plan)
+    }
+
+    /// Whether files of segments that have left the list still have their names: after a crash now, they would be in it.
+    pub(super) fn has_named_files_before_start(&self) -> bool {
+        !self.doomed().named.is_empty()
     }
 
     /// Removes the files of deleted segments whose `file.delete.delay.ms` is over; returns how many.
     pub fn remove_deleted(&self) -> Result<usize> {
         let now = self.clock.now();
-        let due: Vec<String> = {
-            let mut doomed = self.doomed();
-            doomed.files.extract_if(.., |(at, _)| *at <= now).map(|(_, name)| name).collect()
-        };
-        for name in &due {
-            self.storage.remove(name).map_err(|source| self.storage_error(source))?;
+        let due: Vec<(Nanos, String)> = self.doomed().files.extract_if(.., |(at, _)| *at <= now).collect();
+        let (count, mut outcome) = (due.len(), Ok(()));
+        let mut kept = Vec::new();
+        for (at, name) in due {
+            if let Err(source) = self.storage.remove(&name) {
+                outcome = outcome.and(Err(self.storage_error(source)));
+                kept.push((at, name));
+            }
         }
-        Ok(due.len())
+        let removed = count - kept.len();
+        self.doomed().files.extend(kept);
+        outcome.map(|()| removed)
     }
 
     fn retention_due(&self, writing: &Writing, high_watermark: Offset) -> Option<RetentionPlan> {
@@ -117,7 +131,7 @@ impl Log {
     }
 
     /// Takes the first `count` segments out of the list. The start goes first: whoever sees the new list sees the new start.
-    fn take_front(&self, writing: &mut Writing, count: usize) -> Vec<Arc<Segment>> {
+    fn take_front(&self, writing: &mut Writing, count: usize) {
         let mut count = count;
         if count == self.segments().len()
             && let Err(error) = self.roll(writing)
@@ -129,22 +143,25 @@ impl Log {
         let segments = self.segments();
         self.start.fetch_max(segments[count].base.0, Ordering::AcqRel);
         segments[..count].iter().for_each(|segment| segment.retire());
+        self.doomed().named.extend(segments[..count].iter().map(|segment| segment.base));
         self.set_segments(segments[count..].to_vec());
-        segments[..count].to_vec()
     }
 
-    /// Renames a segment's files; they are removed later.
-    fn doom(&self, segment: &Segment) -> Result<()> {
-        let delay = Duration::from_millis(self.config().file_delete_delay_ms);
-        let due = self.clock.now().after(delay);
+    /// Renames the files of segments that have left the list; they are removed later.
+    fn doom(&self) -> Result<()> {
+        let due = self.clock.now().after(Duration::from_millis(self.config().file_delete_delay_ms));
         let error = |source| self.storage_error(source);
-        let present = self.storage.list().map_err(error)?;
-        for name in Kind::ALL.map(|kind| names::file(segment.base, kind)) {
-            if present.contains(&name) {
-                let deleted = names::deleted(&name);
-                self.storage.rename(&name, &deleted).map_err(error)?;
-                self.doomed().files.push((due, deleted));
+        let named = self.doomed().named.clone();
+        let present = if named.is_empty() { Vec::new() } else { self.storage.list().map_err(error)? };
+        for base in named {
+            for name in Kind::ALL.map(|kind| names::file(base, kind)) {
+                if present.contains(&name) {
+                    let deleted = names::deleted(&name);
+                    self.storage.rename(&name, &deleted).map_err(error)?;
+                    self.doomed().files.push((due, deleted));
+                }
             }
+            self.doomed().named.retain(|other| *other != base);
         }
         Ok(())
     }

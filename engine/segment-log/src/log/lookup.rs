@@ -103,7 +103,8 @@ impl Log {
             if batch.header().base_offset >= up_to {
                 return Ok(None);
             }
-            if batch.header().last_offset() < from || batch.header().is_control() || batch.header().count == 0 {
+            // Markers count, as in Kafka: the youngest record of a topic may be one.
+            if batch.header().last_offset() < from || batch.header().count == 0 {
                 continue;
             }
             if let Some(found) = self.first_record(&batch, from, &mut wanted)?.filter(|found| found.offset < up_to) {

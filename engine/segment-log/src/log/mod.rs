@@ -157,7 +157,8 @@ impl Log {
     /// The first offset where no file is called by it: DeleteRecords has moved it into a segment.
     pub(crate) fn start_within_segment(&self) -> Option<Offset> {
         let start = self.start_offset();
-        self.segment_bases().first().is_some_and(|base| *base < start).then_some(start)
+        let is_within = self.segment_bases().first().is_some_and(|base| *base < start);
+        (is_within || self.has_named_files_before_start()).then_some(start)
     }
 
     /// The log end offset: the next to be written.

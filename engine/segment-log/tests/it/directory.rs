@@ -212,3 +212,24 @@ fn many_logs_are_opened_at_the_same_time() {
         directory.close_clean().expect("a stop");
     });
 }
+
+/// A checkpoint that cannot be written stops a truncation before it has cut anything: nobody may wait for what was asked for before it.
+#[test]
+fn a_truncation_that_could_not_begin_leaves_a_log_that_can_be_flushed() {
+    on_every_backend(|world| {
+        let directory = open(&world).expect("it opens");
+        let (log, _) = directory.open_log(&partition(), TopicId::new_v4(), LogConfig::default()).expect("a log");
+        fill(&log, 60);
+        log.flush().expect("durable");
+        directory.write_checkpoints(&[]).expect("checkpoints");
+        let in_the_way = world.root().join("recovery-point-offset-checkpoint.tmp");
+        fs::create_dir(&in_the_way).expect("a folder");
+        log.truncate_to(Offset(30)).expect_err("the checkpoint cannot be written");
+        fs::remove_dir(&in_the_way).expect("it was empty");
+        let (sender, flushed) = std::sync::mpsc::channel();
+        let flushing = Arc::clone(&log);
+        std::thread::spawn(move || sender.send(flushing.flush()).unwrap_or_default());
+        let end = flushed.recv_timeout(std::time::Duration::from_secs(30)).expect("it ends").expect("durable");
+        assert_eq!((end, content(&log)), (Offset(60), threes(60)));
+    });
+}

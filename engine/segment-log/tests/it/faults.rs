@@ -1,15 +1,18 @@
 //! What the log does when the disk fails: each kind of failure, on each backend's own code over the simulated disk.
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use logdyno_record::batch::{Batch, ProducerStamp};
 use logdyno_record::{BatchBuilder, BatchOptions, Codec, Compression, LeaderEpoch, Offset};
 use logdyno_segment_log::{Level, Log, LogConfig, LogError, StorageError};
+use logdyno_storage::seam::Disk;
 use logdyno_storage::seam::simulated::{Crash, Point, SimulatedDisk};
 use logdyno_storage::{Backend, Kind, kinds};
 
 use crate::power_loss::start;
-use crate::world::{EPOCH, append, batch, content, fill, open, threes, unclean, with_segments};
+use crate::world::{EPOCH, append, batch, content, fill, open, threes, threes_from, unclean, with_segments};
 
 const EIO: i32 = 5;
 
@@ -171,6 +174,40 @@ fn a_failed_sync_of_the_directory_is_told() {
         let (_backend, log) = faulty.after(Crash::Power, durable.0);
         assert!(log.end_offset() >= durable);
         assert_eq!(content(&log), threes(log.end_offset().0));
+    });
+}
+
+/// Files of deleted segments that could not be renamed, or removed, are so in the next round.
+#[test]
+fn retention_comes_back_to_what_it_could_not_do() {
+    on_each(&LogConfig { file_delete_delay_ms: 0, ..with_segments(1_000) }, |faulty| {
+        let (log, disk) = (&faulty.log, &faulty.disk);
+        fill(log, 60);
+        log.flush().expect("durable");
+        let (rolled, base) = (log.segment_bases().len() - 1, log.segment_bases()[2]);
+        let folder = Path::new("/simulated/t-0");
+        let is_index = |path: &&PathBuf| path.extension().is_some_and(|kind| kind == "index" || kind == "timeindex");
+        while disk.list(folder).expect("a list").iter().filter(is_index).count() < 2 * rolled {
+            // Threads of their own write them, and are to meet no failure.
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        log.delete_records_before(base, Offset(60)).expect("deleted");
+        // The second of the renames.
+        disk.fail_next(Point::Names, 2, EIO);
+        log.enforce_retention(Offset(60)).expect_err("a file keeps its name");
+        assert_eq!(log.start_offset(), base);
+        log.enforce_retention(Offset(60)).expect("it is renamed now");
+        // Neither can its blocks be kept nor can it go.
+        disk.fail_next(Point::Names, 1, EIO);
+        disk.fail_next(Point::Names, 2, EIO);
+        log.remove_deleted().expect_err("one file stays");
+        log.remove_deleted().expect("it goes now");
+        let files = disk.list(folder).expect("a list");
+        let old = |path: &&PathBuf| path.file_name().is_some_and(|name| *name < *format!("{:020}", base.0));
+        let left: Vec<_> =
+            files.iter().filter(old).filter(|path| !path.to_string_lossy().contains("recycled")).collect();
+        assert!(left.is_empty(), "{left:?}");
+        assert_eq!(content(log), threes_from(base.0, 60));
     });
 }
 

@@ -65,13 +65,13 @@ impl MmapStorage {
     fn keep(&self, name: &str, valid_len: u64) -> Result<Arc<dyn DiskFile>> {
         let fail = |error| StorageError::from_io("reopen", &self.directory.path_of(name), error);
         let file = self.directory.open_durable(name, false)?;
-        match self.live.get(name) {
-            Some(lent) if lent.visible() > valid_len => {
-                check_holds(&*file, valid_len).map_err(fail)?;
-                self.move_kept(name, &*file, valid_len)
-            }
-            _ => cut(&*file, valid_len).map(|()| file).map_err(fail),
+        if self.live.all(name).iter().any(|lent| lent.visible() > valid_len) {
+            check_holds(&*file, valid_len).map_err(fail)?;
+            let moved = self.move_kept(name, &*file, valid_len)?;
+            self.live.forget(name);
+            return Ok(moved);
         }
+        cut(&*file, valid_len).map(|()| file).map_err(fail)
     }
 
     fn move_kept(&self, name: &str, from: &dyn DiskFile, valid_len: u64) -> Result<Arc<dyn DiskFile>> {
@@ -101,7 +101,10 @@ impl Storage for MmapStorage {
     fn create(&self, name: &str, capacity: u64) -> Result<Box<dyn Writer>> {
         let NewFile { file, entry, blocks } = self.directory.create_segment(name, capacity, false)?;
         let open = OpenFile::new(file, self.directory.path_of(name), Some(entry), 0);
-        self.writer(name, open, (0, capacity), blocks)
+        self.writer(name, open, (0, capacity), blocks).inspect_err(|_| {
+            // Else its name would be taken when there is room for a map again. That it stays is found out then.
+            self.directory.remove(name).map(drop).unwrap_or_default();
+        })
     }
 
     fn reopen(&self, name: &str, valid_len: u64, capacity: u64) -> Result<Box<dyn Writer>> {

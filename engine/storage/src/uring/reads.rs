@@ -56,9 +56,7 @@ impl Waiting {
         let mut patience = false;
         let mut at = block_start(self.demand.range.start);
         while at < self.demand.range.end {
-            if let Some((base, chunk)) = self.held.range(..=at).next_back()
-                && at < base + chunk.len() as u64
-            {
+            if let Some((base, chunk)) = holding(&self.held, at) {
                 at = base + chunk.len() as u64;
             } else if let Some((base, chunk)) = self.demand.segment.resident().find(at) {
                 self.held.insert(base, chunk);
@@ -73,19 +71,26 @@ impl Waiting {
     }
 
     fn answer(self, shared: &Shared) {
-        let Demand { range, done, .. } = self.demand;
-        let (mut slices, mut at) = (Vec::new(), range.start);
+        let (range, mut slices) = (self.demand.range.clone(), Vec::new());
+        let mut at = range.start;
         while at < range.end {
-            let (base, chunk) = self.held.range(..=at).next_back().expect("all of it has been gathered");
-            let slice = Slice::new(*base, Arc::clone(chunk), at..range.end);
+            let (base, chunk) = holding(&self.held, at).expect("all of it has been gathered");
+            let slice = Slice::new(base, Arc::clone(chunk), at..range.end);
             at += slice.len() as u64;
             slices.push(slice);
         }
+        let done = self.demand.done;
         // SAFETY: the demand's range was cut at the visible mark, and `gather` has found all of it in chunks
         // that are tails up to there or completed reads.
         let bytes = unsafe { assemble(&slices, &shared.counters) };
         undisturbed(|| done(Ok(bytes)));
     }
+}
+
+/// A chunk with the byte at this position. Chunks may overlap: what was read again covers some that the cache had let go.
+fn holding(held: &BTreeMap<u64, Arc<Chunk>>, at: u64) -> Option<(u64, &Arc<Chunk>)> {
+    let mut before = held.range(..=at).rev();
+    before.find(|(base, chunk)| at < *base + chunk.len() as u64).map(|(base, chunk)| (*base, chunk))
 }
 
 impl Reads {
@@ -242,5 +247,24 @@ impl Waiting {
     fn fail(self, error: io::Error) {
         let error = StorageError::from_io("read", &self.demand.segment.path, error);
         undisturbed(|| (self.demand.done)(Err(error)));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::uring::memory::Pool;
+
+    /// A short one that the cache let go of in the middle of a long one that was read since.
+    #[test]
+    fn a_byte_is_found_in_whichever_chunk_has_it() {
+        let pool = Pool::new(16 * UNIT, Arc::default()).unwrap();
+        let unit = UNIT as u64;
+        let held = BTreeMap::from([(0, pool.take(8 * UNIT).unwrap()), (unit, pool.take(UNIT).unwrap())]);
+        let base_of = |at| holding(&held, at).map(|(base, _)| base);
+        assert_eq!(
+            [0, unit, 2 * unit, 8 * unit - 1, 8 * unit].map(base_of),
+            [Some(0), Some(unit), Some(0), Some(0), None]
+        );
     }
 }

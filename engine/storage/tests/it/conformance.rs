@@ -57,6 +57,7 @@ promises! {
     waiters_are_served_in_order
     reopen_keeps_the_valid_bytes_only
     reopen_leaves_lent_bytes_alone
+    a_second_cut_leaves_lent_bytes_alone
     removed_and_renamed_files_stay_readable
     names_are_taken_once
     small_files_are_replaced_whole

@@ -148,3 +148,17 @@ fn followers_and_truncations() {
         assert_eq!(aborted(&follower, 0, i64::MAX), all[..1]);
     });
 }
+
+/// As Kafka's `FileRecords` looks them up: a marker has a time, too, and may be the youngest that there is.
+#[test]
+fn look_ups_by_time_find_markers() {
+    on_every_backend(|world| {
+        let (log, _) = world.open();
+        send(&log, 1, 0);
+        let marker = commit(&log, 1);
+        let youngest = log.offset_of_max_timestamp(log.end_offset()).expect("a look-up").expect("the marker");
+        assert_eq!(youngest.offset.0, marker);
+        let after_the_records = log.offset_for_time(1_001, log.end_offset()).expect("a look-up").expect("the marker");
+        assert_eq!(after_the_records, youngest);
+    });
+}

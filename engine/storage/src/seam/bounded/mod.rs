@@ -56,7 +56,7 @@ impl Disk for BoundedDisk {
     }
 
     fn list(&self, dir: &Path) -> io::Result<Vec<PathBuf>> {
-        self.files.disk().list(dir)
+        self.files.with_descriptor(|disk| disk.list(dir))
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
@@ -82,7 +82,7 @@ impl Disk for BoundedDisk {
         if !self.files.named(from).is_empty() {
             return Ok(None);
         }
-        let taken = self.files.disk().take_over(from, to)?;
+        let taken = self.files.with_descriptor(|disk| disk.take_over(from, to))?;
         Ok(taken.map(|file| BoundedFile::new(&self.files, to, false, self.files.count_in(file)) as Arc<dyn DiskFile>))
     }
 
@@ -95,7 +95,7 @@ impl Disk for BoundedDisk {
     }
 
     fn sync_dir(&self, dir: &Path) -> io::Result<()> {
-        self.files.disk().sync_dir(dir)
+        self.files.with_descriptor(|disk| disk.sync_dir(dir))
     }
 
     fn ring(&self, entries: u32) -> io::Result<Box<dyn Ring>> {

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, Weak};
 
 use super::file::{BoundedFile, Unsynced};
+use crate::error::lacks_descriptor;
 use crate::seam::{Disk, DiskFile, Open};
 
 /// When files are closed, more than needed are: this part of the bound, so that not every opening looks through all.
@@ -86,18 +87,22 @@ impl OpenFiles {
         self.naming.write().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Opens a file of the disk below. Where the process, or the machine, has no descriptor left, others are closed for it.
+    /// Opens a file of the disk below.
     pub(super) fn open(self: &Arc<OpenFiles>, path: &Path, how: Open) -> io::Result<Arc<Descriptor>> {
-        let opened = match self.disk.open(path, how) {
-            Err(error) if matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE)) => {
+        Ok(self.count_in(self.with_descriptor(|disk| disk.open(path, how))?))
+    }
+
+    /// Does on the disk below what takes a descriptor. Where the process, or the machine, has none left, files are closed for it.
+    pub(super) fn with_descriptor<T>(&self, work: impl Fn(&dyn Disk) -> io::Result<T>) -> io::Result<T> {
+        match work(self.disk()) {
+            Err(error) if lacks_descriptor(&error) => {
                 if self.close_idle(self.at_once(), Unsynced::Keep) == 0 {
                     self.close_idle(self.at_once(), Unsynced::Sync);
                 }
-                self.disk.open(path, how)
+                work(self.disk())
             }
-            opened => opened,
-        };
-        Ok(self.count_in(opened?))
+            done => done,
+        }
     }
 
     /// A file of the disk below that has just been opened.

@@ -265,11 +265,16 @@ struct Exhausted {
     exhausted: Arc<AtomicBool>,
 }
 
+impl Exhausted {
+    fn take_descriptor(&self) -> io::Result<()> {
+        let is_exhausted = self.exhausted.swap(false, Ordering::Relaxed);
+        if is_exhausted { Err(io::Error::from_raw_os_error(libc::EMFILE)) } else { Ok(()) }
+    }
+}
+
 impl Disk for Exhausted {
     fn open(&self, path: &Path, how: Open) -> io::Result<Arc<dyn DiskFile>> {
-        if self.exhausted.swap(false, Ordering::Relaxed) {
-            return Err(io::Error::from_raw_os_error(libc::EMFILE));
-        }
+        self.take_descriptor()?;
         self.disk.open(path, how)
     }
 
@@ -278,6 +283,7 @@ impl Disk for Exhausted {
     }
 
     fn list(&self, dir: &Path) -> io::Result<Vec<PathBuf>> {
+        self.take_descriptor()?;
         self.disk.list(dir)
     }
 
@@ -290,6 +296,7 @@ impl Disk for Exhausted {
     }
 
     fn sync_dir(&self, dir: &Path) -> io::Result<()> {
+        self.take_descriptor()?;
         self.disk.sync_dir(dir)
     }
 
@@ -308,5 +315,9 @@ fn files_are_closed_when_the_process_has_no_descriptor_left() {
     exhausted.store(true, Ordering::Relaxed);
     let one_more = disk.open(&path("more"), MAKE).expect("others are closed for it");
     assert!(disk.files.count() < 11);
+    exhausted.store(true, Ordering::Relaxed);
+    disk.sync_dir(Path::new("/d")).expect("a directory's sync opens it");
+    exhausted.store(true, Ordering::Relaxed);
+    assert_eq!(disk.list(Path::new("/d")).expect("so does a list of its files").len(), 11);
     drop((files, one_more));
 }

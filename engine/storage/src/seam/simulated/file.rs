@@ -138,7 +138,12 @@ impl DiskFile for SimulatedFile {
                 Err(error)
             }
             _ => {
-                state.image(self.id)?.sync();
+                let image = state.image(self.id)?;
+                if let Some(errno) = image.lost_pages.take() {
+                    image.fail_sync();
+                    return Err(io::Error::from_raw_os_error(errno));
+                }
+                image.sync();
                 Ok(())
             }
         }
@@ -147,7 +152,9 @@ impl DiskFile for SimulatedFile {
     fn write_back(&self, _range: Range<u64>, wait: bool) -> io::Result<()> {
         // Bytes on their way are as uncertain as bytes that have not left: nothing moves between the images.
         let mut state = if wait { self.device()? } else { self.alive()? };
-        state.meet_whole(Point::WriteBack, self.generation)
+        state.meet_whole(Point::WriteBack, self.generation)?;
+        let told = if wait { state.image(self.id)?.lost_pages.take() } else { None };
+        told.map_or(Ok(()), |errno| Err(io::Error::from_raw_os_error(errno)))
     }
 
     fn read_ahead(&self, _range: Range<u64>) -> io::Result<()> {

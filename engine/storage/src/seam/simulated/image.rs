@@ -27,6 +27,8 @@ pub(super) struct Image {
     pub(super) mapped: bool,
     /// Reading it would have to wait for the device.
     pub(super) cold: bool,
+    /// Pages could not be written back. Whoever waits next, for a sync or for pages on their way, is told, and nobody after.
+    pub(super) lost_pages: Option<i32>,
     /// One copy for each descriptor and map of it.
     pub(super) holders: Arc<()>,
     /// Blocks written since the last sync, with contents they had in between.
@@ -48,6 +50,7 @@ impl Image {
             linked: true,
             mapped: false,
             cold: false,
+            lost_pages: None,
             holders: Arc::default(),
             unsynced: BTreeMap::new(),
             forgotten: BTreeSet::new(),

@@ -83,6 +83,14 @@ impl SimulatedDisk {
         self.world.state().faults.fail_next(point, nth, errno);
     }
 
+    /// Lets pages of a file be lost on their way to the device: the next call that waits for any of it is told, once.
+    pub fn lose_pages(&self, path: &std::path::Path, errno: i32) {
+        let mut state = self.world.state();
+        if let Some(id) = state.names.get(path) {
+            state.image(id).into_iter().for_each(|image| image.lost_pages = Some(errno));
+        }
+    }
+
     /// Lets each `n`th read and write move fewer bytes than asked; 0 for none.
     pub fn short_every(&self, n: u64) {
         self.world.state().faults.short_every(n);

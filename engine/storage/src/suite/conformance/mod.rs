@@ -21,7 +21,9 @@ pub use self::reading::{
     readers_go_on_while_a_writer_appends, readers_see_what_append_returned, reads_end_at_the_end,
     removed_and_renamed_files_stay_readable,
 };
-pub use self::reopening::{reopen_keeps_the_valid_bytes_only, reopen_leaves_lent_bytes_alone};
+pub use self::reopening::{
+    a_second_cut_leaves_lent_bytes_alone, reopen_keeps_the_valid_bytes_only, reopen_leaves_lent_bytes_alone,
+};
 
 /// Panics where a promise is broken.
 pub type Check = fn(&Subject);
@@ -40,6 +42,7 @@ pub const CHECKS: &[(&str, Check)] = &[
     ("waiters_are_served_in_order", waiters_are_served_in_order),
     ("reopen_keeps_the_valid_bytes_only", reopen_keeps_the_valid_bytes_only),
     ("reopen_leaves_lent_bytes_alone", reopen_leaves_lent_bytes_alone),
+    ("a_second_cut_leaves_lent_bytes_alone", a_second_cut_leaves_lent_bytes_alone),
     ("removed_and_renamed_files_stay_readable", removed_and_renamed_files_stay_readable),
     ("names_are_taken_once", names_are_taken_once),
     ("small_files_are_replaced_whole", small_files_are_replaced_whole),

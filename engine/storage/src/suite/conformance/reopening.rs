@@ -52,3 +52,19 @@ pub fn reopen_leaves_lent_bytes_alone(subject: &Subject) {
     writer.close().unwrap();
     assert_reads(&*storage.reader("a").unwrap(), 1, 100_000..350_000);
 }
+
+/// A cut to where the lent bytes end takes nothing from them; the next one must still know of them.
+pub fn a_second_cut_leaves_lent_bytes_alone(subject: &Subject) {
+    let backend = subject.start();
+    let storage = subject.open(&*backend);
+    let mut writer = storage.create("a", CAPACITY).unwrap();
+    append(&mut *writer, 0, 300_000).unwrap();
+    sync(&mut *writer, Level::Written).unwrap();
+    let lent = read_blocking(&*storage.reader("a").unwrap(), 90_000, 210_000).unwrap();
+    drop(writer);
+    for valid in [300_000, 100_000] {
+        drop(storage.reopen("a", valid, CAPACITY).unwrap());
+    }
+    assert_samples(&lent, 0, 90_000..300_000);
+    assert_reads(&*storage.reader("a").unwrap(), 0, 0..100_000);
+}
