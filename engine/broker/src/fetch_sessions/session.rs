@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use logdyno_record::Nanos;
 use logdyno_wire::fetch_response::{FetchAnswer, FetchedPartition, FetchedTopic};
+use logdyno_wire::StrBytes;
 use logdyno_wire::messages::TopicName;
 use logdyno_wire::messages::fetch_request::{FetchPartition, FetchTopic, ForgottenTopic};
 use uuid::Uuid;
@@ -66,16 +67,19 @@ impl Session {
     /// Takes in what a request lists: partitions that are new, or are wanted from elsewhere by now.
     pub(super) fn want(&mut self, topics: &[FetchTopic]) {
         for topic in topics {
+            // Copied: a session lives longer than the memory that its requests came in.
+            let name = TopicName(StrBytes::from_string(topic.topic.to_string()));
             for asked in &topic.partitions {
-                let key = (topic.topic.clone(), topic.topic_id, asked.partition);
+                let key = (name.clone(), topic.topic_id, asked.partition);
+                let asked = asked.clone().with_unknown_tagged_fields(BTreeMap::new());
                 if let Some(known) = self.places.get(&key).and_then(|place| self.wanted.get_mut(place)) {
-                    known.asked = asked.clone();
+                    known.asked = asked;
                     continue;
                 }
                 let wanted = Wanted {
-                    topic: topic.topic.clone(),
+                    topic: name.clone(),
                     id: topic.topic_id,
-                    asked: asked.clone(),
+                    asked,
                     high_watermark: -1,
                     log_start: -1,
                 };

@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use bytes::Bytes;
 use logdyno_coordinator::{JoinAnswer, Joining};
 use logdyno_wire::messages::join_group_response::JoinGroupResponseMember;
 use logdyno_wire::messages::{JoinGroupRequest, JoinGroupResponse};
@@ -22,7 +23,9 @@ pub(super) async fn answer(desk: &Desk, request: &Request, peer: IpAddr) -> Resu
     let asked: JoinGroupRequest = request.decode()?;
     let group = asked.group_id.to_string();
     let member = asked.member_id.to_string();
-    let protocols = asked.protocols.into_iter().map(|known| (known.name.to_string(), known.metadata));
+    // Copied: a member lives longer than the memory that its request came in.
+    let protocols =
+        asked.protocols.iter().map(|known| (known.name.to_string(), Bytes::copy_from_slice(&known.metadata)));
     let joining = Joining {
         member: member.clone(),
         instance: asked.group_instance_id.map(|instance| instance.to_string()),

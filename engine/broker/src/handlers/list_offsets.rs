@@ -1,6 +1,6 @@
 //! ListOffsets (2): first, last, and by time.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use logdyno_record::LeaderEpoch;
@@ -34,6 +34,7 @@ pub(super) async fn answer(desk: &Desk, request: &Request) -> Result<Answer, Una
         }
     }
     let mut topics: Vec<ListOffsetsTopicResponse> = Vec::with_capacity(asked.topics.len());
+    let mut places: HashMap<&str, usize> = HashMap::with_capacity(asked.topics.len());
     for topic in &asked.topics {
         let mut partitions = Vec::with_capacity(topic.partitions.len());
         for asked in &topic.partitions {
@@ -44,13 +45,11 @@ pub(super) async fn answer(desk: &Desk, request: &Request) -> Result<Answer, Una
                 None => {}
             }
         }
-        match topics.iter_mut().find(|answered| answered.name == topic.name) {
-            Some(answered) => answered.partitions.extend(partitions),
-            None => {
-                let answered = ListOffsetsTopicResponse::default().with_name(topic.name.clone());
-                topics.push(answered.with_partitions(partitions));
-            }
-        }
+        let place = *places.entry(topic.name.as_str()).or_insert_with(|| {
+            topics.push(ListOffsetsTopicResponse::default().with_name(topic.name.clone()));
+            topics.len() - 1
+        });
+        topics[place].partitions.extend(partitions);
     }
     encode(request, &ListOffsetsResponse::default().with_topics(topics))
 }

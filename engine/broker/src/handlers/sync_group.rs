@@ -1,6 +1,8 @@
 //! SyncGroup (14): the leader brings the assignment, everybody gets its part of it.
 
+use bytes::Bytes;
 use logdyno_coordinator::{GroupError, SyncAnswer, Syncing};
+use logdyno_wire::messages::sync_group_request::SyncGroupRequestAssignment;
 use logdyno_wire::messages::{SyncGroupRequest, SyncGroupResponse};
 use logdyno_wire::request::Request;
 
@@ -20,7 +22,7 @@ pub(super) async fn answer(desk: &Desk, request: &Request) -> Result<Answer, Una
         generation: asked.generation_id,
         protocol_type: asked.protocol_type.map(|kind| kind.to_string()),
         protocol: asked.protocol_name.map(|name| name.to_string()),
-        assignments: asked.assignments.into_iter().map(|part| (part.member_id.to_string(), part.assignment)).collect(),
+        assignments: asked.assignments.iter().map(copied).collect(),
     };
     let shard = match request.version >= SAYS_PROTOCOL && !says {
         true => Err(GroupError::InconsistentProtocol),
@@ -36,4 +38,9 @@ pub(super) async fn answer(desk: &Desk, request: &Request) -> Result<Answer, Una
         .with_protocol_name(synced.protocol.as_deref().map(text))
         .with_assignment(synced.assignment);
     encode(request, &response)
+}
+
+/// A member and its part, which outlive the memory that the request came in.
+fn copied(part: &SyncGroupRequestAssignment) -> (String, Bytes) {
+    (part.member_id.to_string(), Bytes::copy_from_slice(&part.assignment))
 }
