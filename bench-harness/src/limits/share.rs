@@ -26,7 +26,7 @@ pub fn shares(limits: &Limits, workload: &Workload, backend: Option<&str>, measu
     let Some(work) = &measured.batches.work else { return Vec::new() };
     let codec = workload.producer.iter().find(|(name, _)| name == "compression.type").map(|(_, codec)| codec.as_str());
     let taken = Taken {
-        seconds: measured.measured_ns as f64 / 1e9,
+        seconds: measured.counted_seconds(),
         bytes_sent: work.bytes_sent,
         compressed: codec.map(|codec| (codec, work.bytes_uncompressed)),
         replicas: measured.durability.replicas,

@@ -18,6 +18,10 @@ pub(super) fn sum(parts: &[(u32, &Measured)]) -> Measured {
         durability: first.durability.clone(),
         records: records(all()),
         measured_ns: all().map(|part| part.measured_ns).max().unwrap_or_default(),
+        counted_ns: all()
+            .map(|part| part.counted_ns)
+            .collect::<Option<Vec<u64>>>()
+            .and_then(|all| all.into_iter().max()),
         begin_unix_ms: all().filter_map(|part| part.begin_unix_ms).min(),
         offered_per_second: all().map(|part| part.offered_per_second).sum(),
         achieved_per_second: all().map(|part| part.achieved_per_second).sum(),

@@ -58,7 +58,7 @@ const ROWS: [Row; 8] = [
     ("bytes written to storage per byte", |measured, _| {
         let written =
             ["bytes_written", "ring_bytes_written"].map(|name| measured.storage.get(name).copied().unwrap_or(0));
-        let bytes = measured_bytes(measured).filter(|_| !measured.storage.is_empty())?;
+        let bytes = measured.measured_bytes().filter(|_| !measured.storage.is_empty())?;
         Some(number(written.iter().sum::<u64>() as f64 / bytes))
     }),
 ];
@@ -75,16 +75,10 @@ fn role_cells(measured: &Measured, usage: &Usage, role: Role) -> [String; 2] {
 }
 
 fn seconds_per_gb(measured: &Measured, cpu_ns: u64) -> Option<String> {
-    measured_bytes(measured).map(|bytes| number(cpu_ns as f64 / bytes))
+    measured.measured_bytes().map(|bytes| number(cpu_ns as f64 / bytes))
 }
 
 fn per_record(measured: &Measured, value: f64) -> Option<String> {
     let records = measured.records.measured;
     (records > 0).then(|| number(value / records as f64))
-}
-
-/// Bytes of the measured records' keys and values.
-fn measured_bytes(measured: &Measured) -> Option<f64> {
-    let each = measured.achieved_bytes_per_second / measured.achieved_per_second;
-    Some(each * measured.records.measured as f64).filter(|bytes| bytes.is_finite() && *bytes > 0.0)
 }

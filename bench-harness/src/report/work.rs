@@ -24,7 +24,7 @@ pub(super) fn batches(trials: &[(String, &Measured)]) -> Table {
     for (label, measured) in trials {
         let panel = &measured.batches;
         let count = panel.batches.max(1) as f64;
-        let seconds = measured.measured_ns.max(1) as f64 / 1e9;
+        let seconds = measured.counted_seconds().max(1e-9);
         let seen = |cell: Option<String>| cell.unwrap_or_else(|| NOTHING.to_owned());
         let work = panel.work.as_ref();
         let sent_each = work.map(|work| work.bytes_sent as f64 / count);

@@ -3,6 +3,7 @@
 
 mod band;
 mod crash;
+mod derived;
 mod environment;
 mod file;
 mod hlog;
@@ -198,6 +199,10 @@ pub struct Measured {
     pub records: RecordCounts,
     /// Length of the measured part on the schedule, in nanoseconds.
     pub measured_ns: u64,
+    /// From the begin of the measured part to when its last record had come in, which is later where a backlog was left: batches, requests,
+    /// counters and what was used go so far. `None` in results of before it was saved.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub counted_ns: Option<u64>,
     /// When the measured part began, by the machine's wall clock in milliseconds since 1970; `None` in results of before it was saved.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub begin_unix_ms: Option<i64>,
@@ -348,13 +353,5 @@ impl VerdictKind {
             VerdictKind::Backlogged => "BACKLOGGED",
             VerdictKind::NotSteady => "NOT-STEADY",
         }
-    }
-}
-
-impl Measured {
-    /// Whether its latencies say nothing, because they grow with the run.
-    #[must_use]
-    pub fn is_backlogged(&self) -> bool {
-        self.verdicts.iter().any(|verdict| verdict.kind == VerdictKind::Backlogged)
     }
 }

@@ -99,7 +99,7 @@ impl RunSummary {
     pub fn of(repetition: u32, result: String, measured: &Measured) -> RunSummary {
         let [p50, p99, ..] = QUANTILES;
         let told = |path: &PathResult, quantile| measured.quantile_ns(&path.total, quantile).ok().map(|ns| ns as f64);
-        let bytes = measured.achieved_bytes_per_second * measured.measured_ns as f64 / 1e9;
+        let sent = measured.request_bytes.zip(measured.measured_bytes());
         RunSummary {
             repetition,
             result,
@@ -108,7 +108,7 @@ impl RunSummary {
             ack_p50_ns: told(&measured.to_acknowledgement, p50),
             ack_p99_ns: told(&measured.to_acknowledgement, p99),
             delivery_p99_ns: told(&measured.to_delivery, p99),
-            bytes_sent_per_byte: measured.request_bytes.filter(|_| bytes > 0.0).map(|sent| sent as f64 / bytes),
+            bytes_sent_per_byte: sent.map(|(sent, bytes)| sent as f64 / bytes),
             verdicts: measured
                 .verdicts
                 .iter()

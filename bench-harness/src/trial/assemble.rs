@@ -39,6 +39,8 @@ pub(super) struct Run<'a> {
 struct Part {
     begin: Nanos,
     end: Nanos,
+    /// How far its counters go.
+    counted_to: Nanos,
     joined: JoinedPart,
     before: Counted,
     after: Counted,
@@ -75,13 +77,14 @@ impl Run<'_> {
             let is_last = at + 1 == count;
             let begin = at.checked_sub(1).map_or(driven.begin, |cut| self.cuts[cut]);
             let end = if is_last { self.end(driven) } else { self.cuts[at] };
+            let counted_to = if is_last { end.max(driven.drained) } else { end };
             let inherited = parts.last().and_then(|before| {
                 let waiting = self.waiting(driven, begin)?;
                 inherited_verdict(waiting, before.backlog.as_ref()?)
             });
             let backlog = self.backlog(driven, begin, end);
             let (before, after) = (counted[0].clone(), counted[1].clone());
-            parts.push(Part { begin, end, joined, before, after, usage, lag, backlog, inherited, is_last });
+            parts.push(Part { begin, end, counted_to, joined, before, after, usage, lag, backlog, inherited, is_last });
         }
         parts
     }
@@ -108,6 +111,7 @@ impl Run<'_> {
                 measured: to_acknowledgement.total.count(),
             },
             measured_ns,
+            counted_ns: Some(part.counted_to.0.saturating_sub(part.begin.0)),
             begin_unix_ms: Some(self.settings.timestamp(part.begin)),
             offered_per_second: part
                 .backlog

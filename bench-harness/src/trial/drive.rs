@@ -47,6 +47,8 @@ pub(super) struct Driven {
     pub(super) begin: Nanos,
     /// When the last `send` had returned.
     pub(super) ended: Nanos,
+    /// When the last record had come in, or the run was given up.
+    pub(super) drained: Nanos,
     /// How late the generators were, by part.
     pub(super) lag: Vec<Distribution>,
     /// The target's counters and the requests so far: at the begin of each part that began, and after the drain.
@@ -113,7 +115,7 @@ impl Drive<'_> {
             on_begin: &on_begin,
         };
         let mut join = Join::new(self.settings.clone()).cut_at(self.cuts);
-        let (generated, overflow) = std::thread::scope(|scope| {
+        let (generated, overflow, drained) = std::thread::scope(|scope| {
             let generator = &generator;
             let generating: Vec<_> = (0..)
                 .zip(&mut sinks)
@@ -132,14 +134,14 @@ impl Drive<'_> {
                 shared.leavers.leave();
             })
             .inspect_err(|_| shared.window.end())?;
-            let overflow = self.watch_over(&shared, &mut join, stop, watch, || {
+            let (overflow, drained) = self.watch_over(&shared, &mut join, stop, watch, || {
                 generating.iter().all(std::thread::ScopedJoinHandle::is_finished)
             });
             shared.window.end();
             let generated: Vec<Generated> = generating.into_iter().map(joined_thread).collect();
             shared.consumer_shall_end.store(true, Ordering::Relaxed);
             joined_thread(consuming);
-            Ok::<_, TargetError>((generated, overflow))
+            Ok::<_, TargetError>((generated, overflow, drained))
         })?;
         if stop.asked() {
             return Err(TrialError::Interrupted);
@@ -170,6 +172,7 @@ impl Drive<'_> {
             sent: shared.window.sent(),
             begin: shared.window.begin().unwrap_or(self.settings.start),
             ended: generated.iter().map(|generated| generated.ended).max().unwrap_or_default(),
+            drained,
             lag,
             counted,
             usage,
@@ -208,7 +211,7 @@ impl Drive<'_> {
         }
     }
 
-    /// Joins and tells until the run is drained, broken, or asked to stop; why it was given up, if it was.
+    /// Joins and tells until the run is drained, broken, or asked to stop; why it was given up, if it was, and when its last record had come in.
     fn watch_over(
         &self,
         shared: &Shared,
@@ -216,7 +219,7 @@ impl Drive<'_> {
         stop: &Stop,
         watch: &mut dyn FnMut(Progress),
         have_generators_ended: impl Fn() -> bool,
-    ) -> Option<String> {
+    ) -> (Option<String>, Nanos) {
         let mut inbox = Inbox::default();
         let mut told = Instant::now();
         let mut drain = Drain::new(self.trial.patience);
@@ -229,14 +232,18 @@ impl Drive<'_> {
                 watch(self.progress(shared, join));
             }
             if join.held() > HELD_MAX {
-                return Some(format!(
+                let reason = format!(
                     "more than {HELD_MAX} records were acknowledged and not yet delivered, or the other way round"
-                ));
+                );
+                return (Some(reason), self.clock.now());
             }
             let is_broken = lock(&shared.consumer_error).is_some();
-            let is_drained = have_ended && drain.is_over(join, shared.empty_polls.load(Ordering::Relaxed));
-            if is_broken || is_drained || stop.wait_for(JOIN_EVERY) {
-                return None;
+            let now = self.clock.now();
+            if have_ended && drain.is_over(join, shared.empty_polls.load(Ordering::Relaxed), now) {
+                return (None, drain.last_in(now));
+            }
+            if is_broken || stop.wait_for(JOIN_EVERY) {
+                return (None, now);
             }
         }
     }
@@ -276,7 +283,7 @@ impl Drive<'_> {
 struct Drain {
     patience: Duration,
     /// What had come in when something last did, and when that was.
-    seen: Option<((u64, u64, u64), Instant)>,
+    seen: Option<((u64, u64, u64), Nanos)>,
     /// Empty polls when everything had come in: one that began after it must come back empty too.
     settled_at: Option<u64>,
 }
@@ -286,15 +293,15 @@ impl Drain {
         Drain { patience, seen: None, settled_at: None }
     }
 
-    fn is_over(&mut self, join: &Join, empty_polls: u64) -> bool {
+    fn is_over(&mut self, join: &Join, empty_polls: u64, now: Nanos) -> bool {
         let progress = join.progress();
         match self.seen {
             Some((seen, since)) if seen == progress => {
-                if since.elapsed() >= self.patience {
+                if now.since(since) >= self.patience {
                     return true;
                 }
             }
-            _ => self.seen = Some((progress, Instant::now())),
+            _ => self.seen = Some((progress, now)),
         }
         if join.held() > 0 || progress.2 < progress.0 {
             self.settled_at = None;
@@ -302,6 +309,11 @@ impl Drain {
         }
         // The poll under way may have begun before; the second empty one has not.
         empty_polls >= *self.settled_at.get_or_insert(empty_polls) + 2
+    }
+
+    /// When something last came in, as far as it was seen by `now`.
+    fn last_in(&self, now: Nanos) -> Nanos {
+        self.seen.map_or(now, |(_, since)| since)
     }
 }
 

@@ -35,14 +35,16 @@ fn limits_are_measured_saved_and_compared_with() {
     let shares = limits::shares(&found, &saved.workload, None, trial);
     assert!(shares.is_sorted_by(|one, other| one.share >= other.share), "{shares:?}");
     let loopback = shares.iter().find(|share| share.limit == "loopback TCP").unwrap().share;
-    let sent = trial.batches.work.as_ref().unwrap().bytes_sent as f64 / (trial.measured_ns as f64 / 1e9);
+    let sent = trial.batches.work.as_ref().unwrap().bytes_sent as f64 / trial.counted_seconds();
     let copies = f64::from(trial.durability.replicas.max(1)) + 1.0;
     assert!((loopback * found.loopback.bytes_per_second / (sent * copies) - 1.0).abs() < 1e-9);
     let used = trial.limits.as_ref().unwrap();
     assert_eq!((&used.shares, used.binding.as_deref()), (&shares, Some(shares[0].limit.as_str())));
     let processors = shares.iter().find(|share| share.limit.ends_with(" processors")).unwrap().share;
     let cpu_ns = trial.usage.as_ref().unwrap().process.cpu_ns() as f64;
-    assert!((processors * trial.measured_ns as f64 * found.environment.cores as f64 / cpu_ns - 1.0).abs() < 1e-9);
+    assert!(
+        (processors * trial.counted_seconds() * found.environment.cores as f64 / (cpu_ns / 1e9) - 1.0).abs() < 1e-9
+    );
     limits_are_found_if_they_fit(&dir, found);
 }
 

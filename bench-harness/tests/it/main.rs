@@ -16,6 +16,7 @@ mod page;
 mod planted;
 mod program;
 mod proof;
+mod rates;
 mod readme;
 mod report;
 mod scene;

@@ -49,6 +49,7 @@ pub(crate) fn measured(batches: u64) -> Measured {
         records: RecordCounts { sent: 4000, acknowledged: 4000, failed: 0, delivered: 4000, passes: 4, measured: 3000 },
         begin_unix_ms: None,
         measured_ns: 1_500_000_000,
+        counted_ns: None,
         offered_per_second: Some(2000.0),
         achieved_per_second: 1999.3,
         achieved_bytes_per_second: 182_000.0,

@@ -1,0 +1,87 @@
+//! Figures a second: over the time in which it was counted.
+
+use std::time::Duration;
+
+use logdyno::limits::{LIMITS_FORMAT, LIMITS_VERSION, Limits, Loopback, shares};
+use logdyno::report::render;
+use logdyno::result::{Measured, Outcome};
+use logdyno::sweep::RunSummary;
+use logdyno::target::{Fault, NullTarget};
+
+use crate::report::{measured, result};
+use crate::scene::Scene;
+
+/// A loopback and a processor that are easily used up.
+fn limits() -> Limits {
+    Limits {
+        format: LIMITS_FORMAT.to_owned(),
+        version: LIMITS_VERSION,
+        environment: result(Vec::new()).environment,
+        bandwidths: Vec::new(),
+        syncs: Vec::new(),
+        memcpy_bytes_per_second: 1e9,
+        crc32c_bytes_per_second: 1e6,
+        codecs: Vec::new(),
+        loopback: Loopback { bytes_per_second: 1e6, round_trip_p50_ns: 1, round_trip_p99_ns: 1 },
+        timers: Vec::new(),
+        skipped: Vec::new(),
+    }
+}
+
+/// The share of a limit that a run has used.
+fn share(measured: &Measured, limit: &str) -> f64 {
+    let shares = shares(&limits(), &result(Vec::new()).workload, None, measured);
+    shares.iter().find(|share| share.limit == limit).unwrap_or_else(|| panic!("{limit} in {shares:?}")).share
+}
+
+/// 300 records in 300 ms, of which the last 50 wait 400 ms longer for a `send` that stalls: they are batches, requests and work of the run,
+/// and so is the time that they took.
+#[test]
+fn what_the_schedule_left_behind_is_counted_with_its_time() {
+    let text = "
+[records]
+size = 32
+entropy = 2
+distinct = 50
+[load]
+rate = 1000
+[run]
+target = \"null\"
+duration = \"300ms\"
+warm.up = \"0s\"
+";
+    let stall = Fault::Stall(250, Duration::from_millis(450));
+    let measured = Scene::new(text).measure(NullTarget::with_faults([stall]), &[]);
+    assert_eq!((measured.measured_ns, measured.batches.records), (300_000_000, 300));
+    let counted_ns = measured.counted_ns.unwrap();
+    assert!((690_000_000..3_000_000_000).contains(&counted_ns), "{counted_ns} ns");
+    let prompt = Scene::new(text).measure(NullTarget::default(), &[]);
+    assert!(prompt.counted_ns.unwrap() >= prompt.measured_ns, "nothing is counted over less than the schedule");
+}
+
+/// A run of 1.5 s whose last record came in after 3 s has half the requests a second, and half the part of each limit.
+#[test]
+fn what_is_told_a_second_is_of_the_time_to_the_last_record() {
+    let prompt = measured(1000);
+    let late = Measured { counted_ns: Some(2 * prompt.measured_ns), ..prompt.clone() };
+    for limit in ["loopback TCP", "CRC-32C of one thread", "the 2 processors"] {
+        let ratio = share(&late, limit) / share(&prompt, limit);
+        assert!((ratio - 0.5).abs() < 1e-9, "{limit}: {ratio}");
+    }
+    let requests = |measured: &Measured| {
+        let text = render(&result(vec![("buffered", Outcome::Measured(Box::new(measured.clone())))]));
+        let row = text.split("\nBatches\n").nth(1).unwrap().lines().nth(1).unwrap().to_owned();
+        row.split("30 %").nth(1).unwrap().split_whitespace().next().unwrap().to_owned()
+    };
+    assert_eq!([&prompt, &late].map(requests), ["333", "167"]);
+}
+
+/// 3,000 records of 91.03 bytes on average were sent in requests of 95,000 bytes, however long the schedule was.
+#[test]
+fn bytes_sent_are_of_all_records_that_were_sent() {
+    for measured_ns in [1_500_000_000, 500_000_000] {
+        let measured = Measured { measured_ns, ..measured(1000) };
+        let sent_per_byte = RunSummary::of(1, String::new(), &measured).bytes_sent_per_byte.unwrap();
+        assert!((sent_per_byte - 95_000.0 / (3_000.0 * 182_000.0 / 1_999.3)).abs() < 1e-9, "{sent_per_byte}");
+    }
+}
