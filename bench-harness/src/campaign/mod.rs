@@ -238,12 +238,11 @@ impl<'a> Campaign<'a> {
 
     /// Of what bytes take: what the processors do is charged at the end of a trial.
     fn limit_so_far(&self, backend: Option<Kind>, progress: &Progress) -> Option<Share> {
-        let acks = trial::producer_config(&self.plan, "127.0.0.1:9092").acks;
         let taken = Taken {
             seconds: progress.elapsed.as_secs_f64(),
             bytes_sent: progress.request_bytes,
             compressed: None,
-            replicas: trial::replicas(&self.plan, acks),
+            copies: progress.copies,
             cpu_ns: None,
         };
         let limits = self.limits.as_ref().filter(|_| progress.request_bytes > 0)?;

@@ -6,7 +6,7 @@ use logdyno_engine::client::ConsumerConfig;
 
 use crate::records::RecordSet;
 use crate::result::Workload;
-use crate::trial;
+use crate::target::settings;
 use crate::workload::{Keys, Load, Plan, RecordSource, Sizes, TopicPlan};
 
 /// What a result says of its workload.
@@ -32,7 +32,7 @@ pub(super) fn describe(plan: &Plan, records: &RecordSet) -> Workload {
         topic: topics_in_words(topic),
         topics: topic.count,
         partitions: topic.partitions,
-        producer: without_servers(trial::producer_config(plan, "127.0.0.1:9092").effective()),
+        producer: without_servers(settings::producer(plan).effective()),
         consumer: consumer.map(|config| without_servers(config.effective())).unwrap_or_default(),
         topic_configs: topic.configs.pairs.clone(),
         broker: plan.broker.pairs.clone(),

@@ -31,8 +31,7 @@ use crate::parent::bind;
 use crate::random::Random;
 use crate::result::{CrashKind, CrashedCell, Crashes, Outcome, RunResult, Verdict, VerdictKind};
 use crate::signal::Stop;
-use crate::target::settings::removes_records;
-use crate::trial::producer_config;
+use crate::target::settings::{acks, removes_records};
 use crate::workload::Plan;
 
 /// How long the target may take to start and to acknowledge a first record, and a dying machine to write down what it leaves.
@@ -122,10 +121,6 @@ pub fn verify(
 
 fn invalid(reason: &str) -> Verdict {
     Verdict { kind: VerdictKind::Invalid, reason: reason.to_owned() }
-}
-
-fn acks(plan: &Plan) -> Acks {
-    producer_config(plan, "localhost:9092").acks
 }
 
 /// Whether a record that was acknowledged at `level` has to be there after a crash. One that only its leader had may be gone with it.

@@ -19,7 +19,7 @@ pub struct Share {
 ///
 /// Counted are the bytes that must move, not those that happen to: a record's bytes go over the loopback to the leader, to
 /// each follower and to the consumer; their checksum is computed by the producer, each replica and the consumer; the codec
-/// compresses them once; each replica writes them. The processors are the exception: there it is what this process took.
+/// compresses them once; each replica writes them, whether or not an ack waits for it. The processors are the exception: there it is what this process took.
 #[must_use]
 pub fn shares(limits: &Limits, workload: &Workload, backend: Option<&str>, measured: &Measured) -> Vec<Share> {
     // Of a target that hides its batches nobody knows what moved.
@@ -29,7 +29,8 @@ pub fn shares(limits: &Limits, workload: &Workload, backend: Option<&str>, measu
         seconds: measured.counted_seconds(),
         bytes_sent: work.bytes_sent,
         compressed: codec.map(|codec| (codec, work.bytes_uncompressed)),
-        replicas: measured.durability.replicas,
+        // Older results tell only how many an ack promised.
+        copies: measured.copies.unwrap_or(measured.durability.replicas),
         cpu_ns: measured.usage.as_ref().map(|usage| usage.process.cpu_ns()),
     };
     taken.shares(limits, backend)
@@ -42,7 +43,8 @@ pub(crate) struct Taken<'a> {
     pub(crate) bytes_sent: u64,
     /// By which codec, and how many bytes; if it is known.
     pub(crate) compressed: Option<(&'a str, u64)>,
-    pub(crate) replicas: u32,
+    /// On how many replicas it all is in the end.
+    pub(crate) copies: u32,
     /// Of the processors, if it is known.
     pub(crate) cpu_ns: Option<u64>,
 }
@@ -54,11 +56,11 @@ impl Taken<'_> {
         if seconds <= 0.0 {
             return Vec::new();
         }
-        let replicas = f64::from(self.replicas.max(1));
+        let copies = f64::from(self.copies.max(1));
         let sent = self.bytes_sent as f64 / seconds;
         let mut found = vec![
-            ("loopback TCP".to_owned(), sent * (replicas + 1.0), limits.loopback.bytes_per_second),
-            ("CRC-32C of one thread".to_owned(), sent * (replicas + 2.0), limits.crc32c_bytes_per_second),
+            ("loopback TCP".to_owned(), sent * (copies + 1.0), limits.loopback.bytes_per_second),
+            ("CRC-32C of one thread".to_owned(), sent * (copies + 2.0), limits.crc32c_bytes_per_second),
         ];
         let direct = backend == Some("uring");
         if backend.is_some() {
@@ -66,7 +68,7 @@ impl Taken<'_> {
             let name = if direct { "direct writes" } else { "writes into the page cache" };
             let best = limits.bandwidths.iter().filter(|one| one.io == io && one.direction == Direction::Write);
             let best = best.map(|one| one.bytes_per_second).fold(0.0, f64::max);
-            found.push((name.to_owned(), sent * replicas, best));
+            found.push((name.to_owned(), sent * copies, best));
         }
         if let Some((codec, bytes)) = self.compressed
             && let Some(rate) = limits.codecs.iter().find(|rate| rate.codec == codec)

@@ -107,6 +107,7 @@ mod tests {
             failed: 10,
             delivered: 850,
             request_bytes: 12_345,
+            copies: 1,
             is_measuring: true,
             so_far: Some(SoFar { part: 1, to_acknowledgement: path, to_delivery: PathSoFar::default() }),
             limit: None,

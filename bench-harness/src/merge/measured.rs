@@ -16,6 +16,7 @@ pub(super) fn sum(parts: &[(u32, &Measured)]) -> Measured {
     let first = parts[0].1;
     let mut sum = Measured {
         durability: first.durability.clone(),
+        copies: first.copies,
         records: records(all()),
         measured_ns: all().map(|part| part.measured_ns).max().unwrap_or_default(),
         counted_ns: all()

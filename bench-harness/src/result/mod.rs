@@ -195,6 +195,9 @@ pub enum Outcome {
 pub struct Measured {
     /// What an acknowledgement promised.
     pub durability: Durability,
+    /// How many copies of each record were kept in the end, whatever an acknowledgement waited for; `None` in results of before it was saved.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub copies: Option<u32>,
     /// Records, by what became of them.
     pub records: RecordCounts,
     /// Length of the measured part on the schedule, in nanoseconds.

@@ -149,6 +149,14 @@ pub struct Path {
     pub acknowledged_after: AckPoint,
 }
 
+impl Path {
+    /// How many copies of each record are kept in the end, whatever an acknowledgement waits for.
+    #[must_use]
+    pub fn copies(&self, plan: &Plan) -> u32 {
+        if self.keeps_replicas { plan.topic.replication_factor.unsigned_abs().into() } else { 1 }
+    }
+}
+
 /// What an acknowledgement waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AckPoint {

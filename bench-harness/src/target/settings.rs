@@ -158,14 +158,14 @@ pub(super) fn over<'a>(
 }
 
 /// The producer's settings, with an address that stands in where nothing is connected to.
-pub(super) fn producer(plan: &Plan) -> Result<ProducerConfig, String> {
-    let config = ProducerConfig::from_pairs(over(&[("bootstrap.servers", "localhost:9092")], &plan.producer));
-    config.map_err(|error| error.to_string())
+pub(crate) fn producer(plan: &Plan) -> ProducerConfig {
+    ProducerConfig::from_pairs(over(&[("bootstrap.servers", "localhost:9092")], &plan.producer))
+        .unwrap_or_else(|error| unreachable!("the plan's producer settings were checked: {error}"))
 }
 
 /// Whose word the producer waits for.
-pub(super) fn acks(plan: &Plan) -> Acks {
-    producer(plan).map_or(Acks::All, |config| config.acks)
+pub(crate) fn acks(plan: &Plan) -> Acks {
+    producer(plan).acks
 }
 
 /// What the topic's logs obey: the topic's settings over the broker's.

@@ -2,14 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use logdyno_engine::client::Acks;
 use logdyno_engine::record::Nanos;
 use logdyno_engine::storage::counters::Counts;
 
 use super::drive::{Counted, Driven};
-use super::{
-    Backlog, Trial, backlog_verdict, generator_verdict, inherited_verdict, producer_config, replicas, steady_states,
-    steady_verdict,
-};
+use super::{Backlog, Trial, backlog_verdict, generator_verdict, inherited_verdict, steady_states, steady_verdict};
 use crate::load::{Bounds, Limit, Schedule};
 use crate::measure::{Distribution, JoinSettings, JoinedPart, PathJoined, Step};
 use crate::proof::{Asked, BatchesOnDisk, Evidence, Looked, judge, judge_topics};
@@ -56,8 +54,7 @@ struct Part {
 impl Run<'_> {
     /// The results of what was driven: of each part that began, in order.
     pub(super) fn measured(&self, mut driven: Driven, batches: &BatchesOnDisk) -> Vec<Measured> {
-        let config = producer_config(self.trial.plan, "127.0.0.1:9092");
-        let durability = durability(self.trial, &self.settings.path, replicas(self.trial.plan, config.acks));
+        let durability = durability(self.trial, self.settings.path.copies(self.trial.plan));
         let storage = storage_counts(driven.counted.first(), driven.counted.last());
         let mut proof = proof(self.trial, &durability, &storage, &driven, batches);
         proof.extend(judge_topics(&self.settings.topics, &driven.joined.ends));
@@ -102,6 +99,7 @@ impl Run<'_> {
         let counts = storage_counts(Some(before), Some(after));
         let mut measured = Measured {
             durability: durability.clone(),
+            copies: Some(path.copies(trial.plan)),
             records: RecordCounts {
                 sent: driven.sent,
                 acknowledged: driven.joined.acknowledged_count,
@@ -127,7 +125,7 @@ impl Run<'_> {
             steady,
             generator_lag: part.lag,
             batches: panel,
-            batch_size: producer_config(trial.plan, "127.0.0.1:9092").batch_size as u64,
+            batch_size: settings::producer(trial.plan).batch_size as u64,
             requests: path.batching.then(|| after.requests.0 - before.requests.0),
             request_bytes: path.batching.then(|| after.requests.1 - before.requests.1),
             storage: named(&counts, after.target.storage.is_some()),
@@ -187,12 +185,15 @@ fn achieved_per_second(driven: &Driven, part: &Part) -> f64 {
     counted as f64 / (part.end.0.saturating_sub(part.begin.0) as f64 / 1e9).max(1e-9)
 }
 
-fn durability(trial: &Trial<'_>, path: &Path, replicas: u32) -> Durability {
+/// What an ack promises where there are so many copies in the end.
+fn durability(trial: &Trial<'_>, copies: u32) -> Durability {
+    let replicas = match settings::acks(trial.plan) {
+        Acks::None => 0,
+        Acks::Leader => 1,
+        Acks::All => copies,
+    };
     match trial.target.ack_level(trial.plan) {
-        Some(level) if replicas > 0 => {
-            // A target that does not replicate has one copy, whatever the plan says.
-            Durability { level, replicas: if path.keeps_replicas { replicas } else { 1 } }
-        }
+        Some(level) if replicas > 0 => Durability { level, replicas },
         _ => Durability { level: "none".to_owned(), replicas: 0 },
     }
 }

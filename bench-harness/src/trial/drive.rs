@@ -272,6 +272,7 @@ impl Drive<'_> {
             failed,
             delivered,
             request_bytes: self.recorder.requests().1,
+            copies: self.settings.path.copies(self.trial.plan),
             is_measuring: shared.window.begin().is_some(),
             so_far: SoFar::of(join.parts()),
             limit: None,

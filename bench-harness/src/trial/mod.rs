@@ -10,7 +10,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use logdyno_engine::client::{Acks, ProducerConfig};
 use logdyno_engine::record::{Clock, Nanos, SystemClock};
 use logdyno_engine::storage::seam::real::RealDisk;
 use logdyno_engine::storage::{Kind, Refused};
@@ -191,24 +190,8 @@ impl Trial<'_> {
     }
 }
 
-/// The producer's settings of a plan, as they are obeyed.
-#[must_use]
-pub fn producer_config(plan: &Plan, servers: &str) -> ProducerConfig {
-    ProducerConfig::from_pairs(std::iter::once(("bootstrap.servers", servers)).chain(plan.producer.iter()))
-        .unwrap_or_else(|error| unreachable!("the plan's producer settings were checked: {error}"))
-}
-
 /// A fresh directory of one trial below the folder of a run.
 #[must_use]
 pub fn data_dir(folder: &Path, backend: Option<&str>, repetition: u32) -> PathBuf {
     folder.join(format!("data-{}-{repetition}", backend.unwrap_or("none")))
-}
-
-/// On how many replicas a record is when it is acknowledged.
-pub(crate) fn replicas(plan: &Plan, acks: Acks) -> u32 {
-    match acks {
-        Acks::None => 0,
-        Acks::Leader => 1,
-        Acks::All => plan.topic.replication_factor.unsigned_abs().into(),
-    }
 }

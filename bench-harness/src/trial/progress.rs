@@ -22,6 +22,8 @@ pub struct Progress {
     pub delivered: u64,
     /// Bytes of produce requests; of a target that hides its requests 0.
     pub request_bytes: u64,
+    /// How many copies are kept of what is sent.
+    pub copies: u32,
     /// Whether the warm-up is over.
     pub is_measuring: bool,
     /// What was measured of the part under way, if anything was.

@@ -36,7 +36,7 @@ fn limits_are_measured_saved_and_compared_with() {
     assert!(shares.is_sorted_by(|one, other| one.share >= other.share), "{shares:?}");
     let loopback = shares.iter().find(|share| share.limit == "loopback TCP").unwrap().share;
     let sent = trial.batches.work.as_ref().unwrap().bytes_sent as f64 / trial.counted_seconds();
-    let copies = f64::from(trial.durability.replicas.max(1)) + 1.0;
+    let copies = f64::from(trial.copies.unwrap()) + 1.0;
     assert!((loopback * found.loopback.bytes_per_second / (sent * copies) - 1.0).abs() < 1e-9);
     let used = trial.limits.as_ref().unwrap();
     assert_eq!((&used.shares, used.binding.as_deref()), (&shares, Some(shares[0].limit.as_str())));

@@ -1,12 +1,20 @@
 //! Figures a second: over the time in which it was counted.
 
+use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
+use logdyno::campaign::{Campaign, Jobs, Watch};
 use logdyno::limits::{LIMITS_FORMAT, LIMITS_VERSION, Limits, Loopback, shares};
 use logdyno::report::render;
-use logdyno::result::{Measured, Outcome};
+use logdyno::result::{Durability, Measured, Outcome};
+use logdyno::signal::Stop;
 use logdyno::sweep::RunSummary;
-use logdyno::target::{Fault, NullTarget};
+use logdyno::target::{EmbeddedTarget, Fault, LogTarget, NullTarget, Target};
+use logdyno::trial::Progress;
+use logdyno::workload::{Overrides, parse};
+use logdyno_engine::storage::kinds;
+use tempfile::TempDir;
 
 use crate::report::{measured, result};
 use crate::scene::Scene;
@@ -84,4 +92,74 @@ fn bytes_sent_are_of_all_records_that_were_sent() {
         let sent_per_byte = RunSummary::of(1, String::new(), &measured).bytes_sent_per_byte.unwrap();
         assert!((sent_per_byte - 95_000.0 / (3_000.0 * 182_000.0 / 1_999.3)).abs() < 1e-9, "{sent_per_byte}");
     }
+}
+
+/// The last progress that tells a limit.
+#[derive(Default)]
+struct Kept(Option<Progress>);
+
+impl Watch for Kept {
+    fn begins(&mut self, _: &str, _: usize, _: usize) {}
+
+    fn progress(&mut self, progress: &Progress) {
+        if progress.limit.is_some() {
+            self.0 = Some(progress.clone());
+        }
+    }
+
+    fn ended(&mut self, _: &str, _: &Outcome) {}
+}
+
+/// An ack of the leader alone does not keep followers from fetching, checking and writing, and the log target keeps one copy however many
+/// the topic asks for: while it runs and afterwards.
+#[test]
+fn what_moves_is_counted_for_each_copy_that_is_kept() {
+    let text = "
+[records]
+size = 100
+entropy = 2
+distinct = 50
+[topic]
+replication.factor = 3
+[producer]
+acks=1
+[load]
+rate = 2000
+[run]
+duration = \"600ms\"
+warm.up = \"0s\"
+backends = [\"buffered\"]
+";
+    let targets: [Box<dyn Target>; 2] = [Box::new(EmbeddedTarget), Box::new(LogTarget)];
+    let (kinds, dir) = (kinds(), TempDir::new().unwrap());
+    for (target, copies) in targets.into_iter().zip([3, 1]) {
+        let name = target.name().to_owned();
+        let text = format!("{text}target = \"{name}\"\n");
+        let plan = parse(Path::new("copies.toml"), &text, &Overrides::default()).unwrap();
+        let targets = [target];
+        let campaign = Campaign::prepare(Arc::new(plan), &Jobs { kinds: &kinds, targets: &targets }).unwrap();
+        let mut kept = Kept::default();
+        let campaign = campaign.limits(Some(limits()));
+        let ended = campaign.run(&dir.path().join(&name), &Stop::default(), &mut kept).unwrap();
+        let Outcome::Measured(measured) = &ended.result.trials[0].outcome else { panic!("{:?}", ended.result.trials) };
+        assert_eq!((measured.copies, measured.durability.replicas), (Some(copies), 1), "{name}");
+        let sent = measured.batches.work.as_ref().unwrap().bytes_sent as f64 / measured.counted_seconds();
+        let used = share(measured, "CRC-32C of one thread") * 1e6;
+        assert!((used / (sent * f64::from(copies + 2)) - 1.0).abs() < 1e-9, "{name}: {used} of {sent}");
+        let progress = kept.0.unwrap_or_else(|| panic!("{name} told no limit"));
+        let sent = progress.request_bytes as f64 / progress.elapsed.as_secs_f64();
+        let used = progress.limit.unwrap().share * 1e6;
+        assert!((used / (sent * f64::from(copies + 2)) - 1.0).abs() < 1e-9, "{name}: {used} of {sent}");
+    }
+}
+
+/// Older results tell only what an ack promised, which is taken for what was kept.
+#[test]
+fn an_older_result_is_read_by_what_an_ack_promised() {
+    let told = |copies, replicas| {
+        let durability = Durability { level: "written".to_owned(), replicas };
+        share(&Measured { copies, durability, ..measured(1000) }, "loopback TCP")
+    };
+    assert_eq!((told(None, 3), told(None, 0)), (told(Some(3), 1), told(Some(1), 0)));
+    assert!(told(Some(3), 1) > 1.9 * told(Some(1), 1));
 }

@@ -23,9 +23,8 @@ impl Cluster {
     /// Checks every setting by its name and value.
     pub(super) fn of(servers: &str, plan: &Plan) -> Result<Cluster, Objection> {
         let given = properties::of(plan)?;
-        let producer = settings::producer(plan).map_err(|reason| object("producer", reason))?;
-        let producer =
-            words::of_producer(&producer.effective(), &plan.producer).map_err(|word| no_word("producer", word))?;
+        let producer = words::of_producer(&settings::producer(plan).effective(), &plan.producer);
+        let producer = producer.map_err(|word| no_word("producer", word))?;
         let consumer = consumer_config(plan).map_err(|reason| object("consumer", reason))?;
         let consumer =
             words::of_consumer(&consumer.effective(), &plan.consumer).map_err(|word| no_word("consumer", word))?;

@@ -81,7 +81,7 @@ impl KafkaSink {
             let metadata = producer.client().fetch_metadata(Some(topic), METADATA_TIME);
             metadata.map_err(|error| failed(&format!("the metadata of topic {topic} do not come"), &error))?;
         }
-        let config = settings::producer(&setup.plan).map_err(TargetError::Failed)?;
+        let config = settings::producer(&setup.plan);
         let reports = std::thread::Builder::new().name("delivery-reports".to_owned()).spawn({
             let (producer, shared) = (Arc::clone(&producer), Arc::clone(&shared));
             move || shared.take_reports(&producer)

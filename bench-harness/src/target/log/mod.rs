@@ -110,7 +110,7 @@ impl Running for LogRunning {
     }
 
     fn sink(&self, index: u32) -> Result<Box<dyn Sink>, TargetError> {
-        let config = settings::producer(&self.setup.plan).map_err(TargetError::Failed)?;
+        let config = settings::producer(&self.setup.plan);
         Ok(Box::new(LogSink::new(index, &config, &self.setup, &self.logs, &self.arrivals)?))
     }
 
