@@ -111,6 +111,8 @@ pub struct Generated {
     /// How late the generator itself was for measured records: from the intended time, or from the end of the `send`
     /// before if that was later, to the call of `send`; by the part that is measured on its own. Waits inside `send` are the system's, not the generator's.
     pub lag: Vec<Distribution>,
+    /// Bytes of the keys and values of these records, by part.
+    pub bytes: Vec<u64>,
     /// When the last `send` had returned.
     pub ended: Nanos,
 }
@@ -119,8 +121,9 @@ impl Generator<'_> {
     /// Sends the records of producer `index` and waits for their receipts.
     pub fn run(&self, index: u32, sink: &mut dyn Sink) -> Generated {
         sharpen_timer();
-        let lag = self.cuts.iter().map(|_| Distribution::new()).chain([Distribution::new()]).collect();
-        let mut generated = Generated { lag, ended: Nanos(0) };
+        let parts = self.cuts.len() + 1;
+        let lag = vec![Distribution::new(); parts];
+        let mut generated = Generated { lag, bytes: vec![0; parts], ended: Nanos(0) };
         // The look at the clock after a `send` also says whether the next record is due. When that is sent is looked at anew: what
         // passes in between is this generator's fault.
         let (mut free_since, mut looked) = (self.start, self.clock.now());
@@ -132,9 +135,13 @@ impl Generator<'_> {
             self.recorder.sent();
             // Before: its receipt may come before `send` returns, and nobody shall see more receipts than records.
             self.window.sent.fetch_add(1, Ordering::Relaxed);
-            sink.send(self.outgoing(Ticket { number, intended, called }));
+            let outgoing = self.outgoing(Ticket { number, intended, called });
+            let bytes = outgoing.bytes();
+            sink.send(outgoing);
             if self.window.begin().is_some_and(|begin| intended >= begin) {
-                generated.lag[part_of(self.cuts, intended)].record(called.0.saturating_sub(intended.max(free_since).0));
+                let part = part_of(self.cuts, intended);
+                generated.lag[part].record(called.0.saturating_sub(intended.max(free_since).0));
+                generated.bytes[part] += bytes;
             }
             looked = self.clock.now();
             free_since = looked;

@@ -204,6 +204,13 @@ pub struct Outgoing {
     pub timestamp: i64,
 }
 
+impl Outgoing {
+    /// Of its key and value.
+    pub(crate) fn bytes(&self) -> u64 {
+        (self.key.as_ref().map_or(0, Bytes::len) + self.value.len()) as u64
+    }
+}
+
 /// What the harness remembers of a record while it is under way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ticket {

@@ -44,6 +44,8 @@ struct Part {
     after: Counted,
     usage: Usage,
     lag: Distribution,
+    /// Of the keys and values of its records that were sent.
+    bytes: u64,
     backlog: Option<Backlog>,
     /// What it began with, if it is not the first.
     inherited: Option<Verdict>,
@@ -80,8 +82,21 @@ impl Run<'_> {
                 inherited_verdict(waiting, before.backlog.as_ref()?)
             });
             let backlog = self.backlog(driven, begin, end);
-            let (before, after) = (counted[0].clone(), counted[1].clone());
-            parts.push(Part { begin, end, counted_to, joined, before, after, usage, lag, backlog, inherited, is_last });
+            let (before, after, bytes) = (counted[0].clone(), counted[1].clone(), driven.bytes[at]);
+            parts.push(Part {
+                begin,
+                end,
+                counted_to,
+                joined,
+                before,
+                after,
+                usage,
+                lag,
+                bytes,
+                backlog,
+                inherited,
+                is_last,
+            });
         }
         parts
     }
@@ -93,7 +108,7 @@ impl Run<'_> {
         let over_time = part.joined.timeline.over(part.begin, part.end, &driven.joined.acknowledged);
         let steady = steady_states(&over_time, is_even(&trial.plan.load));
         let verdicts = verdicts(trial, topics, driven, proof, &part, &steady);
-        let mean_bytes = trial.records.bytes() as f64 / trial.records.len() as f64;
+        let mean_bytes = part.bytes as f64 / part.lag.count().max(1) as f64;
         let JoinedPart { to_acknowledgement, to_delivery, service, panel, .. } = part.joined;
         let (before, after) = (&part.before, &part.after);
         let counts = storage_counts(Some(before), Some(after));

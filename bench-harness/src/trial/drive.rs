@@ -51,6 +51,8 @@ pub(super) struct Driven {
     pub(super) drained: Nanos,
     /// How late the generators were, by part.
     pub(super) lag: Vec<Distribution>,
+    /// Bytes of the keys and values of the records that were sent, by part; of how many, the lag counts.
+    pub(super) bytes: Vec<u64>,
     /// The target's counters and the requests so far: at the begin of each part that began, and after the drain.
     pub(super) counted: Vec<Counted>,
     /// What this process took in each of these parts.
@@ -163,9 +165,11 @@ impl Drive<'_> {
         let usage = books.windows(2).map(|pair| pair[1].since(&pair[0])).collect();
         let files = self.trial.backend.map(|_| self.trial.open_files(&self.settings.topics)).transpose()?;
         let evidence = self.running.evidence();
-        let mut lag = vec![Distribution::new(); self.cuts.len() + 1];
+        let parts = self.cuts.len() + 1;
+        let (mut lag, mut bytes) = (vec![Distribution::new(); parts], vec![0; parts]);
         for generated in &generated {
             lag.iter_mut().zip(&generated.lag).for_each(|(all, own)| all.merge(own));
+            bytes.iter_mut().zip(&generated.bytes).for_each(|(all, own)| *all += own);
         }
         Ok(Driven {
             joined: if overflow.is_some() || corrupt.is_some() { join.break_off() } else { join.finish() },
@@ -174,6 +178,7 @@ impl Drive<'_> {
             ended: generated.iter().map(|generated| generated.ended).max().unwrap_or_default(),
             drained,
             lag,
+            bytes,
             counted,
             usage,
             producers: summed(&sinks),

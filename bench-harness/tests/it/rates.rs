@@ -7,7 +7,7 @@ use std::time::Duration;
 use logdyno::campaign::{Campaign, Jobs, Watch};
 use logdyno::limits::{LIMITS_FORMAT, LIMITS_VERSION, Limits, Loopback, shares};
 use logdyno::report::render;
-use logdyno::result::{Durability, Measured, Outcome};
+use logdyno::result::{Durability, Measured, Outcome, Trial};
 use logdyno::signal::Stop;
 use logdyno::sweep::RunSummary;
 use logdyno::target::{EmbeddedTarget, Fault, LogTarget, NullTarget, Target};
@@ -16,6 +16,7 @@ use logdyno::workload::{Overrides, parse};
 use logdyno_engine::storage::kinds;
 use tempfile::TempDir;
 
+use crate::program::logdyno;
 use crate::report::{measured, result};
 use crate::scene::Scene;
 
@@ -92,6 +93,49 @@ fn bytes_sent_are_of_all_records_that_were_sent() {
         let sent_per_byte = RunSummary::of(1, String::new(), &measured).bytes_sent_per_byte.unwrap();
         assert!((sent_per_byte - 95_000.0 / (3_000.0 * 182_000.0 / 1_999.3)).abs() < 1e-9, "{sent_per_byte}");
     }
+}
+
+/// A file of 1,000 records of 10 or 90 bytes, the long ones where `is_long`.
+fn write_sizes(dir: &Path, is_long: fn(usize) -> bool) {
+    let line = |n: usize| format!("{n:0width$}\n", width = if is_long(n) { 90 } else { 10 });
+    std::fs::write(dir.join("sizes.txt"), (0..1000).map(line).collect::<String>()).unwrap();
+}
+
+/// Of a file whose first half has short records and whose second half long ones, a run that ends within the first half has sent short
+/// ones only, and so has the first of two steps; a mean of the file says 50 of all of them.
+#[test]
+fn bytes_a_second_are_of_the_records_that_were_sent() {
+    let each = |measured: &Measured| measured.achieved_bytes_per_second / measured.achieved_per_second;
+    let sorted = |count: &str, load: &str| {
+        let scene = Scene::new(&format!(
+            "[records]\nfile = \"sizes.txt\"\n{count}[run]\ntarget = \"null\"\nwarm.up.records = 0\n[load]\n{load}"
+        ));
+        write_sizes(&scene.path(), |n| n >= 500);
+        scene
+    };
+    let short = sorted("count = 200\n", "rate = 2000\n").measure(NullTarget::default(), &[]);
+    assert_eq!((short.records.measured, each(&short)), (200, 10.0));
+    assert_eq!(short.measured_bytes(), Some(2_000.0));
+    let step = "{ rate = 5000, duration = \"100ms\" }";
+    let steps = sorted("", &format!("steps = [{step}, {step}]\n")).run(NullTarget::default(), &[]);
+    let of_step = |trial: &Trial| match &trial.outcome {
+        Outcome::Measured(measured) => (measured.records.measured, each(measured).round()),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(steps.result.trials.iter().map(of_step).collect::<Vec<_>>(), [(500, 10.0), (500, 90.0)]);
+}
+
+/// The second of two shards has every other record.
+#[test]
+fn bytes_of_a_shard_are_of_its_own_records() {
+    let dir = TempDir::new().unwrap();
+    write_sizes(dir.path(), |n| n % 2 == 1);
+    let text = "[records]\nfile = \"sizes.txt\"\n[run]\ntarget = \"null\"\n[load]\nrate = 10000\n";
+    std::fs::write(dir.path().join("shard.toml"), text).unwrap();
+    let ran = logdyno(&dir, &["run", "shard.toml", "--shard", "2/2", "--out", "out"]);
+    let saved = logdyno::result::read(&dir.path().join("out/shard")).unwrap_or_else(|error| panic!("{error}: {ran:?}"));
+    let Outcome::Measured(measured) = &saved.trials[0].outcome else { panic!("{saved:?}") };
+    assert_eq!((measured.achieved_bytes_per_second / measured.achieved_per_second).round(), 90.0);
 }
 
 /// The last progress that tells a limit.
