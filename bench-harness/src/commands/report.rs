@@ -64,7 +64,9 @@ impl Report {
                 folder(paths[0]).display()
             );
         }
-        let sweeps = paths.iter().map(|path| sweep::read(folder(path))).collect::<anyhow::Result<Vec<_>>>()?;
+        let mut sweeps = paths.iter().map(|path| sweep::read(folder(path))).collect::<anyhow::Result<Vec<_>>>()?;
+        // An older sweep's effects have the intervals that were computed then.
+        sweeps.iter_mut().for_each(Sweep::analyse);
         for sweep in &sweeps {
             if self.json {
                 println!("{}", serde_json::to_string(sweep)?);

@@ -5,6 +5,7 @@ mod hodges_lehmann;
 mod mann_kendall;
 mod mser;
 mod normal;
+mod student;
 mod support;
 mod theil_sen;
 
@@ -12,5 +13,6 @@ pub use hodges_lehmann::{Shift, hodges_lehmann};
 pub use mann_kendall::{MannKendall, mann_kendall};
 pub use mser::{MSER_BATCH, Truncation, batch_means, mser};
 pub use normal::two_sided;
+pub use student::student_beyond;
 pub use support::{quantile_supported, samples_needed};
 pub use theil_sen::{median, theil_sen};

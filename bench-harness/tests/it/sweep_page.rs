@@ -185,3 +185,11 @@ for (const metric of document.querySelectorAll(":is(main section) > .tabs > inpu
 }
 root.others = chosen.size;
 </script>"#;
+
+/// Who reads an interval learns that its two values were picked, in the text and on the page.
+#[test]
+fn the_interval_says_for_which_pairs_it_holds() {
+    let sweep = large();
+    let said = "the interval is one that holds for all pairs of them at once";
+    assert!(render_sweep(&sweep).contains(said) && render_sweeps_html(&[sweep]).unwrap().contains(said));
+}

@@ -6,7 +6,7 @@ use super::super::cells::NOTHING;
 use super::super::crashes::words;
 use super::super::sweep::classes::{Class, classes, marks, marks_text, ranking};
 use super::super::sweep::heat::{HeatCell, HeatMap};
-use super::super::sweep::{heat_maps, matters, mean, moves, nothing_moves, remarks, settings, value_text};
+use super::super::sweep::{PICKED, heat_maps, matters, mean, moves, nothing_moves, remarks, settings, value_text};
 use super::classes::meaning;
 use super::grid::Grid;
 use super::{Card, machine_facts};
@@ -19,13 +19,15 @@ const SHADES: f64 = 5.0;
 /// The whole page of one or several sweeps.
 pub fn render_sweeps_html(sweeps: &[Sweep]) -> Result<String, askama::Error> {
     let names: Vec<&str> = sweeps.iter().map(|sweep| sweep.workload.as_str()).collect();
-    Page { title: format!("Sweep of {}", names.join(", ")), sweeps: sweeps.iter().map(section).collect() }.render()
+    let title = format!("Sweep of {}", names.join(", "));
+    Page { title, picked: PICKED, sweeps: sweeps.iter().map(section).collect() }.render()
 }
 
 #[derive(Template)]
 #[template(path = "sweep.html")]
 struct Page {
     title: String,
+    picked: &'static str,
     sweeps: Vec<Section>,
 }
 

@@ -21,6 +21,8 @@ const PAIR_SHARE: f64 = 0.05;
 const WORTH_A_TABLE: f64 = 1.01;
 /// Intervals whose ends are further apart than this ratio say nothing.
 const INTERVAL_MAX: f64 = 100.0;
+/// What the interval of a setting's effect is.
+pub(super) const PICKED: &str = "Of a setting's values the two that differ most are picked, so the interval is one that holds for all pairs of them at once.";
 /// Cells that are listed.
 const BEST: usize = 5;
 /// From the best to the worst.
@@ -47,6 +49,9 @@ pub fn render_sweep(sweep: &Sweep) -> String {
         }
         section(&mut text, &format!("What moves {} ({} runs)", metric.name(), effects.runs), &matters(sweep, effects));
         text.push_str(&remarks(sweep, effects));
+    }
+    if sweep.effects.iter().any(|(_, effects)| moves(effects)) {
+        text.push_str(&format!("\n{PICKED}\n"));
     }
     let classes = classes(sweep);
     for class in &classes {
