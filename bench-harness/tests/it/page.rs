@@ -190,6 +190,26 @@ fn nothing_foreign_becomes_markup_and_nothing_void_a_plot() {
     assert!(!page.contains("data-quantile") && !page.contains("<h3>p99 over time</h3>"), "latency of a backlog");
 }
 
+/// Whatever a result file says of limits and of reasons for closing batches stays text.
+#[test]
+fn words_of_a_file_do_not_leave_their_attributes() {
+    let hostile = r#"a" onload="alert(1)"><script>&amp;"#;
+    let mut result = two_backends();
+    for trial in &mut result.trials {
+        if let Outcome::Measured(measured) = &mut trial.outcome {
+            hostile.clone_into(&mut measured.limits.as_mut().unwrap().shares[0].limit);
+            measured.batches.work.as_mut().unwrap().close_reasons.insert(hostile.to_owned(), 1_000);
+        }
+    }
+    let page = render_html(&[result]).unwrap();
+    for attribute in ["data-limit", "data-reason"] {
+        let kept = attributes(&page, attribute);
+        let escaped = "a&quot; onload=&quot;alert(1)&quot;&gt;&lt;script&gt;&amp;amp;";
+        assert!(kept.contains(&escaped), "{attribute}: {kept:?}");
+    }
+    assert!(!page.contains(r#"onload=""#) && !page.contains("<script"), "{page}");
+}
+
 /// Measured by the browser itself: a script that only the test's copy of the page has.
 const LOOK: &str = r#"<script>
 const drawn = [...document.querySelectorAll("svg")].filter(svg => svg.getBBox().width > 100 && svg.getBBox().height > 20);

@@ -69,11 +69,12 @@ fn stacks(label: &str, path: &PathResult) -> Vec<Stack> {
 fn bar(stack: &Stack) -> Bar {
     let part = |(step, share, mean_ns): &(Step, f64, Option<f64>)| {
         let mean = mean_ns.map_or(String::new(), |ns| format!(", {} on average", duration(ns)));
-        let data = mean_ns.map_or(String::new(), |ns| format!(r#" data-ns="{ns}""#));
+        let named = ("data-step", step.name().to_owned());
+        let data = std::iter::once(named).chain(mean_ns.map(|ns| ("data-ns", ns.to_string())));
         Part {
             class: colour(*step),
             share: *share,
-            data: format!(r#" data-step="{}"{data}"#, step.name()),
+            data: data.collect(),
             title: format!("{}: {}{mean} ({})", step.name(), percent(*share), step.meaning()),
         }
     };

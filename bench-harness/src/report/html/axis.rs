@@ -4,7 +4,7 @@
 use std::fmt::Write;
 
 use super::super::format::{duration, number};
-use super::escaped;
+use super::{attributes, escaped};
 
 /// The box, in units of the view.
 pub(super) const WIDTH: f64 = 480.0;
@@ -154,11 +154,12 @@ impl Canvas {
         ));
     }
 
-    /// A marked point: its title is shown when pointed at, its exact value stands in `data`.
-    pub(super) fn mark(&mut self, index: usize, (x, y): (f64, f64), data: &str, title: &str) {
+    /// A marked point: its title is shown when pointed at, its exact value stands in the attributes `data`.
+    pub(super) fn mark(&mut self, index: usize, (x, y): (f64, f64), data: &[(&str, String)], title: &str) {
         let (colour, x, y) = (index % COLOURS, self.x_of(x), self.y_of(y));
         self.put(format_args!(
-            r#"<circle class="mark c{colour}" cx="{x:.1}" cy="{y:.1}" r="3.5" {data}><title>{}</title></circle>"#,
+            r#"<circle class="mark c{colour}" cx="{x:.1}" cy="{y:.1}" r="3.5"{}><title>{}</title></circle>"#,
+            attributes(data),
             escaped(title)
         ));
     }

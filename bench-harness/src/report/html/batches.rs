@@ -52,7 +52,7 @@ fn bars(label: &str, measured: &Measured, work: &BatchWork) -> [Bar; 2] {
         Part {
             class: colour(reason).to_owned(),
             share,
-            data: format!(r#" data-reason="{reason}" data-count="{count}""#),
+            data: vec![("data-reason", reason.clone()), ("data-count", count.to_string())],
             title: format!("{reason}: {} of {} batches ({})", whole(*count), whole(batches), percent(share)),
         }
     };
@@ -67,7 +67,7 @@ fn bars(label: &str, measured: &Measured, work: &BatchWork) -> [Bar; 2] {
         percent(fill),
         bytes(measured.batch_size as f64)
     );
-    let data = format!(r#" data-fill="{fill}""#);
+    let data = vec![("data-fill", fill.to_string())];
     let part = Part { class: FILL.to_owned(), share: fill, data, title: name.clone() };
     [reasons, Bar { name, parts: vec![part] }]
 }

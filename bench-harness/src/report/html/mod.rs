@@ -205,6 +205,11 @@ fn proof(trials: &[(String, &Measured)]) -> Vec<Proof> {
     trials.iter().flat_map(of).collect()
 }
 
+/// Attributes of these names, each behind a space.
+fn attributes(named: &[(&str, String)]) -> String {
+    named.iter().map(|(name, value)| format!(r#" {name}="{}""#, escaped(value))).collect()
+}
+
 /// Text that is safe within SVG.
 fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")

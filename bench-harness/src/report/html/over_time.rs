@@ -73,7 +73,7 @@ fn draw(lines: &[Line], y: Scale, title: &'static str, caption: &'static str, na
     for (index, line) in lines.iter().enumerate() {
         canvas.line(&line.label, index, &line.points);
         for (at, value) in line.points.iter().step_by(line.points.len().div_ceil(MARKS_MAX)) {
-            let data = format!(r#"data-at="{at:.3}" data-value="{value}""#);
+            let data = [("data-at", format!("{at:.3}")), ("data-value", value.to_string())];
             canvas.mark(index, (*at, *value), &data, &format!("{} at {at:.1} s: {}", line.label, name(*value)));
         }
     }

@@ -30,7 +30,7 @@ pub(super) fn plot(
         for quantile in QUANTILES {
             if let Ok(ns) = measured.quantile_ns(of(measured), quantile) {
                 let name = quantile.name;
-                let data = format!(r#"data-quantile="{name}" data-ns="{ns}""#);
+                let data = [("data-quantile", name.to_owned()), ("data-ns", ns.to_string())];
                 canvas.mark(
                     index,
                     (quantile.share, ns as f64),

@@ -31,7 +31,7 @@ pub(super) fn plot(trials: &[(String, &Measured)]) -> Option<Plot> {
 fn bar(label: &str, shares: &[Share]) -> Option<Bar> {
     let Share { limit, share } = shares.first()?;
     let name = format!("{label}: {} of {limit}", percent(*share));
-    let data = format!(r#" data-limit="{limit}" data-share="{share}""#);
+    let data = vec![("data-limit", limit.clone()), ("data-share", share.to_string())];
     let part = Part { class: "s6".to_owned(), share: *share, data, title: name.clone() };
     Some(Bar { name, parts: vec![part] })
 }

@@ -2,7 +2,7 @@
 
 use super::super::format::percent;
 use super::axis::WIDTH;
-use super::escaped;
+use super::{attributes, escaped};
 
 const BAR: f64 = 22.0;
 const ROW: f64 = 46.0;
@@ -22,8 +22,8 @@ pub(super) struct Part {
     pub(super) class: String,
     /// Of the bar's whole length.
     pub(super) share: f64,
-    /// Further attributes, for tests and tools.
-    pub(super) data: String,
+    /// Further attributes by name, for tests and tools.
+    pub(super) data: Vec<(&'static str, String)>,
     /// What is shown when it is pointed at.
     pub(super) title: String,
 }
@@ -51,7 +51,7 @@ fn draw_bar(svg: &mut String, bar: &Bar, top: f64) {
             r#"<rect class="step {}" x="{left:.2}" y="{bar_at:.1}" width="{width:.2}" height="{BAR}" data-bar="{}"{}><title>{}</title></rect>"#,
             part.class,
             escaped(&bar.name),
-            part.data,
+            attributes(&part.data),
             escaped(&part.title),
         ));
         if width > LABEL_MIN {
