@@ -5,6 +5,9 @@
 //! [`load`], is heard by a [`measure::Recorder`], shows its [`proof`] and ends in a [`result`], from which every
 //! [`report`] is drawn. `logdyno` the program is [`main_with`] and the engine's own backends.
 
+// A document goes through `commands::stdout`: `println!` panics where nobody reads any more.
+#![deny(clippy::print_stdout)]
+
 pub mod campaign;
 pub mod capture;
 mod commands;

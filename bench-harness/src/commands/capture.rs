@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::stdout::print;
 use crate::capture;
 use crate::trace::{self, Trace};
 
@@ -27,15 +28,13 @@ impl Capture {
         let trace = capture::capture(&self.from, self.payloads, &mut |told| eprintln!("{told}"))?;
         trace::write(&self.out, &trace)?;
         let size = std::fs::metadata(&self.out)?.len();
-        println!("{}", summary(&trace));
-        println!("wrote {} ({size} bytes); a workload that replays it:\n", self.out.display());
-        println!(
-            "[records]\ntrace = \"{}\"\n\n[topic]\npartitions = {}\n",
-            self.out.display(),
-            trace.header.partitions
-        );
-        println!("[load]\ntime.scale = 1          # as it was; \"1/60\" is sixty times as fast");
-        Ok(())
+        let (out, partitions) = (self.out.display(), trace.header.partitions);
+        print(format_args!(
+            "{}\nwrote {out} ({size} bytes); a workload that replays it:\n\n\
+             [records]\ntrace = \"{out}\"\n\n[topic]\npartitions = {partitions}\n\n\
+             [load]\ntime.scale = 1          # as it was; \"1/60\" is sixty times as fast\n",
+            summary(&trace)
+        ))
     }
 }
 

@@ -10,6 +10,8 @@ use logdyno_engine::record::batch::{BatchHeader, RecordView, TimestampType};
 use logdyno_engine::segment_log::AbortedTransaction;
 use logdyno_engine::segment_log::dump::{self, Dumped, DumpedBatch, DumpedIndex};
 
+use super::stdout::is_closed;
+
 /// Print segment files, a line for each batch in the words of Kafka's DumpLogSegments; also .index, .timeindex and .txnindex files.
 #[derive(Args, Debug)]
 pub(crate) struct Dump {
@@ -25,22 +27,32 @@ impl Dump {
     /// Prints all files; fails at the end if one of them was damaged.
     pub(crate) fn run(self) -> anyhow::Result<()> {
         let mut out = std::io::BufWriter::new(std::io::stdout().lock());
+        let damaged = match self.print(&mut out) {
+            // Who closed the pipe has read enough.
+            Err(error) if is_closed(&error) => return Ok(()),
+            printed => printed?,
+        };
+        if !damaged.is_empty() {
+            bail!("damaged: {}", damaged.join(", "));
+        }
+        Ok(())
+    }
+
+    /// Prints all files; those that were damaged.
+    fn print(&self, out: &mut impl Write) -> anyhow::Result<Vec<String>> {
         let mut damaged = Vec::new();
         for file in &self.files {
             writeln!(out, "Dumping {}", file.display())?;
             let sound = match file.extension().and_then(|extension| extension.to_str()) {
-                Some("index" | "timeindex" | "txnindex") => self.index(file, &mut out)?,
-                _ => self.segment(file, &mut out)?,
+                Some("index" | "timeindex" | "txnindex") => self.index(file, out)?,
+                _ => self.segment(file, out)?,
             };
             if !sound {
                 damaged.push(file.display().to_string());
             }
         }
         out.flush()?;
-        if !damaged.is_empty() {
-            bail!("damaged: {}", damaged.join(", "));
-        }
-        Ok(())
+        Ok(damaged)
     }
 
     fn segment(&self, file: &Path, out: &mut impl Write) -> anyhow::Result<bool> {

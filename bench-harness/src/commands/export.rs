@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use anyhow::Context;
 
+use super::stdout::print;
 use crate::report;
 use crate::result::RunResult;
 
@@ -41,8 +42,7 @@ impl Export {
     pub(super) fn write(&self, results: &[RunResult]) -> anyhow::Result<()> {
         let document = rendered(&self.format, results);
         if self.is_to_stdout() {
-            print!("{document}");
-            return Ok(());
+            return print(document);
         }
         std::fs::write(&self.file, document).with_context(|| format!("{} cannot be written", self.file.display()))?;
         eprintln!("wrote {}", self.file.display());

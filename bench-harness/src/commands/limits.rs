@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use clap::Args;
 
+use super::stdout::print_line;
 use crate::limits;
 use crate::records::RecordSet;
 use crate::report::render_limits;
@@ -43,9 +44,9 @@ impl LimitsCommand {
         let found = limits::measure(&self.dir, &records, &mut |what| eprintln!("measuring {what}"))?;
         limits::write(&self.out, &found)?;
         if self.json {
-            println!("{}", serde_json::to_string(&found)?);
+            print_line(serde_json::to_string(&found)?)?;
         } else {
-            println!("{}", render_limits(&found));
+            print_line(render_limits(&found))?;
         }
         eprintln!("saved in {}", self.out.display());
         Ok(())

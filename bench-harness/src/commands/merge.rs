@@ -6,6 +6,7 @@ use anyhow::{Context, anyhow};
 use clap::Args;
 
 use super::report::write_html;
+use super::stdout::print_line;
 use crate::exit::Exit;
 use crate::merge::merge;
 use crate::report;
@@ -37,9 +38,9 @@ impl Merge {
         let file = result::write(&self.out, &merged)?;
         result::write_hlog(&self.out, &merged)?;
         if self.json {
-            println!("{}", serde_json::to_string(&merged)?);
+            print_line(serde_json::to_string(&merged)?)?;
         } else {
-            println!("{}", report::render(&merged));
+            print_line(report::render(&merged))?;
         }
         eprintln!("saved {} shards as {}", merged.merged.len(), file.display());
         self.html.iter().try_for_each(|html| write_html(html, std::slice::from_ref(&merged)))?;

@@ -13,6 +13,7 @@ mod run;
 mod serve;
 mod settings;
 mod shell;
+mod stdout;
 mod sweep;
 mod victim;
 
@@ -66,7 +67,7 @@ impl Command {
             Verb::Doctor(doctor) => doctor.run(kinds)?,
             Verb::Dump(dump) => dump.run()?,
             Verb::Capture(capture) => capture.run()?,
-            Verb::Completions(completions) => completions.run(),
+            Verb::Completions(completions) => completions.run()?,
             Verb::Man(man) => man.run()?,
             Verb::Victim(victim) => return victim.run(kinds, &target::targets()),
         }

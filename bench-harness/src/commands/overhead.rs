@@ -7,6 +7,7 @@ use anyhow::bail;
 use clap::Args;
 use logdyno_engine::storage::Kind;
 
+use super::stdout::print_line;
 use crate::campaign::{Campaign, Jobs};
 use crate::exit::Exit;
 use crate::overhead::{self, Side};
@@ -64,7 +65,7 @@ impl OverheadCommand {
             let Some(sample) = overhead::once(&subject, side, self.records, &self.dir, &stop)? else {
                 return Ok(Exit::Error);
             };
-            println!("{}", serde_json::to_string(&sample)?);
+            print_line(serde_json::to_string(&sample)?)?;
             return Ok(Exit::Pass);
         }
         let size = (usize::from(self.pairs), self.records);
@@ -77,10 +78,10 @@ impl OverheadCommand {
             return Ok(Exit::Error);
         };
         if self.json {
-            println!("{}", serde_json::to_string(&found)?);
+            print_line(serde_json::to_string(&found)?)?;
         } else {
             let system = subject.backend.map_or(subject.target.name(), |kind| kind.name);
-            println!("{}", render_overhead(&format!("{} on {system}", subject.plan.name), &found));
+            print_line(render_overhead(&format!("{} on {system}", subject.plan.name), &found))?;
         }
         Ok(Exit::Pass)
     }

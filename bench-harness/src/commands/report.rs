@@ -7,6 +7,7 @@ use clap::Args;
 use clap::builder::PossibleValuesParser;
 
 use super::export::rendered;
+use super::stdout::{print, print_line};
 use crate::report;
 use crate::result::{self, RunResult};
 use crate::sweep::{self, Sweep};
@@ -39,14 +40,14 @@ impl Report {
         }
         let results = self.results.iter().map(|path| result::read(path)).collect::<Result<Vec<_>, _>>()?;
         if let Some(name) = &self.format {
-            print!("{}", rendered(name, &results));
+            print(rendered(name, &results))?;
             return self.html.iter().try_for_each(|file| write_html(file, &results));
         }
         for result in &results {
             if self.json {
-                println!("{}", serde_json::to_string(result)?);
+                print_line(serde_json::to_string(result)?)?;
             } else {
-                println!("{}", report::render(result));
+                print_line(report::render(result))?;
             }
         }
         self.html.iter().try_for_each(|file| write_html(file, &results))
@@ -69,9 +70,9 @@ impl Report {
         sweeps.iter_mut().for_each(Sweep::analyse);
         for sweep in &sweeps {
             if self.json {
-                println!("{}", serde_json::to_string(sweep)?);
+                print_line(serde_json::to_string(sweep)?)?;
             } else {
-                println!("{}", report::render_sweep(sweep));
+                print_line(report::render_sweep(sweep))?;
             }
         }
         self.html.iter().try_for_each(|file| write_sweeps_html(file, &sweeps))

@@ -11,6 +11,7 @@ use logdyno_engine::storage::Kind;
 use super::export::Export;
 use super::limits::SAVED;
 use super::report::write_html;
+use super::stdout::print_line;
 use crate::campaign::{Campaign, Ended, Jobs, Watch};
 use crate::crash;
 use crate::exit::Exit;
@@ -192,9 +193,9 @@ fn saved_limits(out: &Path) -> anyhow::Result<Option<Limits>> {
 
 fn print(ended: &Ended, json: bool) -> anyhow::Result<()> {
     if json {
-        println!("{}", serde_json::to_string(&ended.result)?);
+        print_line(serde_json::to_string(&ended.result)?)?;
     } else {
-        println!("{}", report::render(&ended.result));
+        print_line(report::render(&ended.result))?;
     }
     Ok(())
 }

@@ -4,6 +4,7 @@ use anyhow::bail;
 use clap::Args;
 use clap::builder::PossibleValuesParser;
 
+use super::stdout::{print, print_line};
 use crate::settings::{self, Told};
 use crate::workload::nearest;
 
@@ -40,9 +41,9 @@ impl Settings {
             bail!("no setting{table} has `{asked}` in its name or meaning{hint}");
         }
         if self.json {
-            println!("{}", serde_json::to_string_pretty(&found)?);
+            print_line(serde_json::to_string_pretty(&found)?)?;
         } else {
-            print!("{}", text(&found));
+            print(text(&found))?;
         }
         Ok(())
     }

@@ -7,6 +7,7 @@ use clap::{Args, CommandFactory};
 use clap_complete::Shell;
 
 use super::Command;
+use super::stdout::print;
 
 /// Print what a shell needs to complete this program's commands and flags.
 #[derive(Args, Debug)]
@@ -17,8 +18,10 @@ pub(super) struct Completions {
 }
 
 impl Completions {
-    pub(super) fn run(self) {
-        clap_complete::generate(self.shell, &mut Command::command(), "logdyno", &mut std::io::stdout());
+    pub(super) fn run(self) -> anyhow::Result<()> {
+        let mut script = Vec::new();
+        clap_complete::generate(self.shell, &mut Command::command(), "logdyno", &mut script);
+        print(String::from_utf8_lossy(&script))
     }
 }
 

@@ -9,6 +9,7 @@ use anyhow::{Context, anyhow, bail, ensure};
 use clap::Args;
 
 use super::report::write_sweeps_html;
+use super::stdout::print_line;
 use crate::campaign::{self, Campaign, Jobs};
 use crate::crash;
 use crate::exit::Exit;
@@ -84,9 +85,9 @@ impl SweepCommand {
         let ended = sweep::run(&mut sweep, &job, limits, &stop, &mut tell)?;
         sweep.analyse();
         if self.json {
-            println!("{}", serde_json::to_string(&sweep)?);
+            print_line(serde_json::to_string(&sweep)?)?;
         } else {
-            println!("{}", render_sweep(&sweep));
+            print_line(render_sweep(&sweep))?;
         }
         self.html.iter().try_for_each(|file| write_sweeps_html(file, std::slice::from_ref(&sweep)))?;
         eprintln!("saved {} of {} runs in {}", sweep.runs(), sweep.runs_wanted(), folder.join("sweep.json").display());

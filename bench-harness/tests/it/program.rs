@@ -45,6 +45,15 @@ fn scene() -> TempDir {
     dir
 }
 
+/// What the program returns, and says on stderr, if nobody reads what it prints.
+fn unread(dir: &TempDir, arguments: &[&str]) -> (i32, String) {
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let mut program = std::process::Command::new(env!("CARGO_BIN_EXE_logdyno"));
+    let ended = program.current_dir(dir.path()).args(arguments).stdout(writer).output().unwrap();
+    (ended.status.code().unwrap(), String::from_utf8(ended.stderr).unwrap())
+}
+
 /// On a busy machine the generator may be late, which makes a run not count.
 fn assert_ran(output: &Output) {
     assert!([0, 5].contains(&output.code), "{}: {}", output.code, output.stderr);
@@ -309,4 +318,25 @@ fn data_of_a_run_that_was_killed_is_removed() {
     assert_ran(&ran);
     assert!(ran.stderr.contains("is left of a run that was killed"), "{}", ran.stderr);
     assert!(!left.exists());
+}
+
+/// `logdyno report R --json | head -c 100`: a reader that has read enough makes no command fail, and a run is saved all the same.
+#[test]
+fn a_reader_that_closes_the_pipe_is_the_end_and_no_error() {
+    let dir = scene();
+    let (code, said) = unread(&dir, &["run", "small.toml", "--out", "out"]);
+    assert!([0, 5].contains(&code) && said.contains("saved 1 trials"), "{code}: {said}");
+    std::fs::write(dir.path().join("00000000000000000000.index"), [0; 8]).unwrap();
+    for arguments in [
+        &["report", "out/small"][..],
+        &["report", "out/small", "--json"],
+        &["report", "out/small", "--format", "omb"],
+        &["settings", "--json"],
+        &["settings"],
+        &["completions", "bash"],
+        &["dump", "00000000000000000000.index"],
+        &["--help"],
+    ] {
+        assert_eq!(unread(&dir, arguments), (0, String::new()), "{arguments:?}");
+    }
 }

@@ -10,6 +10,7 @@ use comfy_table::Table;
 use logdyno_engine::storage::Kind;
 use serde::Serialize;
 
+use super::stdout::print_line;
 use crate::limits;
 
 /// What this machine can run, and why not, and what would disturb a measurement.
@@ -55,12 +56,7 @@ impl Doctor {
             backends: kinds.iter().map(|kind| examine(kind, &self.dir)).collect(),
             machine: machine(&self.dir),
         };
-        if self.json {
-            println!("{}", serde_json::to_string_pretty(&report)?);
-        } else {
-            print(&report);
-        }
-        Ok(())
+        if self.json { print_line(serde_json::to_string_pretty(&report)?) } else { print_line(text(&report)) }
     }
 }
 
@@ -71,19 +67,18 @@ fn examine(kind: &Kind, dir: &Path) -> BackendReport {
     }
 }
 
-fn print(report: &Report) {
+fn text(report: &Report) -> String {
     let mut backends = Table::new();
     backends.load_preset(comfy_table::presets::NOTHING);
     for backend in &report.backends {
         backends.add_row([backend.name, if backend.runs { "runs" } else { "REFUSED" }, &backend.reason]);
     }
-    println!("Backends on {}\n{backends}\n", report.dir);
     let mut machine = Table::new();
     machine.load_preset(comfy_table::presets::NOTHING);
     for fact in &report.machine {
         machine.add_row([fact.name, &fact.value, &fact.advice]);
     }
-    println!("Machine\n{machine}");
+    format!("Backends on {}\n{backends}\n\nMachine\n{machine}", report.dir)
 }
 
 fn machine(dir: &Path) -> Vec<Fact> {
