@@ -4,12 +4,14 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use super::command;
+
 /// Where and by what a run was made.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Environment {
     /// When it began, in UTC.
     pub began: String,
-    /// The command line.
+    /// The command line, quoted for a shell.
     pub command: String,
     /// LogDyno's version.
     pub version: String,
@@ -35,7 +37,7 @@ impl Environment {
     pub fn look(dir: &Path) -> Environment {
         Environment {
             began: utc_now(),
-            command: std::env::args().collect::<Vec<_>>().join(" "),
+            command: command::line(std::env::args_os()),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             commit: env!("LOGDYNO_COMMIT").to_owned(),
             build: if cfg!(debug_assertions) { "debug" } else { "release" }.to_owned(),

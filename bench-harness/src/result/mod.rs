@@ -2,6 +2,7 @@
 //! in it. `results/README.md` describes the file.
 
 mod band;
+mod command;
 mod crash;
 mod derived;
 mod environment;

@@ -1,5 +1,7 @@
 //! The program: what it prints, saves and returns.
 
+use std::os::unix::ffi::OsStrExt;
+
 use assert_cmd::Command;
 use logdyno::result;
 use tempfile::TempDir;
@@ -339,4 +341,18 @@ fn a_reader_that_closes_the_pipe_is_the_end_and_no_error() {
     ] {
         assert_eq!(unread(&dir, arguments), (0, String::new()), "{arguments:?}");
     }
+}
+
+/// A folder whose name is no UTF-8 is a folder, and what is saved says the command as a shell takes it.
+#[test]
+fn any_argument_can_be_told() {
+    let dir = scene();
+    let out = std::ffi::OsStr::from_bytes(b"out\xff");
+    let mut program = std::process::Command::new(env!("CARGO_BIN_EXE_logdyno"));
+    let run = ["run", "small.toml", "--set", "workload.question=Is it $HOME?", "--out"];
+    let ended = program.current_dir(dir.path()).args(run).arg(out).output().unwrap();
+    assert!([Some(0), Some(5)].contains(&ended.status.code()), "{}", String::from_utf8_lossy(&ended.stderr));
+    let saved = result::read(&dir.path().join(out).join("small")).unwrap();
+    let told = "run small.toml --set 'workload.question=Is it $HOME?' --out 'out\u{fffd}'";
+    assert!(saved.environment.command.ends_with(told), "{}", saved.environment.command);
 }
