@@ -34,9 +34,9 @@ fn go_has_a_line_for_each_run_that_counts() {
     let text = rendered("go");
     let lines: Vec<&str> = text.lines().filter(|line| line.starts_with("Benchmark")).collect();
     assert_eq!(lines.len(), 3, "{text}");
-    assert!(lines[0].contains("/on=buffered/ack=written/replicas=3 1 1999.3 records/s 182000 B/s "), "{text}");
+    assert!(lines[0].contains("/backend=buffered/ack=written/replicas=3 1 1999.3 records/s 182000 B/s "), "{text}");
     assert!(lines[0].contains(" ack-p99-ns") && !lines[0].contains("p99.9-ns"), "1,000 batches: {text}");
-    assert!(lines[2].contains("on=mmap") && !lines[2].contains("-ns"), "a backlog has no latency: {text}");
+    assert!(lines[2].contains("backend=mmap") && !lines[2].contains("-ns"), "a backlog has no latency: {text}");
     assert!(text.starts_with("Unit B/s better=higher\n") && text.contains("Unit ack-p99-ns better=lower\n"), "{text}");
     // A line is a name, a count, and pairs of a value and a unit.
     assert!(lines.iter().all(|line| line.split(' ').count() % 2 == 0), "{text}");
@@ -47,7 +47,7 @@ fn bencher_has_a_metric_for_each_measure() {
     let document: Value = serde_json::from_str(&rendered("bencher")).unwrap();
     let benchmarks = document.as_object().unwrap();
     assert_eq!(benchmarks.len(), 2, "repetitions are one benchmark: {document}");
-    let (_, measures) = benchmarks.iter().find(|(name, _)| name.contains("on=buffered")).unwrap();
+    let (_, measures) = benchmarks.iter().find(|(name, _)| name.contains("backend=buffered")).unwrap();
     assert_eq!(measures["records"]["value"], 1999.3);
     assert_eq!(measures["records"]["lower_value"], measures["records"]["upper_value"]);
     assert!(measures["ack-p99"]["value"].as_f64().unwrap() > 1e6, "{document}");
@@ -122,8 +122,11 @@ fn percentiles_grow_to_the_maximum() {
 #[test]
 fn hlog_has_a_tag_for_each_histogram_of_runs_that_count() {
     let text = rendered("hlog");
-    assert!(text.contains("Tag=workload=flights/on=buffered/ack=written/replicas=3/1/ack/total,"), "{text}");
-    assert!(!text.contains("on=uring"), "{text}");
+    assert!(
+        text.contains("Tag=workload=flights/target=embedded/backend=buffered/ack=written/replicas=3/1/ack/total,"),
+        "{text}"
+    );
+    assert!(!text.contains("backend=uring"), "{text}");
 }
 
 #[test]
@@ -134,7 +137,7 @@ fn omb_has_the_fields_of_its_test_result() {
     let run = &runs[0];
     assert_eq!(
         (&run["workload"], &run["driver"], &run["partitions"]),
-        (&"flights".into(), &"buffered".into(), &3.into())
+        (&"flights".into(), &"embedded buffered".into(), &3.into())
     );
     assert_eq!(run["messageSize"], 91, "{run}");
     assert_eq!(run["aggregatedPublishLatencyMax"], 4.9, "milliseconds: {run}");
@@ -145,4 +148,87 @@ fn omb_has_the_fields_of_its_test_result() {
     let one = reporters().into_iter().find(|reporter| reporter.name() == "omb").unwrap();
     let alone = one.render(&[result(vec![("buffered", Outcome::Measured(Box::new(measured(1000))))])]);
     assert!(serde_json::from_str::<Value>(&alone).unwrap().is_object(), "one run is no list: {alone}");
+}
+
+/// One run, with what the command line changed in its workload.
+fn changed(target: &str, overrides: &[&str]) -> RunResult {
+    let mut result = result(vec![("buffered", Outcome::Measured(Box::new(measured(1000))))]);
+    target.clone_into(&mut result.trials[0].target);
+    result.workload.overrides = overrides.iter().map(|setting| (*setting).to_owned()).collect();
+    result
+}
+
+/// The names that runs have in a format; what a line or an object says of one run is one name.
+fn names(format: &str, results: &[RunResult]) -> Vec<String> {
+    let reporters = reporters();
+    let text = reporters.iter().find(|reporter| reporter.name() == format).expect(format).render(results);
+    let between = |begin: &str, end: &str| -> Vec<String> {
+        let on_one_line = |name: &&str| !name.contains('\n');
+        let found = text.split(begin).skip(1).filter_map(|rest| Some(rest.split_once(end)?.0));
+        found.filter(on_one_line).map(str::to_owned).collect()
+    };
+    match format {
+        "go" => between("BenchmarkLogdyno/", " "),
+        "bencher" => serde_json::from_str::<Value>(&text).unwrap().as_object().unwrap().keys().cloned().collect(),
+        "github-bigger" => between("\"name\": \"", " records\""),
+        "junit" => between("classname=\"", "\" time="),
+        "perf-test" => between("# ", "\n"),
+        "percentiles" => between("# ", " ack\n"),
+        "hlog" => between("Tag=", "/1/ack/total,"),
+        "omb" => {
+            let document: Value = serde_json::from_str(&text).unwrap();
+            document.as_array().unwrap().iter().map(|run| format!("{} {}", run["workload"], run["driver"])).collect()
+        }
+        other => panic!("{other} names no runs"),
+    }
+}
+
+/// Runs of one workload with different settings, or on different targets, are different things to every tool: no two share a name. Names
+/// whose values differ in signs that cannot stand in them are kept apart, too.
+#[test]
+fn only_repetitions_share_a_name() {
+    let results = [
+        changed("embedded", &[]),
+        changed("log", &[]),
+        changed("embedded", &["producer.linger.ms=0"]),
+        changed("embedded", &["producer.linger.ms=-5"]),
+        changed("embedded", &["producer.linger.ms=0", "load.rate=1/3"]),
+        changed("embedded", &["producer.linger.ms=0", "load.rate=1_3"]),
+        changed("embedded", &["records.file=a b"]),
+        changed("embedded", &["records.file=a,b"]),
+        changed("embedded", &["records.file=a_b"]),
+    ];
+    for format in ["go", "bencher", "github-bigger", "junit", "perf-test", "percentiles", "hlog", "omb"] {
+        let names = names(format, &results);
+        let different: std::collections::BTreeSet<&String> = names.iter().collect();
+        assert!(different.len() == results.len() && names.iter().all(|name| !name.is_empty()), "{format}: {names:#?}");
+    }
+}
+
+/// What holds in the end is the setting: neither the order of the command line nor a value that was set again makes another benchmark, and
+/// nor does what the name tells anyhow.
+#[test]
+fn the_same_settings_have_the_same_name() {
+    let results = [
+        changed("embedded", &["producer.linger.ms=0", "load.rate=9"]),
+        changed("embedded", &["load.rate=8", "load.rate = 9", "producer.linger.ms=0", "run.repetitions=5"]),
+        changed("embedded", &["run.backends=buffered", "load.rate=9", "producer.linger.ms=0"]),
+    ];
+    let names = names("bencher", &results);
+    assert_eq!(
+        names,
+        ["workload=flights/target=embedded/backend=buffered/load.rate=9/producer.linger.ms=0/ack=written/replicas=3"]
+    );
+}
+
+/// A name of the Go format has no space, and no number behind a last hyphen, which is read as GOMAXPROCS.
+#[test]
+fn go_names_are_read_as_they_are_meant() {
+    for name in
+        names("go", &[changed("embedded", &["records.file=a b,c/d%", "topic.retention.ms=-1"]), changed("log", &[])])
+    {
+        assert!(name.ends_with("/ack=written/replicas=3"), "{name}");
+    }
+    let name = &names("go", &[changed("embedded", &["records.file=a b,c/d%"])])[0];
+    assert!(name.contains("/records.file=a%20b%2Cc%2Fd%25/"), "{name}");
 }

@@ -1,7 +1,7 @@
 //! JUnit XML: a suite for each workload, a case for each run; one that does not count has failed.
 
 use super::Reporter;
-use crate::report::label;
+use super::name::{changes, system, workload};
 use crate::result::{Outcome, RunResult, Trial};
 
 pub(super) struct JUnit;
@@ -22,15 +22,15 @@ fn suite(result: &RunResult) -> String {
     let failures = count(|outcome| matches!(outcome, Outcome::Measured(measured) if !measured.verdicts.is_empty()));
     let errors = count(|outcome| matches!(outcome, Outcome::Failed { .. }));
     let skipped = count(|outcome| matches!(outcome, Outcome::Refused { .. }));
-    let name = escape(&result.workload.name);
-    let cases: String = result.trials.iter().map(|trial| case(result, &name, trial)).collect();
+    let name = escape(&workload(result));
+    let cases: String = result.trials.iter().map(|trial| case(result, trial)).collect();
     format!(
         "  <testsuite name=\"{name}\" tests=\"{}\" failures=\"{failures}\" errors=\"{errors}\" skipped=\"{skipped}\">\n{cases}  </testsuite>\n",
         result.trials.len()
     )
 }
 
-fn case(result: &RunResult, suite: &str, trial: &Trial) -> String {
+fn case(result: &RunResult, trial: &Trial) -> String {
     let (seconds, inner) = match &trial.outcome {
         Outcome::Measured(measured) => {
             let reasons: Vec<String> = measured
@@ -44,8 +44,11 @@ fn case(result: &RunResult, suite: &str, trial: &Trial) -> String {
         Outcome::Refused { reason } => (0.0, element("skipped", reason)),
         Outcome::Failed { reason } => (0.0, element("error", reason)),
     };
-    let name = escape(&label(result, trial));
-    format!("    <testcase classname=\"{suite}\" name=\"{name}\" time=\"{seconds:.3}\">{inner}</testcase>\n")
+    // A class's last dot divides its package from it, so settings are with the name.
+    let class = escape(&result.workload.name);
+    let repetition = if trial.repetition == 1 { String::new() } else { format!(" #{}", trial.repetition) };
+    let name = escape(&format!("{}{}{repetition}", system(trial), changes(result)));
+    format!("    <testcase classname=\"{class}\" name=\"{name}\" time=\"{seconds:.3}\">{inner}</testcase>\n")
 }
 
 fn element(name: &str, message: &str) -> String {

@@ -3,6 +3,7 @@
 use comfy_table::{Table, presets};
 
 use super::Reporter;
+use super::name::workload;
 use crate::report::crashes::{CRASHES_TITLE, crashes};
 use crate::report::figures::{absent, latency, throughput};
 use crate::report::measured_of;
@@ -22,8 +23,8 @@ impl Reporter for Markdown {
 }
 
 fn section(result: &RunResult) -> String {
-    let (workload, environment) = (&result.workload, &result.environment);
-    let mut text = format!("### {}\n\n{}\n", workload.name, workload.load);
+    let environment = &result.environment;
+    let mut text = format!("### {}\n\n{}\n", workload(result), result.workload.load);
     let measured: Vec<(String, &Measured)> = measured_of(result);
     let classes = by_promise(&measured);
     for class in &classes {

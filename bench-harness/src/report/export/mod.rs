@@ -6,6 +6,7 @@ mod go;
 mod hlog;
 mod junit;
 mod markdown;
+mod name;
 mod numbers;
 mod omb;
 mod percentiles;

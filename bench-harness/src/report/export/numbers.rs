@@ -1,5 +1,6 @@
 //! The numbers of a run that other tools get: only those that the report would print too.
 
+use super::name::name;
 use crate::result::{Measured, Outcome, QUANTILES, RunResult, Trial, VerdictKind};
 
 /// Which way is good.
@@ -47,20 +48,6 @@ pub(super) fn sound_runs(results: &[RunResult]) -> Vec<Run<'_>> {
 /// A system that did not keep up still tells a throughput, and its latencies are left out.
 fn is_sound(measured: &Measured) -> bool {
     measured.verdicts.iter().all(|verdict| verdict.kind == VerdictKind::Backlogged)
-}
-
-/// Durability is part of the name: only equal promises are compared.
-fn name(result: &RunResult, trial: &Trial, measured: &Measured) -> String {
-    let word = |text: &str| text.replace(|sign: char| sign.is_whitespace() || sign == '/', "_");
-    let system = result.name_of(trial);
-    let durability = &measured.durability;
-    format!(
-        "workload={}/on={}/ack={}/replicas={}",
-        word(&result.workload.name),
-        word(&system),
-        word(&durability.level),
-        durability.replicas
-    )
 }
 
 fn numbers(measured: &Measured) -> Vec<Number> {

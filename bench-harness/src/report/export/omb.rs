@@ -6,6 +6,7 @@
 use serde_json::{Map, Value, json};
 
 use super::Reporter;
+use super::name::{system, workload};
 use super::numbers::{Run, sound_runs};
 use crate::measure::{Distribution, Interval};
 use crate::result::{Measured, Quantile, RunResult};
@@ -45,8 +46,8 @@ fn test_result(run: &Run<'_>) -> Value {
     let Run { result, trial, measured, .. } = run;
     let mut fields = Map::new();
     let mut put = |name: &str, value: Value| fields.insert(name.to_owned(), value);
-    put("workload", json!(result.workload.name));
-    put("driver", json!(result.name_of(trial)));
+    put("workload", json!(workload(result)));
+    put("driver", json!(system(trial)));
     put("messageSize", json!((measured.achieved_bytes_per_second / measured.achieved_per_second).round() as u64));
     put("topics", json!(result.workload.topics));
     put("partitions", json!(result.workload.partitions));
