@@ -76,13 +76,10 @@ impl Ended {
             || outcomes().all(is_refused)
     }
 
-    /// Whether a trial ran and does not count.
+    /// Whether a trial ran of which not everything counts.
     #[must_use]
     pub fn is_invalid(&self) -> bool {
-        self.result.trials.iter().any(|trial| match &trial.outcome {
-            Outcome::Measured(measured) => !measured.verdicts.is_empty(),
-            Outcome::Refused { .. } | Outcome::Failed { .. } => false,
-        })
+        !self.result.counts()
     }
 }
 

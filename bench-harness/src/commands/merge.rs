@@ -10,7 +10,7 @@ use super::stdout::print_line;
 use crate::exit::Exit;
 use crate::merge::merge;
 use crate::report;
-use crate::result::{self, Outcome};
+use crate::result;
 
 /// Merge the results of `logdyno run --shard` on several machines into one; refused if they are not of one load.
 #[derive(Args, Debug)]
@@ -44,10 +44,6 @@ impl Merge {
         }
         eprintln!("saved {} shards as {}", merged.merged.len(), file.display());
         self.html.iter().try_for_each(|html| write_html(html, std::slice::from_ref(&merged)))?;
-        let counts = merged.trials.iter().all(|trial| match &trial.outcome {
-            Outcome::Measured(measured) => measured.verdicts.is_empty(),
-            Outcome::Refused { .. } | Outcome::Failed { .. } => false,
-        });
-        Ok(if counts { Exit::Pass } else { Exit::Invalid })
+        Ok(if merged.counts() { Exit::Pass } else { Exit::Invalid })
     }
 }

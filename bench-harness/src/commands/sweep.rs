@@ -238,7 +238,8 @@ fn outcome(run: &RunSummary) -> String {
         return run.verdicts.join("; ");
     }
     let p99 = run.ack_p99_ns.map_or("no p99".to_owned(), |ns| format!("p99 to ack {:.2} ms", ns / 1e6));
-    format!("{:.0}/s, {p99}", run.records_per_second)
+    let verdicts = run.verdicts.iter().map(|verdict| format!("; {verdict}")).collect::<String>();
+    format!("{:.0}/s, {p99}{verdicts}", run.records_per_second)
 }
 
 fn minutes(time: Duration) -> String {
@@ -247,10 +248,9 @@ fn minutes(time: Duration) -> String {
 }
 
 fn exit_of(ended: bool, sweep: &Sweep) -> Exit {
-    let mut runs = sweep.cells.iter().flat_map(|cell| &cell.runs);
     if !ended || sweep.runs() == 0 {
         Exit::Error
-    } else if runs.any(|run| !run.counts()) {
+    } else if !sweep.counts() {
         Exit::Invalid
     } else {
         Exit::Pass

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use super::format::whole;
 use super::label;
-use crate::result::{Measured, Outcome, RunResult};
+use crate::result::{Countable, Measured, Outcome, RunResult};
 
 pub(super) fn proof(text: &mut String, trials: &[(String, &Measured)]) {
     if trials.iter().all(|(_, measured)| measured.proof.is_empty()) {
@@ -30,7 +30,9 @@ pub(super) fn verdicts(text: &mut String, result: &RunResult) {
         match &trial.outcome {
             Outcome::Refused { reason } => line(format!("REFUSED: {reason}")),
             Outcome::Failed { reason } => line(format!("FAILED: {reason}")),
-            Outcome::Measured(measured) if measured.verdicts.is_empty() => line(sound(result, measured)),
+            Outcome::Measured(measured) if measured.countable() == Countable::Everything => {
+                line(sound(result, measured))
+            }
             Outcome::Measured(measured) => {
                 for verdict in &measured.verdicts {
                     line(format!("{}: {}", verdict.kind.name(), verdict.reason));

@@ -1,8 +1,40 @@
 //! What follows from a trial's measurements.
 
-use super::{Measured, VerdictKind};
+use super::{Measured, Outcome, RunResult, VerdictKind};
+
+/// How much of a run counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Countable {
+    /// Something went wrong, the harness was the limit, or the figures are of a moment only: no number is the system's.
+    Nothing,
+    /// The system did not keep up: what it took is its throughput, and its latencies measure the length of the run.
+    Throughput,
+    /// There is no verdict.
+    Everything,
+}
+
+impl RunResult {
+    /// Whether everything counts that was measured: else the program exits with 5.
+    #[must_use]
+    pub fn counts(&self) -> bool {
+        self.trials.iter().all(|trial| match &trial.outcome {
+            Outcome::Measured(measured) => measured.countable() == Countable::Everything,
+            Outcome::Refused { .. } | Outcome::Failed { .. } => true,
+        })
+    }
+}
 
 impl Measured {
+    /// How much of it counts, by its verdicts: for reports, exports, sweeps and exit codes alike.
+    #[must_use]
+    pub fn countable(&self) -> Countable {
+        let of = |kind: VerdictKind| match kind {
+            VerdictKind::Backlogged => Countable::Throughput,
+            VerdictKind::Invalid | VerdictKind::GeneratorBound | VerdictKind::NotSteady => Countable::Nothing,
+        };
+        self.verdicts.iter().map(|verdict| of(verdict.kind)).min().unwrap_or(Countable::Everything)
+    }
+
     /// Whether its latencies say nothing, because they grow with the run.
     #[must_use]
     pub fn is_backlogged(&self) -> bool {

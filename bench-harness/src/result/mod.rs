@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 
 pub use band::BandResult;
 pub use crash::{CrashKind, CrashedCell, Crashes};
+pub use derived::Countable;
 pub use environment::Environment;
 pub(crate) use environment::utc_now;
 pub use file::{FORMAT, ResultError, VERSION, read, write};

@@ -9,7 +9,7 @@ use super::effects::Effects;
 use super::grid::Cell;
 use super::observed::{Metric, analyse};
 use super::vary::Factor;
-use crate::result::{Crashes, Durability, Environment, Measured, PathResult, QUANTILES, VerdictKind};
+use crate::result::{Countable, Crashes, Durability, Environment, Measured, PathResult, QUANTILES};
 
 /// What the document calls itself.
 pub const SWEEP_FORMAT: &str = "logdyno-sweep";
@@ -86,7 +86,7 @@ pub struct RunSummary {
     pub bytes_sent_per_byte: Option<f64>,
     /// Why it does not count, or what broke; empty is good.
     pub verdicts: Vec<String>,
-    /// Whether it counts in the analysis.
+    /// Whether at least its throughput counts.
     pub is_sound: bool,
     /// What an acknowledgement promised; `None` if it broke, and in sweeps of before it was saved.
     #[serde(default)]
@@ -114,8 +114,7 @@ impl RunSummary {
                 .iter()
                 .map(|verdict| format!("{}: {}", verdict.kind.name(), verdict.reason))
                 .collect(),
-            // A generator that was late, or a system that was, still tells a throughput.
-            is_sound: measured.verdicts.iter().all(|verdict| verdict.kind == VerdictKind::Backlogged),
+            is_sound: measured.countable() >= Countable::Throughput,
             durability: Some(measured.durability.clone()),
         }
     }
@@ -138,10 +137,20 @@ impl RunSummary {
         }
     }
 
-    /// Whether it counts in the analysis.
+    /// How much of it counts.
+    #[must_use]
+    pub fn countable(&self) -> Countable {
+        match (self.is_sound, self.verdicts.is_empty()) {
+            (false, _) => Countable::Nothing,
+            (true, false) => Countable::Throughput,
+            (true, true) => Countable::Everything,
+        }
+    }
+
+    /// Whether it counts in the analysis, with the figures that it has: a backlogged one has no latencies.
     #[must_use]
     pub fn counts(&self) -> bool {
-        self.is_sound
+        self.countable() >= Countable::Throughput
     }
 }
 
@@ -151,6 +160,12 @@ impl Sweep {
         let levels: Vec<usize> = self.factors.iter().map(|factor| factor.levels.len()).collect();
         let found = |metric: Metric| Some((metric, analyse(&self.cells, &levels, metric)?));
         self.effects = Metric::ALL.into_iter().filter_map(found).collect();
+    }
+
+    /// Whether everything counts that was measured: else the program exits with 5.
+    #[must_use]
+    pub fn counts(&self) -> bool {
+        self.cells.iter().flat_map(|cell| &cell.runs).all(|run| run.countable() == Countable::Everything)
     }
 
     /// Runs that are there.

@@ -3,6 +3,7 @@
 mod attribution;
 mod batching;
 mod capture;
+mod counts;
 mod crash;
 mod export;
 mod invalid;

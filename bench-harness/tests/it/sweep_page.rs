@@ -4,7 +4,7 @@ use std::process::Command;
 
 use logdyno::report::{render_sweep, render_sweeps_html};
 use logdyno::result::Durability;
-use logdyno::sweep::{CellResult, Factor, RunSummary, SWEEP_FORMAT, SWEEP_VERSION, Sweep, cells};
+use logdyno::sweep::{CellResult, Factor, Metric, RunSummary, SWEEP_FORMAT, SWEEP_VERSION, Sweep, cells};
 use tempfile::TempDir;
 
 use crate::page::{attributes, browse};
@@ -192,4 +192,27 @@ fn the_interval_says_for_which_pairs_it_holds() {
     let sweep = large();
     let said = "the interval is one that holds for all pairs of them at once";
     assert!(render_sweep(&sweep).contains(said) && render_sweeps_html(&[sweep]).unwrap().contains(said));
+}
+
+/// A backlogged cell has a throughput, which is analysed, and no rank; like any other verdict it makes the program exit with 5.
+#[test]
+fn a_backlogged_cell_counts_with_its_throughput_only() {
+    let with = |backlogged: bool| {
+        sweep(&["producer.linger.ms=0,5"], 2, |values, repetition| {
+            let mut run = run(repetition, "written", 5.0);
+            if backlogged && values[0] == "5" {
+                run.verdicts = vec!["BACKLOGGED: it grew".to_owned()];
+                (run.ack_p50_ns, run.ack_p99_ns, run.delivery_p99_ns) = (None, None, None);
+            }
+            run
+        })
+    };
+    assert!(with(false).counts() && !with(true).counts());
+    let analysed = |sweep: &Sweep, metric| {
+        let effects = sweep.effects.iter().find(|(known, _)| *known == metric);
+        effects.map_or(0, |(_, effects)| effects.runs)
+    };
+    let sweep = with(true);
+    assert_eq!([Metric::Throughput, Metric::AckP99].map(|metric| analysed(&sweep, metric)), [4, 2]);
+    assert!(render_sweep(&sweep).contains("producer.linger.ms=5, repetition 1: BACKLOGGED: it grew"));
 }

@@ -1,8 +1,8 @@
-//! HdrHistogram's interval log (version 1.3) of all runs that count, in nanoseconds: as `latency.hlog`, its tags behind the runs' names.
+//! HdrHistogram's interval log (version 1.3) of all runs whose latencies count, in nanoseconds: as `latency.hlog`, its tags behind the runs' names.
 
 use super::Reporter;
 use super::numbers::sound_runs;
-use crate::result::{RunResult, write_log};
+use crate::result::{Countable, RunResult, write_log};
 
 pub(super) struct Hlog;
 
@@ -12,7 +12,7 @@ impl Reporter for Hlog {
     }
 
     fn render(&self, results: &[RunResult]) -> String {
-        let runs = sound_runs(results).into_iter();
+        let runs = sound_runs(results).into_iter().filter(|run| run.measured.countable() == Countable::Everything);
         let tagged = runs.map(|run| (format!("{}/{}", run.name, run.trial.repetition), run.measured));
         let mut log = Vec::new();
         write_log(&mut log, "values in nanoseconds", tagged)

@@ -1,8 +1,8 @@
-//! JUnit XML: a suite for each workload, a case for each run; one that does not count has failed.
+//! JUnit XML: a suite for each workload, a case for each run; one of which not everything counts has failed.
 
 use super::Reporter;
 use super::name::{changes, system, workload};
-use crate::result::{Outcome, RunResult, Trial};
+use crate::result::{Countable, Outcome, RunResult, Trial};
 
 pub(super) struct JUnit;
 
@@ -19,7 +19,8 @@ impl Reporter for JUnit {
 
 fn suite(result: &RunResult) -> String {
     let count = |is: fn(&Outcome) -> bool| result.trials.iter().filter(|trial| is(&trial.outcome)).count();
-    let failures = count(|outcome| matches!(outcome, Outcome::Measured(measured) if !measured.verdicts.is_empty()));
+    let failures =
+        count(|outcome| matches!(outcome, Outcome::Measured(measured) if measured.countable() < Countable::Everything));
     let errors = count(|outcome| matches!(outcome, Outcome::Failed { .. }));
     let skipped = count(|outcome| matches!(outcome, Outcome::Refused { .. }));
     let name = escape(&workload(result));

@@ -1,4 +1,5 @@
-//! A result in formats that other tools read: a file for each. Numbers of runs that do not count are in none of them.
+//! A result in formats that other tools read: a file for each. What does not count of a run is in none of them but the Markdown tables, which are the
+//! report's and have the verdicts below.
 
 mod bencher;
 mod github;

@@ -1,7 +1,7 @@
 //! The numbers of a run that other tools get: only those that the report would print too.
 
 use super::name::name;
-use crate::result::{Measured, Outcome, QUANTILES, RunResult, Trial, VerdictKind};
+use crate::result::{Countable, Measured, Outcome, QUANTILES, RunResult, Trial};
 
 /// Which way is good.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,7 +19,7 @@ pub(super) struct Number {
     pub(super) better: Better,
 }
 
-/// A run that counts.
+/// A run of which at least the throughput counts.
 pub(super) struct Run<'a> {
     /// Repetitions share it.
     pub(super) name: String,
@@ -28,26 +28,21 @@ pub(super) struct Run<'a> {
     pub(super) measured: &'a Measured,
 }
 
-/// The runs that count, each with its name and its numbers.
+/// The runs of which at least the throughput counts, each with its name and its numbers; where only that does, it has no latencies.
 pub(super) fn sound(results: &[RunResult]) -> Vec<(String, Vec<Number>)> {
     sound_runs(results).into_iter().map(|run| (run.name, numbers(run.measured))).collect()
 }
 
-/// The runs that count.
+/// The runs of which at least the throughput counts.
 pub(super) fn sound_runs(results: &[RunResult]) -> Vec<Run<'_>> {
     let trials = results.iter().flat_map(|result| result.trials.iter().map(move |trial| (result, trial)));
     let sound = trials.filter_map(|(result, trial)| match &trial.outcome {
-        Outcome::Measured(measured) if is_sound(measured) => {
+        Outcome::Measured(measured) if measured.countable() >= Countable::Throughput => {
             Some(Run { name: name(result, trial, measured), result, trial, measured })
         }
         _ => None,
     });
     sound.collect()
-}
-
-/// A system that did not keep up still tells a throughput, and its latencies are left out.
-fn is_sound(measured: &Measured) -> bool {
-    measured.verdicts.iter().all(|verdict| verdict.kind == VerdictKind::Backlogged)
 }
 
 fn numbers(measured: &Measured) -> Vec<Number> {

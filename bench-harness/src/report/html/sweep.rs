@@ -10,6 +10,7 @@ use super::super::sweep::{PICKED, heat_maps, matters, mean, moves, nothing_moves
 use super::classes::meaning;
 use super::grid::Grid;
 use super::{Card, machine_facts};
+use crate::result::Countable;
 use crate::sweep::effects::Effects;
 use crate::sweep::{Metric, Sweep};
 
@@ -113,7 +114,7 @@ fn facts(sweep: &Sweep) -> Vec<(&'static str, String)> {
 /// How many runs count.
 fn verdict(sweep: &Sweep) -> Card {
     let runs = || sweep.cells.iter().flat_map(|cell| &cell.runs);
-    let sound = runs().filter(|run| run.verdicts.is_empty()).count();
+    let sound = runs().filter(|run| run.countable() == Countable::Everything).count();
     let (there, wanted) = (sweep.runs(), sweep.runs_wanted());
     let marks = marks(runs());
     let mut reasons =
@@ -132,7 +133,7 @@ fn verdict(sweep: &Sweep) -> Card {
 
 fn unsound(sweep: &Sweep) -> Vec<String> {
     let runs = sweep.cells.iter().flat_map(|cell| cell.runs.iter().map(move |run| (cell, run)));
-    let unsound = runs.filter(|(_, run)| !run.verdicts.is_empty());
+    let unsound = runs.filter(|(_, run)| run.countable() < Countable::Everything);
     unsound
         .map(|(cell, run)| format!("{}, repetition {}: {}", settings(cell), run.repetition, run.verdicts.join("; ")))
         .collect()

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::super::figures::promise;
 use super::{mean, settings};
-use crate::result::Durability;
+use crate::result::{Countable, Durability};
 use crate::sweep::{CellResult, Metric, RunSummary, Sweep};
 
 /// What stands for the promise in sweeps of before it was saved.
@@ -80,7 +80,7 @@ impl Ranked<'_> {
 /// By p99 to the acknowledgement; those without a rank last.
 pub(in crate::report) fn ranking(cells: &[CellResult]) -> Vec<Ranked<'_>> {
     let rankable = |cell: &CellResult| {
-        let is_sound = cell.runs.iter().all(|run| run.verdicts.is_empty() && run.ack_p99_ns.is_some());
+        let is_sound = cell.runs.iter().all(|run| run.countable() == Countable::Everything && run.ack_p99_ns.is_some());
         mean(cell, Metric::AckP99).filter(|_| is_sound)
     };
     let mut order: Vec<(&CellResult, Option<f64>)> = cells.iter().map(|cell| (cell, rankable(cell))).collect();

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::classes::marks;
+use crate::result::Countable;
 use crate::sweep::effects::Effects;
 use crate::sweep::{CellResult, Factor, Metric, RunSummary};
 
@@ -78,7 +79,7 @@ fn heat_cell<'a>(metric: Metric, runs: Vec<&'a RunSummary>) -> HeatCell<'a> {
     let logs: Vec<f64> = counted.map(f64::ln).collect();
     let mean = (!logs.is_empty()).then(|| (logs.iter().sum::<f64>() / logs.len() as f64).exp());
     let mut marks = marks(runs.iter().copied());
-    let is_silent = |run: &&&RunSummary| run.verdicts.is_empty() && metric.of(run).is_none();
+    let is_silent = |run: &&&RunSummary| run.countable() == Countable::Everything && metric.of(run).is_none();
     let silent = runs.iter().filter(is_silent).count();
     if silent > 0 {
         marks.insert(TOO_FEW, silent);

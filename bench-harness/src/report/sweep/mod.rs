@@ -12,6 +12,7 @@ use self::heat::{HeatCell, HeatMap, choices, heat_map};
 use super::cells::{NOTHING, align, section, table};
 use super::crashes::{CRASHES_TITLE, words};
 use super::format::{duration, number, percent};
+use crate::result::Countable;
 use crate::sweep::effects::{Effects, FactorEffect, Ratio};
 use crate::sweep::{CellResult, Factor, Metric, RunSummary, Sweep, analyse};
 
@@ -211,10 +212,10 @@ pub(super) fn settings(cell: &CellResult) -> String {
     pairs.collect::<Vec<_>>().join(" ")
 }
 
-/// Runs that do not count, and why.
+/// Runs of which not everything counts, and why.
 fn unsound(text: &mut String, sweep: &Sweep) {
     for cell in &sweep.cells {
-        for run in cell.runs.iter().filter(|run| !run.verdicts.is_empty()) {
+        for run in cell.runs.iter().filter(|run| run.countable() < Countable::Everything) {
             text.push_str(&format!("\n{}, repetition {}: {}", settings(cell), run.repetition, run.verdicts.join("; ")));
         }
     }
