@@ -5,7 +5,7 @@ use logdyno_record::Offset;
 use logdyno_wire::ErrorCode;
 
 use crate::cluster::{Cluster, Reaction};
-use crate::producer::{SOON, numbers, producer, record};
+use crate::producer::{SOON, numbers, producer, record, wait_for_leader};
 
 /// A batch for each record.
 const PAIRS: [(&str, &str); 5] = [
@@ -55,6 +55,28 @@ fn everything_once_and_in_order_under_any_error() {
         assert_eq!(cluster.values(0), numbers(0..200), "seed {seed}");
         producer.close(SOON);
     }
+}
+
+/// The old leader has appended and is silent; more batches than a broker remembers are there for the new one.
+#[test]
+fn a_change_of_leader_while_a_request_is_out_makes_no_duplicate() {
+    let cluster = Cluster::start(2, &[1]);
+    let pairs = [("request.timeout.ms", "500"), ("metadata.max.age.ms", "10")];
+    let producer = producer(&cluster, &[&PAIRS[..], &pairs].concat());
+    producer.send(record("0")).wait().unwrap();
+    cluster.script([Reaction::TakeAndIgnore]);
+    let silent = producer.send(record("1"));
+    while cluster.values(0).len() < 2 {
+        std::thread::yield_now();
+    }
+    cluster.lead(0, 2);
+    wait_for_leader(&producer, 2);
+    let later: Vec<_> = (2..50).map(|number| producer.send(record(number.to_string()))).collect();
+    for (offset, future) in (1..).zip(std::iter::once(silent).chain(later)) {
+        assert_eq!(future.wait().unwrap().offset, Offset(offset));
+    }
+    assert_eq!(cluster.values(0), numbers(0..50));
+    producer.close(SOON);
 }
 
 /// A batch that fails for good leaves a gap that the broker would wait for: what is behind it starts over in the next epoch.

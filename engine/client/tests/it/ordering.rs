@@ -3,7 +3,7 @@
 use logdyno_record::Offset;
 
 use crate::cluster::{Cluster, Reaction};
-use crate::producer::{BytesProducer, SOON, numbers, producer, record};
+use crate::producer::{BytesProducer, SOON, numbers, producer, record, wait_for_leader};
 
 const PAIRS: [(&str, &str); 6] = [
     ("enable.idempotence", "false"),
@@ -89,5 +89,28 @@ fn order_holds_with_one_request_in_flight_under_any_error() {
     let futures: Vec<_> = (0..100).map(|number| producer.send(record(number.to_string()))).collect();
     futures.into_iter().for_each(|future| drop(future.wait().unwrap()));
     assert_eq!(cluster.values(0), numbers(0..100));
+    producer.close(SOON);
+}
+
+/// The leader is silent and another one takes over: what is sent from then on waits until it is known what became of the first.
+#[test]
+fn a_new_leader_gets_nothing_before_the_old_one_has_answered() {
+    let cluster = Cluster::start(2, &[1]);
+    let mut pairs = PAIRS.to_vec();
+    pairs.extend([
+        ("max.in.flight.requests.per.connection", "1"),
+        ("request.timeout.ms", "500"),
+        ("metadata.max.age.ms", "10"),
+    ]);
+    let producer = producer(&cluster, &pairs);
+    producer.partitions_for("t").unwrap();
+    cluster.script([Reaction::Ignore]);
+    let first = producer.send(record("0"));
+    cluster.wait_received(1);
+    cluster.lead(0, 2);
+    wait_for_leader(&producer, 2);
+    let later: Vec<_> = (1..10).map(|number| producer.send(record(number.to_string()))).collect();
+    std::iter::once(first).chain(later).for_each(|future| drop(future.wait().unwrap()));
+    assert_eq!(cluster.values(0), numbers(0..10));
     producer.close(SOON);
 }

@@ -32,6 +32,13 @@ pub(crate) fn numbers(range: std::ops::Range<u32>) -> Vec<String> {
     range.map(|number| number.to_string()).collect()
 }
 
+/// Waits until the producer knows that `node` leads partition 0 of `t`.
+pub(crate) fn wait_for_leader(producer: &BytesProducer, node: i32) {
+    while producer.partitions_for("t").unwrap()[0].leader != Some(node) {
+        std::thread::yield_now();
+    }
+}
+
 pub(crate) const SOON: Duration = Duration::from_secs(30);
 
 /// Row 73.

@@ -44,14 +44,14 @@ impl Accumulator {
             let Some(leader) = leader.map(|leader| (leader.node, leader.epoch)) else { continue };
             let mut state = queue.lock();
             let Some(first) = state.first() else { continue };
-            if state.must_wait_for_in_flight() || first.is_backing_off(now, Some(leader)) {
+            if state.must_wait_for_in_flight(node) || first.is_backing_off(now, Some(leader)) {
                 continue;
             }
             if !taken.is_empty() && bytes + first.estimated_size() > max_bytes {
                 index.left_out.insert(node, queue.partition().clone());
                 return taken;
             }
-            let Some(mut batch) = state.take_first(index.producer) else {
+            let Some(mut batch) = state.take_first(node, index.producer) else {
                 index.wants_other_id |= index.producer.is_some_and(|id| state.sequences().has_spent(id));
                 continue;
             };

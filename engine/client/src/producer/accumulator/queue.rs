@@ -20,6 +20,8 @@ pub(crate) struct QueueState {
     batches: VecDeque<ProducerBatch>,
     next_number: u64,
     in_flight: usize,
+    /// The broker that has those in flight, or had the last of them.
+    in_flight_at: Option<i32>,
     retries_in_flight: usize,
     sequences: Sequences,
 }
@@ -78,14 +80,20 @@ impl QueueState {
         &mut self.sequences
     }
 
-    /// True if the first batch must wait for batches in flight.
+    /// True if the first batch, which `node` would get, must wait for batches in flight.
+    ///
+    /// All wait for what another broker has in flight: after a change of leader, what comes later is not to be there before what
+    /// may have to be sent again.
     ///
     /// Of an idempotent producer one that is sent again waits until it is the one that the broker expects; all wait that
     /// are about to start over.
     ///
     /// Without idempotence the broker cannot put batches in order. So once one was refused, a single batch is
     /// in flight until every retry has been answered; it is not sent before the fate of those behind it is known.
-    pub(crate) fn must_wait_for_in_flight(&self) -> bool {
+    pub(crate) fn must_wait_for_in_flight(&self, node: i32) -> bool {
+        if self.in_flight > 0 && self.in_flight_at != Some(node) {
+            return true;
+        }
         if self.sequences.starts_over() {
             return self.in_flight > 0;
         }
@@ -99,9 +107,9 @@ impl QueueState {
         self.in_flight > 0 && (first_is_retry || self.retries_in_flight > 0)
     }
 
-    /// Takes the first batch for sending, numbered if it is `producer`'s, an idempotent one. `None` also if that needs
-    /// another id: [`Sequences::has_spent`].
-    pub(crate) fn take_first(&mut self, producer: Option<i64>) -> Option<ProducerBatch> {
+    /// Takes the first batch for sending to `node`, numbered if it is `producer`'s, an idempotent one. `None` also if that
+    /// needs another id: [`Sequences::has_spent`].
+    pub(crate) fn take_first(&mut self, node: i32, producer: Option<i64>) -> Option<ProducerBatch> {
         if let Some(id) = producer {
             if self.sequences.starts_over() && self.in_flight == 0 {
                 self.sequences.start_over();
@@ -114,6 +122,7 @@ impl QueueState {
         }
         let batch = self.batches.pop_front()?;
         self.in_flight += 1;
+        self.in_flight_at = Some(node);
         self.retries_in_flight += usize::from(batch.attempts > 0);
         Some(batch)
     }

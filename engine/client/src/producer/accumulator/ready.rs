@@ -128,7 +128,7 @@ impl Accumulator {
         pressure: Pressure,
         now: Nanos,
     ) -> Look {
-        if state.must_wait_for_in_flight() {
+        if state.must_wait_for_in_flight(leader.node) {
             return Look::WhenAnswered;
         }
         if first.is_backing_off(now, Some((leader.node, leader.epoch))) {

@@ -115,7 +115,7 @@ impl Cluster {
         }
         state.note(node, request);
         let response = match &reaction {
-            Reaction::Take | Reaction::TakeAndHang => state.produce(node, request, 0),
+            Reaction::Take | Reaction::TakeAndHang | Reaction::TakeAndIgnore => state.produce(node, request, 0),
             Reaction::Refuse(code) => state.produce(node, request, *code),
             Reaction::Hang | Reaction::Ignore | Reaction::Hold => ProduceResponse::default(),
         };
@@ -123,7 +123,7 @@ impl Cluster {
         self.state.1.notify_all();
         match reaction {
             Reaction::Hang | Reaction::TakeAndHang => Verdict::Hang,
-            Reaction::Ignore => Verdict::Silence,
+            Reaction::Ignore | Reaction::TakeAndIgnore => Verdict::Silence,
             _ if request.acks == 0 => Verdict::Silence,
             _ => reply.with(&response),
         }

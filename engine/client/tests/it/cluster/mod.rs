@@ -31,6 +31,8 @@ pub(crate) enum Reaction {
     TakeAndHang,
     /// Appends nothing and never answers.
     Ignore,
+    /// Appends and never answers.
+    TakeAndIgnore,
     /// Waits until [`Cluster::release`], then goes on with the rest of the script.
     Hold,
 }

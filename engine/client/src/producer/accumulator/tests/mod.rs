@@ -304,6 +304,23 @@ fn a_retried_batch_goes_first_and_alone() {
     assert_eq!(bench.drain(&leaders, 1, usize::MAX).len(), 1);
 }
 
+/// Kafka mutes a partition, not a connection: the first may have to be sent again, to the new leader.
+#[test]
+fn a_new_leader_waits_for_what_the_old_one_has_in_flight() {
+    for producer in [None, Some(7)] {
+        let bench = bench(settings());
+        bench.index.lock().unwrap().producer = producer;
+        bench.append(0, 1000);
+        bench.append(0, 1000);
+        let first = bench.drain(&led(&[1]), 1, usize::MAX).remove(0);
+        let moved = led(&[2]);
+        bench.clock.advance(LINGER);
+        assert!(bench.drain(&moved, 2, usize::MAX).is_empty(), "producer {producer:?}");
+        bench.land(&first);
+        assert_eq!(bench.drain(&moved, 2, usize::MAX).len(), 1, "producer {producer:?}");
+    }
+}
+
 #[test]
 fn a_pause_after_an_error_is_kept_unless_the_leader_changed() {
     let bench = bench(settings());
