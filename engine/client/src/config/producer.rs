@@ -84,12 +84,13 @@ pub static PRODUCER_SETTINGS: &[Setting] = &[
         "max.in.flight.requests.per.connection",
         "5",
         (1, i32::MAX),
-        "How many requests may wait for their answers on one connection; 1 keeps order under every error.",
+        "How many requests may wait for their answers on one connection. Without idempotence only 1 keeps order when a batch is \
+         sent again.",
     ),
     Setting::switch(
         "enable.idempotence",
         "true",
-        "Whether brokers drop duplicates of batches that are sent again, and keep their order. Left unset it is off with acks \
+        "Whether leaders drop duplicates of batches that are sent again, and keep their order. Left unset it is off with acks \
          other than all, retries=0, or more than 5 requests in flight.",
     ),
     Setting::text(

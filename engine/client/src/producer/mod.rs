@@ -2,10 +2,16 @@
 //! of its own takes batches from there, compresses and sends them, and completes futures and callbacks in order.
 //!
 //! **Order and duplicates.** With `enable.idempotence`, the default, a batch carries its producer's id, epoch and sequence, and a
-//! leader takes each once and in order, however often it is sent. Without it, a batch that is sent again after its answer was lost
-//! may be in the log twice. After a retriable error only one batch of the partition is in flight until every retry is answered, and
-//! retries keep their place in line. What was already in flight behind a batch that the broker refused by name may have been taken
-//! meanwhile: `max.in.flight.requests.per.connection=1` rules that out too, as in Kafka.
+//! leader that knows the producer takes each of its last batches once and in order, however often it is sent. Where that cannot be
+//! kept, since the leader has forgotten the producer, a batch fails after `delivery.timeout.ms`; it is not put behind later ones.
+//!
+//! Without idempotence, a batch that is sent again after its answer was lost may be in the log twice. After a retriable error only
+//! one batch of the partition is in flight until every retry is answered, and retries keep their place in line. What was already in
+//! flight behind a batch that the broker refused by name may have been taken meanwhile:
+//! `max.in.flight.requests.per.connection=1` rules that out too, as in Kafka.
+//!
+//! Either way a partition's batches are in flight at one broker at a time: those for a new leader wait until the old one has
+//! answered, or `request.timeout.ms` is over.
 
 mod accumulator;
 mod batch;

@@ -1,9 +1,12 @@
 //! An idempotent producer's sequence numbers in one partition (KIP-98, KIP-360), as values in and values out.
 //!
 //! Batches are numbered by the records before them in this epoch, when they are first taken for sending, and keep that
-//! number until they are done. The broker takes them in that order and none twice. Where it can take none any more, since
-//! one of them never came and never will, what is left starts over in the next epoch: the broker has said of all of it
-//! that it has it not.
+//! number until they are done. A broker that knows the producer takes them in that order, and none of the last five twice; one
+//! that does not know it takes any number. So the first of an epoch goes alone: once it is acknowledged, the producer is known.
+//!
+//! Where the broker can take none any more, since one of them never came and never will, what is left starts over in the next
+//! epoch. That is certain only while nothing behind it was acknowledged: else it may be in the log already, or would come to
+//! stand behind what followed it. Then it is tried as it is until its time is over (Kafka's `TransactionManager.canRetry`).
 //!
 //! An epoch counts for this partition alone: without transactions nobody compares it across partitions, and a failure in
 //! one partition leaves the others alone.
@@ -40,6 +43,8 @@ pub(crate) struct Sequences {
     next: Position,
     /// Batches that are in flight or wait to be sent again.
     unfinished: BTreeSet<Position>,
+    /// The last batch of this epoch that a broker has acknowledged.
+    acknowledged: Option<Position>,
     starts_over: bool,
     /// A producer id whose epochs have all been used here.
     spent: Option<i64>,
@@ -69,6 +74,16 @@ impl Sequences {
         self.producer.is_none() && self.spent == Some(id)
     }
 
+    /// Whether a broker may not know the producer in this epoch yet.
+    pub(crate) fn may_be_unknown(&self) -> bool {
+        self.producer.is_some() && self.acknowledged.is_none()
+    }
+
+    /// A broker has a batch.
+    pub(crate) fn acknowledged(&mut self, position: Position) {
+        self.acknowledged = self.acknowledged.max(Some(position));
+    }
+
     /// A batch is done, well or not.
     pub(crate) fn finished(&mut self, position: Position) {
         self.unfinished.remove(&position);
@@ -85,10 +100,10 @@ impl Sequences {
         self.unfinished.first().is_none_or(|first| *first >= position)
     }
 
-    /// The broker has refused the batch at `position` since it waits for another one. If there is none, it waits for what
-    /// never comes: all that is left starts over.
+    /// The broker has refused the batch at `position` since it waits for another one. If there is none, neither before this
+    /// batch nor behind it, it waits for what never comes: all that is left starts over.
     pub(crate) fn refused(&mut self, position: Position) {
-        self.starts_over |= self.is_next(position);
+        self.starts_over |= self.is_next(position) && self.acknowledged < Some(position);
     }
 
     /// Whether all that is left starts over, once nothing is in flight.
@@ -100,6 +115,7 @@ impl Sequences {
     pub(crate) fn start_over(&mut self) {
         self.starts_over = false;
         self.unfinished.clear();
+        self.acknowledged = None;
         self.next = 0;
         if let Some((id, epoch)) = self.producer {
             self.producer = epoch.checked_add(1).map(|epoch| (id, epoch));
@@ -149,6 +165,24 @@ mod tests {
         sequences.start_over();
         assert_eq!(stamp(&mut sequences, 2), (0, 1, 0));
         assert_eq!(stamp(&mut sequences, 2), (2, 1, 2));
+    }
+
+    /// Kafka's lastAckedSequence: what was acknowledged behind a batch would come to stand before it.
+    #[test]
+    fn nothing_starts_over_that_something_acknowledged_has_overtaken() {
+        let mut sequences = Sequences::default();
+        let [first, second, third] = [2, 2, 2].map(|records| stamp(&mut sequences, records).0);
+        sequences.acknowledged(second);
+        sequences.finished(second);
+        sequences.refused(first);
+        assert!(!sequences.starts_over(), "the second is in the log");
+        sequences.finished(first);
+        sequences.refused(third);
+        assert!(sequences.starts_over(), "the third is behind all that is in the log");
+        sequences.start_over();
+        let again = stamp(&mut sequences, 2).0;
+        sequences.refused(again);
+        assert!(sequences.starts_over(), "in the new epoch nothing is acknowledged yet");
     }
 
     #[test]

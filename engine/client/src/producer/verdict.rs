@@ -163,7 +163,11 @@ impl SenderShared {
         let completion = Arc::clone(batch.completion());
         if let Some(stamped) = batch.stamped {
             let queue = self.accumulator.topic(&batch.partition().topic).queue(batch.partition().partition);
-            queue.lock().sequences().finished(stamped.position);
+            let mut state = queue.lock();
+            if matches!(outcome, Outcome::Acknowledged { .. }) {
+                state.sequences().acknowledged(stamped.position);
+            }
+            state.sequences().finished(stamped.position);
         }
         batch.complete(outcome);
         self.accumulator.incomplete().remove(&completion);

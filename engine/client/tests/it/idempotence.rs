@@ -1,5 +1,7 @@
 //! Row 71, §4.2: a producer is idempotent by default: nothing is there twice, nothing changes places, whatever goes wrong.
 
+use std::time::Duration;
+
 use logdyno_client::ClientError;
 use logdyno_record::Offset;
 use logdyno_wire::ErrorCode;
@@ -84,12 +86,12 @@ fn a_change_of_leader_while_a_request_is_out_makes_no_duplicate() {
 fn what_follows_a_failure_starts_over() {
     let cluster = Cluster::start(1, &[1]);
     let producer = producer(&cluster, &PAIRS);
-    producer.partitions_for("t").unwrap();
+    producer.send(record("known")).wait().unwrap();
     cluster.hold();
     let futures: Vec<_> = (0..10)
         .map(|number| {
             let future = producer.send(record(number.to_string()));
-            cluster.wait_received((number as usize + 1).min(5));
+            cluster.wait_received((number as usize + 2).min(6));
             future
         })
         .collect();
@@ -104,9 +106,9 @@ fn what_follows_a_failure_starts_over() {
             }
         }
     }
-    assert_eq!(cluster.values(0), ["0", "2", "3", "4", "5", "6", "7", "8", "9"]);
+    assert_eq!(cluster.values(0), ["known", "0", "2", "3", "4", "5", "6", "7", "8", "9"]);
     let epochs = cluster.epochs();
-    assert!(epochs[0] == 0 && epochs[1..].iter().all(|epoch| *epoch == 1), "{epochs:?}");
+    assert!(epochs[..2] == [0, 0] && epochs[2..].iter().all(|epoch| *epoch == 1), "{epochs:?}");
     assert_eq!(cluster.ids_given(), 1, "the epoch is the producer's own to raise");
     producer.close(SOON);
 }
@@ -146,6 +148,54 @@ fn parts_of_a_split_batch_arrive_once() {
     }
     let values: Vec<String> = (0..40).map(|number| format!("{number:0100}")).collect();
     assert_eq!(cluster.values(0), values);
+    producer.close(SOON);
+}
+
+/// A broker takes any sequence of a producer that it does not know. So the first batch goes alone: were it too large, the
+/// one behind it would be taken, and its parts would come to stand behind that.
+#[test]
+fn the_first_batch_goes_alone_until_the_broker_knows_the_producer() {
+    let cluster = Cluster::start(1, &[1]);
+    cluster.limit_batches(1000);
+    let pairs = [("batch.size", "8000"), ("linger.ms", "600000"), ("delivery.timeout.ms", "700000")];
+    let producer = producer(&cluster, &[&PAIRS[2..], &pairs].concat());
+    producer.partitions_for("t").unwrap();
+    cluster.hold();
+    let values: Vec<String> = (0..80).map(|number| format!("{number:0100}")).collect();
+    let futures: Vec<_> = values.iter().map(|value| producer.send(record(value))).collect();
+    std::thread::scope(|scope| {
+        scope.spawn(|| producer.flush());
+        cluster.wait_received(1);
+        assert!(!cluster.receives(2, Duration::from_millis(200)), "the second is out before the first is answered");
+        cluster.release();
+    });
+    for (offset, future) in futures.into_iter().enumerate() {
+        assert_eq!(future.wait().unwrap().offset, Offset(offset as i64));
+    }
+    assert_eq!(cluster.values(0), values);
+    producer.close(SOON);
+}
+
+/// The broker has forgotten the producer and takes what is behind a batch that is too large: the batch fails rather than
+/// come to stand behind it.
+#[test]
+fn a_batch_that_was_overtaken_is_not_put_behind() {
+    let cluster = Cluster::start(1, &[1]);
+    cluster.limit_batches(4000);
+    let pairs =
+        [("batch.size", "8000"), ("linger.ms", "400"), ("delivery.timeout.ms", "1000"), ("request.timeout.ms", "500")];
+    let producer = producer(&cluster, &[&PAIRS[2..], &pairs].concat());
+    producer.send(record("known")).wait().unwrap();
+    cluster.forget_producers();
+    cluster.hold();
+    let values: Vec<String> = (0..80).map(|number| format!("{number:0100}")).collect();
+    let futures: Vec<_> = values.iter().map(|value| producer.send(record(value))).collect();
+    cluster.wait_received(3);
+    cluster.release();
+    let fates: Vec<bool> = futures.into_iter().map(|future| future.wait().is_ok()).collect();
+    let first = fates.iter().position(|ok| *ok).expect("what was behind was taken");
+    assert!(first > 0 && fates[first..].iter().all(|ok| *ok), "{fates:?}");
+    assert_eq!(cluster.values(0), [&["known".to_owned()], &values[first..]].concat());
     producer.close(SOON);
 }
 

@@ -86,7 +86,7 @@ impl QueueState {
     /// may have to be sent again.
     ///
     /// Of an idempotent producer one that is sent again waits until it is the one that the broker expects; all wait that
-    /// are about to start over.
+    /// are about to start over, or while the broker may not know the producer.
     ///
     /// Without idempotence the broker cannot put batches in order. So once one was refused, a single batch is
     /// in flight until every retry has been answered; it is not sent before the fate of those behind it is known.
@@ -94,7 +94,7 @@ impl QueueState {
         if self.in_flight > 0 && self.in_flight_at != Some(node) {
             return true;
         }
-        if self.sequences.starts_over() {
+        if self.sequences.starts_over() || self.sequences.may_be_unknown() {
             return self.in_flight > 0;
         }
         if let Some(stamped) = self.first().and_then(|batch| batch.stamped) {

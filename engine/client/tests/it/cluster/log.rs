@@ -16,35 +16,40 @@ pub(super) struct Log {
 }
 
 /// An idempotent producer's epoch, and its last five batches: first and next sequence, base offset.
-#[derive(Default)]
 pub(super) struct Known {
     pub(super) epoch: i16,
     pub(super) batches: VecDeque<(i32, i32, i64)>,
 }
 
 impl Log {
-    /// Appends, as a broker that knows its idempotent producers: error and base offset.
+    /// Appends, by the rules of Kafka's ProducerAppendInfo: error and base offset. Of a producer that is not known, or not any
+    /// more, any sequence is taken; a new epoch begins at 0.
     pub(super) fn judge(&mut self, bytes: &Bytes, leader_epoch: i32) -> (i16, i64) {
         let header = *Batch::parse(bytes.clone()).unwrap().header();
         if header.producer_id < 0 {
             return (0, self.append(bytes, leader_epoch));
         }
         let (first, next) = (header.base_sequence, header.base_sequence + header.last_offset_delta + 1);
-        let known = self.producers.entry(header.producer_id).or_default();
-        if header.producer_epoch < known.epoch {
-            return (47, -1);
-        }
-        if header.producer_epoch > known.epoch {
-            *known = Known { epoch: header.producer_epoch, ..Known::default() };
-        }
-        if let Some((_, _, base)) = known.batches.iter().find(|(from, to, _)| (*from, *to) == (first, next)) {
-            return (0, *base);
-        }
-        if known.batches.back().map_or(0, |(_, next, _)| *next) != first {
-            return (45, -1);
+        if let Some(known) = self.producers.get(&header.producer_id) {
+            if header.producer_epoch < known.epoch {
+                return (47, -1);
+            }
+            let same_epoch = header.producer_epoch == known.epoch;
+            let mut batches = known.batches.iter().filter(|_| same_epoch);
+            let expected = batches.clone().next_back().map_or(0, |(_, next, _)| *next);
+            if let Some((_, _, base)) = batches.find(|(from, to, _)| (*from, *to) == (first, next)) {
+                return (0, *base);
+            }
+            if expected != first {
+                return (45, -1);
+            }
         }
         let base = self.append(bytes, leader_epoch);
-        let known = self.producers.entry(header.producer_id).or_default();
+        let fresh = || Known { epoch: header.producer_epoch, batches: VecDeque::new() };
+        let known = self.producers.entry(header.producer_id).or_insert_with(fresh);
+        if header.producer_epoch > known.epoch {
+            *known = fresh();
+        }
         known.batches.push_back((first, next, base));
         if known.batches.len() > 5 {
             known.batches.pop_front();

@@ -109,6 +109,11 @@ impl Cluster {
         self.lock().producer_ids
     }
 
+    /// Partition 0 of `t` knows no producer any more, as after `producer.id.expiration.ms`.
+    pub(crate) fn forget_producers(&self) {
+        self.lock().logs.entry(("t".to_owned(), 0)).or_default().producers.clear();
+    }
+
     /// Epochs of the batches in partition 0 of `t`.
     pub(crate) fn epochs(&self) -> Vec<i16> {
         let state = self.lock();
@@ -134,6 +139,12 @@ impl Cluster {
         while state.received < count {
             state = self.state.1.wait_timeout(state, Duration::from_secs(30)).unwrap().0;
         }
+    }
+
+    /// Whether so many Produce requests arrive within `patience`.
+    pub(crate) fn receives(&self, count: usize, patience: Duration) -> bool {
+        let waited = self.state.1.wait_timeout_while(self.lock(), patience, |state| state.received < count);
+        !waited.unwrap().1.timed_out()
     }
 
     pub(crate) fn received(&self) -> usize {
