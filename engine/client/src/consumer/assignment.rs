@@ -51,7 +51,6 @@ pub(crate) struct Wanted {
 pub(crate) struct Assignment {
     partitions: BTreeMap<TopicPartition, PartitionState>,
     generations: u64,
-    buffered_bytes: usize,
     /// Those of them for which something is buffered: of thousands it is few that a poll looks at.
     filled: BTreeSet<TopicPartition>,
     /// The one that was served last: it is the next one's turn.
@@ -70,7 +69,6 @@ impl Assignment {
             });
             self.partitions.insert(partition, state);
         }
-        self.buffered_bytes = self.partitions.values().map(|state| state.buffered_bytes).sum();
         self.filled.retain(|partition| self.partitions.contains_key(partition));
     }
 
@@ -95,9 +93,10 @@ impl Assignment {
         self.partitions.iter_mut()
     }
 
-    /// Bytes buffered for all partitions.
-    pub(crate) fn buffered_bytes(&self) -> usize {
-        self.buffered_bytes
+    /// Bytes buffered that a poll may take: those of partitions that are not paused.
+    pub(crate) fn bytes_to_poll(&self) -> usize {
+        let filled = self.filled.iter().filter_map(|partition| self.partitions.get(partition));
+        filled.filter(|state| !state.paused).map(|state| state.buffered_bytes).sum()
     }
 
     /// Moves the position: to an offset, or by a reset that is looked up. What was buffered or asked is void.
@@ -109,7 +108,6 @@ impl Assignment {
         self.generations += 1;
         let generation = self.generations;
         let state = self.get_mut(partition)?;
-        let dropped = state.buffered_bytes;
         *state = PartitionState {
             generation,
             position: to.ok(),
@@ -119,7 +117,6 @@ impl Assignment {
             high_watermark: state.high_watermark,
             ..PartitionState::default()
         };
-        self.buffered_bytes -= dropped;
         self.filled.remove(partition);
         Ok(())
     }
@@ -127,18 +124,15 @@ impl Assignment {
     /// Adds what a fetch brought.
     pub(crate) fn buffer(&mut self, partition: &TopicPartition, generation: u64, entries: Vec<Buffered>) {
         let Some(state) = self.same(partition, generation) else { return };
-        let mut added = 0;
         for entry in entries {
             state.fetch_position = Some(match &entry {
                 Buffered::Batch(batch) => batch.end_offset(),
                 Buffered::MoveTo(offset) => *offset,
             });
-            added += entry_bytes(&entry);
+            state.buffered_bytes += entry_bytes(&entry);
             state.buffer.push_back(entry);
         }
-        state.buffered_bytes += added;
         let is_filled = !state.buffer.is_empty();
-        self.buffered_bytes += added;
         if is_filled {
             self.filled.insert(partition.clone());
         }
@@ -152,9 +146,7 @@ impl Assignment {
         for _ in 0..self.filled.len() {
             let Some(partition) = self.next_filled(last.as_ref()) else { break };
             if let Some(state) = self.partitions.get_mut(&partition).filter(|state| !state.paused) {
-                let before = state.buffered_bytes;
                 state.take(&mut room, &mut taken);
-                self.buffered_bytes -= before - state.buffered_bytes;
                 if state.buffer.is_empty() {
                     self.filled.remove(&partition);
                 }
@@ -181,9 +173,7 @@ impl Assignment {
             let Some(state) = self.partitions.get_mut(&partition) else { continue };
             state.position = Some(batch.first_offset());
             let entry = Buffered::Batch(batch);
-            let bytes = entry_bytes(&entry);
-            state.buffered_bytes += bytes;
-            self.buffered_bytes += bytes;
+            state.buffered_bytes += entry_bytes(&entry);
             state.buffer.push_front(entry);
             self.filled.insert(partition);
         }
@@ -276,7 +266,7 @@ mod tests {
         let turns: Vec<_> = (0..6).map(|_| taken(&mut assignment, 5)).collect();
         assert_eq!(turns, [[(0, 0)], [(1, 0)], [(2, 0)], [(0, 5)], [(1, 5)], [(2, 5)]]);
         assert!(taken(&mut assignment, 5).is_empty());
-        assert_eq!(assignment.buffered_bytes(), 0);
+        assert_eq!(assignment.bytes_to_poll(), 0);
     }
 
     #[test]
@@ -290,6 +280,6 @@ mod tests {
         assignment.put_back(put_back);
         assert_eq!(taken(&mut assignment, 3), [(1, 0)]);
         assignment.seek(&TopicPartition::new("t", 1), Ok(Offset(0))).expect("it is assigned");
-        assert!(taken(&mut assignment, 15).is_empty() && assignment.buffered_bytes() == 0);
+        assert!(taken(&mut assignment, 15).is_empty() && assignment.bytes_to_poll() == 0);
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! One fetch per broker is out at a time; as soon as it is answered the next one goes, whether or not `poll` has
 //! taken what it brought. A partition is left out while it holds `max.partition.fetch.bytes` unpolled, all are while
-//! `fetch.max.bytes` are buffered, so the buffer is bounded by what one answer may bring beyond that.
+//! partitions that are not paused hold `fetch.max.bytes`: so the buffer is bounded by what one answer of each broker may
+//! bring beyond that. What is held back for paused partitions comes on top and keeps nobody out.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
@@ -70,11 +71,7 @@ impl Fetcher {
         let mut assignment = shared.lock();
         self.ask_resets(&mut assignment, now);
         let mut look_again = pauses(&mut assignment, now);
-        let buffered = assignment.buffered_bytes();
-        let room = usize::try_from(shared.config.fetch_max_bytes).unwrap_or(0).saturating_sub(buffered);
-        if room == 0 {
-            return look_again;
-        }
+        let Some(room) = self.room(&assignment) else { return look_again };
         for (node, wanted) in self.wanted_by_node(&mut assignment, &cluster, now) {
             let Some(address) = cluster.nodes.get(&node).map(|node| node.address.clone()) else { continue };
             match shared.network.connections.ready(&address, Purpose::Data) {
@@ -95,6 +92,15 @@ impl Fetcher {
             }
         }
         look_again
+    }
+
+    /// How many bytes may be asked for; `None` while enough is buffered. Where nothing is, a first batch always may come.
+    fn room(&self, assignment: &Assignment) -> Option<usize> {
+        let most = usize::try_from(self.shared.config.fetch_max_bytes).unwrap_or(0);
+        match assignment.bytes_to_poll() {
+            0 => Some(most.max(1)),
+            buffered => most.checked_sub(buffered).filter(|room| *room > 0),
+        }
     }
 
     fn wanted_by_node(

@@ -48,7 +48,7 @@ pub(super) fn fetch_request(
         .with_replica_id(BrokerId(-1))
         .with_max_wait_ms(i32::try_from(config.fetch_max_wait.as_millis()).unwrap_or(i32::MAX))
         .with_min_bytes(config.fetch_min_bytes)
-        .with_max_bytes(i32::try_from(room).unwrap_or(i32::MAX).min(config.fetch_max_bytes))
+        .with_max_bytes(i32::try_from(room).unwrap_or(i32::MAX))
         .with_isolation_level(config.isolation_level.code())
         .with_session_id(0)
         .with_session_epoch(-1)

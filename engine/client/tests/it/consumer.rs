@@ -11,27 +11,27 @@ use logdyno_record::{
 
 use crate::cluster::Cluster;
 
-type TextConsumer = Consumer<Bytes, String>;
-const WAIT: Duration = Duration::from_secs(30);
+pub(crate) type TextConsumer = Consumer<Bytes, String>;
+pub(crate) const WAIT: Duration = Duration::from_secs(30);
 
-fn config(cluster: &Cluster, pairs: &[(&str, &str)]) -> ConsumerConfig {
+pub(crate) fn config(cluster: &Cluster, pairs: &[(&str, &str)]) -> ConsumerConfig {
     let bootstrap = cluster.bootstrap();
     let standard =
         [("bootstrap.servers", bootstrap.as_str()), ("auto.offset.reset", "earliest"), ("retry.backoff.ms", "5")];
     ConsumerConfig::from_pairs(standard.into_iter().chain(pairs.iter().copied())).unwrap()
 }
 
-fn consumer(cluster: &Cluster, pairs: &[(&str, &str)]) -> TextConsumer {
+pub(crate) fn consumer(cluster: &Cluster, pairs: &[(&str, &str)]) -> TextConsumer {
     let mut consumer = Consumer::new(config(cluster, pairs), BytesFormat, TextFormat).unwrap();
     consumer.assign([zero()]);
     consumer
 }
 
-fn zero() -> TopicPartition {
+pub(crate) fn zero() -> TopicPartition {
     TopicPartition::new("t", 0)
 }
 
-fn batch_with(codec: Compression, values: &[String]) -> Bytes {
+pub(crate) fn batch_with(codec: Compression, values: &[String]) -> Bytes {
     let mut builder = BatchBuilder::new(Codec::new(codec), 256);
     for (number, value) in values.iter().enumerate() {
         builder.append(1000 + number as i64, Some(b"k"), Some(value.as_bytes()), &[]);
@@ -40,7 +40,7 @@ fn batch_with(codec: Compression, values: &[String]) -> Bytes {
 }
 
 /// Batches of `size` records, numbered on from `from`.
-fn fill(cluster: &Cluster, from: u32, batches: u32, size: u32) {
+pub(crate) fn fill(cluster: &Cluster, from: u32, batches: u32, size: u32) {
     for batch in 0..batches {
         let first = from + batch * size;
         let values: Vec<String> = (first..first + size).map(|number| number.to_string()).collect();
@@ -49,7 +49,7 @@ fn fill(cluster: &Cluster, from: u32, batches: u32, size: u32) {
 }
 
 /// Polls until `count` records have come; returns (offset, value).
-fn read(consumer: &mut TextConsumer, count: usize) -> Vec<(i64, String)> {
+pub(crate) fn read(consumer: &mut TextConsumer, count: usize) -> Vec<(i64, String)> {
     let mut seen = Vec::new();
     while seen.len() < count {
         let records = consumer.poll(WAIT).unwrap();
@@ -59,7 +59,7 @@ fn read(consumer: &mut TextConsumer, count: usize) -> Vec<(i64, String)> {
     seen
 }
 
-fn expect(range: std::ops::Range<i64>) -> Vec<(i64, String)> {
+pub(crate) fn expect(range: std::ops::Range<i64>) -> Vec<(i64, String)> {
     range.map(|offset| (offset, offset.to_string())).collect()
 }
 

@@ -4,6 +4,7 @@ mod admin;
 mod cluster;
 mod configuration;
 mod consumer;
+mod fetching;
 mod idempotence;
 mod ordering;
 mod producer;

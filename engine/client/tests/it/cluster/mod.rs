@@ -168,9 +168,13 @@ impl Cluster {
 
     /// Appends a batch to partition 0 of `t` as if somebody had produced it; returns its base offset.
     pub(crate) fn append(&self, batch: Bytes) -> i64 {
+        self.append_to(0, batch)
+    }
+
+    pub(crate) fn append_to(&self, partition: i32, batch: Bytes) -> i64 {
         let mut state = self.lock();
         let epoch = state.leader_epoch;
-        let base = state.logs.entry(("t".to_owned(), 0)).or_default().append(&batch, epoch);
+        let base = state.logs.entry(("t".to_owned(), partition)).or_default().append(&batch, epoch);
         drop(state);
         self.state.1.notify_all();
         base

@@ -1,0 +1,31 @@
+//! What the consumer asks brokers for, and whom it asks.
+
+use logdyno_record::{Compression, TopicPartition};
+
+use crate::cluster::Cluster;
+use crate::consumer::{batch_with, consumer, expect, fill, read, zero};
+
+/// What is held back for a paused partition takes nothing from the others, also where it alone is fetch.max.bytes.
+#[test]
+fn a_paused_partition_keeps_no_other_from_being_fetched() {
+    let cluster = Cluster::start(1, &[1, 1]);
+    fill(&cluster, 0, 1, 100);
+    let mut consumer = consumer(&cluster, &[("max.poll.records", "5"), ("fetch.max.bytes", "100")]);
+    let one = TopicPartition::new("t", 1);
+    consumer.assign([zero(), one.clone()]);
+    assert_eq!(read(&mut consumer, 5), expect(0..5));
+    consumer.pause(&[zero()]).unwrap();
+    cluster.append_to(1, batch_with(Compression::None, &["0".to_owned(), "1".to_owned()]));
+    assert_eq!(read(&mut consumer, 2), expect(0..2));
+    consumer.resume(&[zero()]).unwrap();
+    assert_eq!(read(&mut consumer, 95), expect(5..100));
+}
+
+/// Kafka's brokers answer with a first batch whatever is asked for, and its consumers ask.
+#[test]
+fn fetch_max_bytes_0_gives_a_batch_at_a_time() {
+    let cluster = Cluster::start(1, &[1]);
+    fill(&cluster, 0, 3, 10);
+    let mut consumer = consumer(&cluster, &[("fetch.max.bytes", "0")]);
+    assert_eq!(read(&mut consumer, 30), expect(0..30));
+}
