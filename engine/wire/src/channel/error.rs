@@ -31,7 +31,7 @@ pub enum ChannelError {
         /// Why.
         reason: String,
     },
-    /// No answer in time.
+    /// Not taken, or not answered, in time.
     #[error("{address} did not answer within {timeout:?}; the connection was closed")]
     TimedOut {
         /// The peer.

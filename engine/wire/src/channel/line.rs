@@ -7,6 +7,7 @@ use bytes::{Buf, BufMut, Bytes, BytesMut};
 use kafka_protocol::messages::RequestHeader;
 use kafka_protocol::protocol::{Encodable, Request, StrBytes};
 use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::Instant;
 
 use super::sent::Sent;
 use super::{ChannelConfig, ChannelError};
@@ -64,19 +65,35 @@ impl Line {
         (line, queue, closed)
     }
 
-    /// Resolves when the request has been handed to the socket.
+    /// Resolves when the request has been handed to the socket. `request.timeout.ms` counts from here on, so that a peer that
+    /// reads nothing holds nobody up.
     pub(super) async fn send<Q: Request, R>(
         self: &Arc<Self>,
         request: &Q,
         version: i16,
         answered: bool,
     ) -> Result<Sent<R>, ChannelError> {
+        let begun = Instant::now();
         let (answer, receiver) = oneshot::channel();
         let (handed, handing) = oneshot::channel();
         self.queue(request, version, answered.then_some(answer), handed)?;
-        handing.await.map_err(|_| self.ended())?;
+        self.in_time(begun, handing).await?;
         let answer = answered.then_some(receiver);
-        Ok(Sent::new(Arc::clone(self), answer, Q::KEY, version))
+        Ok(Sent::new(Arc::clone(self), begun, answer, Q::KEY, version))
+    }
+
+    /// Waits for a part of a request that began at `begun`. If it does not come in time, the connection is closed and everything
+    /// in flight fails: requests and answers have one order, so whatever follows would be late too.
+    pub(super) async fn in_time<T>(&self, begun: Instant, part: oneshot::Receiver<T>) -> Result<T, ChannelError> {
+        let timeout = self.config.request_timeout;
+        match tokio::time::timeout(timeout.saturating_sub(begun.elapsed()), part).await {
+            Ok(Ok(part)) => Ok(part),
+            Ok(Err(_)) => Err(self.ended()),
+            Err(_) => {
+                self.close(&format!("a request was not done within {timeout:?}"));
+                Err(ChannelError::TimedOut { address: self.address.clone(), timeout })
+            }
+        }
     }
 
     /// Encodes before it takes the lock; the correlation id is filled in under it, so that ids, queue and answers have one order.

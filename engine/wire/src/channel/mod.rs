@@ -28,7 +28,7 @@ const ANSWER_BYTES_MAX: usize = i32::MAX as usize;
 /// How a channel behaves.
 #[derive(Clone, Debug)]
 pub struct ChannelConfig {
-    /// `request.timeout.ms`: without an answer for this long the connection is closed.
+    /// `request.timeout.ms`: a request that has not been written and answered for this long closes the connection.
     pub request_timeout: Duration,
     /// `socket.connection.setup.timeout.ms`.
     pub connect_timeout: Duration,

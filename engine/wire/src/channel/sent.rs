@@ -7,6 +7,7 @@ use bytes::Bytes;
 use kafka_protocol::messages::{ApiKey, ResponseHeader};
 use kafka_protocol::protocol::{Decodable, HeaderVersion};
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 
 use super::ChannelError;
 use super::line::Line;
@@ -17,6 +18,7 @@ use crate::shape;
 #[must_use = "the answer is lost with it"]
 pub struct Sent<R> {
     line: Arc<Line>,
+    begun: Instant,
     answer: Option<oneshot::Receiver<Bytes>>,
     api: i16,
     version: i16,
@@ -24,8 +26,7 @@ pub struct Sent<R> {
 }
 
 impl<R: Decodable + HeaderVersion> Sent<R> {
-    /// Waits for the answer. When it does not come in time, the connection is closed and everything in flight fails: answers come in
-    /// order, so whatever follows would be late too.
+    /// Waits for the answer. When it does not come in time, the connection is closed and everything in flight fails.
     pub async fn answer(self) -> Result<R, ChannelError> {
         let line = Arc::clone(&self.line);
         let (api, version) = (self.api, self.version);
@@ -35,22 +36,20 @@ impl<R: Decodable + HeaderVersion> Sent<R> {
 }
 
 impl<R> Sent<R> {
-    pub(super) fn new(line: Arc<Line>, answer: Option<oneshot::Receiver<Bytes>>, api: i16, version: i16) -> Sent<R> {
-        Sent { line, answer, api, version, response: PhantomData }
+    pub(super) fn new(
+        line: Arc<Line>,
+        begun: Instant,
+        answer: Option<oneshot::Receiver<Bytes>>,
+        api: i16,
+        version: i16,
+    ) -> Sent<R> {
+        Sent { line, begun, answer, api, version, response: PhantomData }
     }
 
     /// The answer as it came.
     pub(super) async fn bytes(self) -> Result<Bytes, ChannelError> {
         let answer = self.answer.ok_or(ChannelError::Unanswered)?;
-        let timeout = self.line.config.request_timeout;
-        match tokio::time::timeout(timeout, answer).await {
-            Ok(Ok(bytes)) => Ok(bytes),
-            Ok(Err(_)) => Err(self.line.ended()),
-            Err(_) => {
-                self.line.close(&format!("a request had no answer within {timeout:?}"));
-                Err(ChannelError::TimedOut { address: self.line.address.clone(), timeout })
-            }
-        }
+        self.line.in_time(self.begun, answer).await
     }
 }
 

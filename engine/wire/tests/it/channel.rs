@@ -5,7 +5,10 @@ use std::time::Duration;
 use bytes::{BufMut, Bytes, BytesMut};
 use logdyno_wire::frame::{FrameLimits, FrameReader, write_pieces};
 use logdyno_wire::kafka_protocol::messages::api_versions_response::ApiVersion;
-use logdyno_wire::messages::{ApiKey, ApiVersionsResponse, MetadataRequest, MetadataResponse, ProduceRequest};
+use logdyno_wire::messages::metadata_request::MetadataRequestTopic;
+use logdyno_wire::messages::{
+    ApiKey, ApiVersionsResponse, MetadataRequest, MetadataResponse, ProduceRequest, TopicName,
+};
 use logdyno_wire::request::Request;
 use logdyno_wire::transport::{Listener, ReadHalf, WriteHalf};
 use logdyno_wire::{Channel, ChannelConfig, ChannelError, api, response};
@@ -117,6 +120,22 @@ fn a_late_answer_closes_the_connection() {
         let (late, _) = tokio::join!(late, server.take());
         assert!(matches!(late, Err(ChannelError::TimedOut { .. })));
         assert!(channel.is_closed());
+    });
+}
+
+/// Kafka counts from the moment that a request is given to the connection, and whether or not it has an answer.
+#[test]
+fn a_request_that_the_peer_does_not_read_closes_the_connection() {
+    run(async {
+        for answered in [true, false] {
+            let config = ChannelConfig { request_timeout: Duration::from_millis(200), ..ChannelConfig::default() };
+            let (channel, _server) = pair(config).await;
+            let topic = MetadataRequestTopic::default().with_name(Some(TopicName("x".repeat(30_000).into())));
+            let large = MetadataRequest::default().with_topics(Some(vec![topic; 2000]));
+            let unread = channel.send_with(large, None, answered).await;
+            assert!(matches!(unread, Err(ChannelError::TimedOut { .. })), "answered: {answered}");
+            assert!(channel.is_closed());
+        }
     });
 }
 
