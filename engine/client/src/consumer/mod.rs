@@ -3,6 +3,7 @@
 //! A background thread fetches ahead. [`Consumer::poll`] hands out deserialized records; [`Consumer::poll_batches`]
 //! hands out the fetched batches themselves, for who wants no allocation per record.
 
+mod answers;
 mod assignment;
 mod builder;
 mod digest;
