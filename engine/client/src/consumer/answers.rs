@@ -36,7 +36,7 @@ impl Fetcher {
             }
             // No record is as young as was asked: the end is where the next such record will be.
             Some(Ok(_)) => state.reset = Some(OffsetReset::Latest),
-            Some(Err(error)) if !error.is_retriable() => state.failure = Some(error),
+            Some(Err(error)) if !error.is_retriable() => assignment.fail(partition, generation, error),
             Some(Err(_)) | None => self.pause(state, now),
         }
     }
@@ -64,9 +64,9 @@ impl Fetcher {
         let mut assignment = self.shared.lock();
         let Some(state) = assignment.same(&wanted.partition, wanted.generation) else { return };
         state.fetching = false;
-        match (answer, digested) {
+        let failure = match (answer, digested) {
             (Some(data), Some(digested)) => {
-                (state.failures, state.failure) = (0, digested.failure);
+                state.failures = 0;
                 state.high_watermark = Some(Offset(data.high_watermark));
                 for entry in &digested.entries {
                     if let Buffered::Batch(batch) = entry {
@@ -75,26 +75,36 @@ impl Fetcher {
                     }
                 }
                 assignment.buffer(&wanted.partition, wanted.generation, digested.entries);
+                digested.failure
             }
             (Some(data), None) => self.handle_error(state, wanted, data, at),
-            (None, _) => self.pause(state, at),
+            (None, _) => {
+                self.pause(state, at);
+                None
+            }
+        };
+        if let Some(failure) = failure {
+            assignment.fail(&wanted.partition, wanted.generation, failure);
         }
     }
 
-    fn handle_error(&self, state: &mut PartitionState, wanted: &Wanted, data: &PartitionData, now: Nanos) {
+    /// Pauses or resets the partition, or returns what poll is to say.
+    fn handle_error(
+        &self,
+        state: &mut PartitionState,
+        wanted: &Wanted,
+        data: &PartitionData,
+        now: Nanos,
+    ) -> Option<ClientError> {
         let code = ErrorCode::try_from_code(data.error_code).unwrap_or(ErrorCode::UnknownServerError);
         if code == ErrorCode::OffsetOutOfRange {
-            match self.shared.config.offset_reset {
-                OffsetReset::None => {
-                    let (partition, offset) = (wanted.partition.clone(), wanted.offset);
-                    state.failure = Some(ClientError::OffsetOutOfRange { partition, offset });
-                }
-                reset => {
-                    tracing::info!(partition = %wanted.partition, offset = %wanted.offset, "out of range: resetting");
-                    state.reset = Some(reset);
-                }
+            let (partition, offset) = (wanted.partition.clone(), wanted.offset);
+            if self.shared.config.offset_reset == OffsetReset::None {
+                return Some(ClientError::OffsetOutOfRange { partition, offset });
             }
-            return;
+            tracing::info!(%partition, %offset, "out of range: resetting");
+            state.reset = Some(self.shared.config.offset_reset);
+            return None;
         }
         if is_stale_metadata(code) {
             let leader = Leader { node: data.current_leader.leader_id.0, epoch: data.current_leader.leader_epoch };
@@ -102,13 +112,13 @@ impl Fetcher {
                 self.shared.network.metadata.learn_leader(&wanted.partition, leader);
             }
             self.shared.network.metadata.request_update();
-            return self.pause(state, now);
         }
-        if code.is_retriable() && code != ErrorCode::CorruptMessage {
-            return self.pause(state, now);
+        if is_stale_metadata(code) || code.is_retriable() && code != ErrorCode::CorruptMessage {
+            self.pause(state, now);
+            return None;
         }
         let doing = format!("fetching {} from offset {}", wanted.partition, wanted.offset);
-        state.failure = Some(ClientError::Refused { doing, code, message: None });
+        Some(ClientError::Refused { doing, code, message: None })
     }
 
     fn pause(&self, state: &mut PartitionState, now: Nanos) {

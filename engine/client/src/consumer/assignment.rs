@@ -55,6 +55,14 @@ pub(crate) struct Assignment {
     filled: BTreeSet<TopicPartition>,
     /// The one that was served last: it is the next one's turn.
     served: Option<TopicPartition>,
+    /// The one whose first record stopped a poll that had others to return: the next poll begins with it.
+    stopped: Option<TopicPartition>,
+    /// Those that have failed.
+    failed: BTreeSet<TopicPartition>,
+    /// The one whose failure was said last.
+    said: Option<TopicPartition>,
+    /// The last poll said a failure: it is the records' turn.
+    has_said: bool,
     pub(crate) wakeup: bool,
 }
 
@@ -70,6 +78,7 @@ impl Assignment {
             self.partitions.insert(partition, state);
         }
         self.filled.retain(|partition| self.partitions.contains_key(partition));
+        self.failed.retain(|partition| self.partitions.contains_key(partition));
     }
 
     /// The assigned partitions, ascending.
@@ -118,6 +127,7 @@ impl Assignment {
             ..PartitionState::default()
         };
         self.filled.remove(partition);
+        self.failed.remove(partition);
         Ok(())
     }
 
@@ -138,13 +148,49 @@ impl Assignment {
         }
     }
 
+    /// The partition gives nothing any more, and a poll says why.
+    pub(crate) fn fail(&mut self, partition: &TopicPartition, generation: u64, failure: ClientError) {
+        let Some(state) = self.same(partition, generation) else { return };
+        state.failure = Some(failure);
+        self.failed.insert(partition.clone());
+    }
+
+    /// What the next poll returns: up to `max_records` to hand out, or why a partition gives none. Where there are both they take
+    /// turns, so that a busy partition hides no failure and a failure takes no other partition down.
+    pub(crate) fn take_turn(&mut self, max_records: usize) -> Option<Result<Vec<FetchedBatch>, ClientError>> {
+        let is_records_turn = std::mem::take(&mut self.has_said);
+        let failure = if is_records_turn { None } else { self.say_failure() };
+        if failure.is_some() {
+            return failure.map(Err);
+        }
+        let taken = self.take(max_records);
+        if !taken.is_empty() {
+            return Some(Ok(taken));
+        }
+        self.say_failure().map(Err)
+    }
+
+    /// The error of a partition whose buffer is empty, of each in turn.
+    fn say_failure(&mut self) -> Option<ClientError> {
+        let behind = self.said.iter().flat_map(|said| self.failed.range((Excluded(said), Unbounded)));
+        let can_say = |partition: &&TopicPartition| {
+            self.partitions.get(*partition).is_some_and(|state| state.buffer.is_empty() && !state.paused)
+        };
+        let partition = behind.chain(&self.failed).find(can_say)?.clone();
+        let failure = self.partitions.get(&partition)?.failure.clone();
+        self.said = Some(partition);
+        self.has_said = failure.is_some();
+        failure
+    }
+
     /// Takes up to `max_records` to hand out, partition by partition in turn, and moves positions.
-    pub(crate) fn take(&mut self, max_records: usize) -> Vec<FetchedBatch> {
+    fn take(&mut self, max_records: usize) -> Vec<FetchedBatch> {
         let mut taken = Vec::new();
         let mut room = max_records;
         let mut last = self.served.clone();
+        let mut first = self.stopped.take().filter(|stopped| self.filled.contains(stopped));
         for _ in 0..self.filled.len() {
-            let Some(partition) = self.next_filled(last.as_ref()) else { break };
+            let Some(partition) = first.take().or_else(|| self.next_filled(last.as_ref())) else { break };
             if let Some(state) = self.partitions.get_mut(&partition).filter(|state| !state.paused) {
                 state.take(&mut room, &mut taken);
                 if state.buffer.is_empty() {
@@ -166,8 +212,14 @@ impl Assignment {
         behind.or_else(|| self.filled.first()).cloned()
     }
 
-    /// Puts back what was taken and not handed out, in order.
-    pub(crate) fn put_back(&mut self, batches: Vec<FetchedBatch>) {
+    /// Puts back what was taken and not handed out, in order, since a record of the first of these stops its partition. If poll
+    /// has `said` so, the partition waits until all others were served; else it is the first in the next poll.
+    pub(crate) fn put_back(&mut self, batches: Vec<FetchedBatch>, said: bool) {
+        let stopped = batches.first().map(|batch| batch.partition().clone());
+        match said {
+            true => self.served = stopped,
+            false => self.stopped = stopped,
+        }
         for batch in batches.into_iter().rev() {
             let partition = batch.partition().clone();
             let Some(state) = self.partitions.get_mut(&partition) else { continue };
@@ -177,12 +229,6 @@ impl Assignment {
             state.buffer.push_front(entry);
             self.filled.insert(partition);
         }
-    }
-
-    /// The error of a partition whose buffer is empty.
-    pub(crate) fn failure(&self) -> Option<ClientError> {
-        let empty = self.partitions.values().filter(|state| state.buffer.is_empty() && !state.paused);
-        empty.filter_map(|state| state.failure.clone()).next()
     }
 }
 
@@ -259,6 +305,25 @@ mod tests {
         taken.iter().map(|batch| (batch.partition().partition, batch.first_offset().0)).collect()
     }
 
+    /// A busy partition does not hide a failure, which may be all that a consumer hears of it.
+    #[test]
+    fn failures_and_records_take_turns() {
+        let mut assignment = filled();
+        let generations = [2, 3]
+            .map(|index| assignment.get_mut(&TopicPartition::new("t", index)).expect("it is assigned").generation);
+        let failure = |index| ClientError::NoOffset { partition: TopicPartition::new("t", index) };
+        assignment.fail(&TopicPartition::new("t", 3), generations[1], failure(3));
+        assignment.fail(&TopicPartition::new("t", 2), generations[0], failure(2));
+        let turn = |assignment: &mut Assignment| match assignment.take_turn(10).expect("something") {
+            Ok(batches) => format!("records of {}", batches[0].partition().partition),
+            Err(error) => error.to_string().chars().take(3).collect(),
+        };
+        let turns: Vec<String> = (0..6).map(|_| turn(&mut assignment)).collect();
+        assert_eq!(turns, ["t-3", "records of 0", "t-3", "records of 1", "t-3", "records of 2"]);
+        let turns: Vec<String> = (0..3).map(|_| turn(&mut assignment)).collect();
+        assert_eq!(turns, ["t-2", "t-3", "t-2"], "what is buffered before a failure comes first");
+    }
+
     /// Whoever filled a poll has to wait until all others were served.
     #[test]
     fn partitions_take_turns() {
@@ -277,7 +342,7 @@ mod tests {
         assert_eq!(taken(&mut assignment, 15), [(2, 0), (0, 5)]);
         assignment.get_mut(&TopicPartition::new("t", 1)).expect("it is assigned").paused = false;
         let put_back = assignment.take(15);
-        assignment.put_back(put_back);
+        assignment.put_back(put_back, false);
         assert_eq!(taken(&mut assignment, 3), [(1, 0)]);
         assignment.seek(&TopicPartition::new("t", 1), Ok(Offset(0))).expect("it is assigned");
         assert!(taken(&mut assignment, 15).is_empty() && assignment.bytes_to_poll() == 0);

@@ -153,6 +153,7 @@ impl Fetcher {
     fn ask_resets(&self, assignment: &mut Assignment, now: Nanos) {
         let mut questions = BTreeMap::new();
         let mut asked = HashMap::new();
+        let mut failed = Vec::new();
         for (partition, state) in assignment.all_mut() {
             let Some(reset) = state.wants_reset(now) else { continue };
             let timestamp = match reset {
@@ -163,14 +164,17 @@ impl Fetcher {
                 }
                 OffsetReset::None => {
                     state.reset = None;
-                    state.failure = Some(ClientError::NoOffset { partition: partition.clone() });
-                    self.shared.changed.notify_all();
+                    failed.push((partition.clone(), state.generation));
                     continue;
                 }
             };
             state.resetting = true;
             questions.insert(partition.clone(), timestamp);
             asked.insert(partition.clone(), state.generation);
+        }
+        for (partition, generation) in failed {
+            assignment.fail(&partition, generation, ClientError::NoOffset { partition: partition.clone() });
+            self.shared.changed.notify_all();
         }
         if questions.is_empty() {
             return;

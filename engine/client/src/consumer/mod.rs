@@ -92,7 +92,8 @@ impl<K: 'static, V: 'static> Consumer<K, V> {
     /// Up to `max.poll.records` records; waits up to `timeout` for the first. Empty if none came.
     ///
     /// A record that cannot be deserialized is an error once those before it have been returned; the position
-    /// stays at it.
+    /// stays at it. So is a partition that gives nothing any more. Other partitions go on: polls return their records and the
+    /// error by turns.
     pub fn poll(&mut self, timeout: Duration) -> Result<ConsumerRecords<K, V>, ClientError> {
         let mut taken = self.take(timeout)?.into_iter();
         let mut records = Vec::new();
@@ -105,7 +106,8 @@ impl<K: 'static, V: 'static> Consumer<K, V> {
             if at > batch.first_offset() {
                 self.delivered(&batch);
             }
-            self.shared.lock().put_back(std::iter::once(undelivered).chain(taken).collect());
+            let undelivered = std::iter::once(undelivered).chain(taken).collect();
+            self.shared.lock().put_back(undelivered, records.is_empty());
             if records.is_empty() {
                 return Err(error);
             }
@@ -123,13 +125,7 @@ impl<K: 'static, V: 'static> Consumer<K, V> {
     }
 
     fn take(&self, timeout: Duration) -> Result<Vec<FetchedBatch>, ClientError> {
-        let taken = self.wait(timeout, |assignment| {
-            let taken = assignment.take(self.shared.config.max_poll_records);
-            if !taken.is_empty() {
-                return Some(Ok(taken));
-            }
-            assignment.failure().map(Err)
-        })?;
+        let taken = self.wait(timeout, |assignment| assignment.take_turn(self.shared.config.max_poll_records))?;
         // There is room again: the next fetch goes out before these records are even looked at.
         self.shared.wake.notify_one();
         taken.unwrap_or_else(|| Ok(Vec::new()))

@@ -4,6 +4,7 @@ mod admin;
 mod cluster;
 mod configuration;
 mod consumer;
+mod failures;
 mod fetching;
 mod idempotence;
 mod ordering;

@@ -159,6 +159,13 @@ impl Cluster {
         self.lock().fetches.clone()
     }
 
+    /// Whether a Fetch has asked for this offset of a partition.
+    pub(crate) fn has_been_asked(&self, partition: i32, offset: i64) -> bool {
+        let state = self.lock();
+        let partitions = state.fetches.iter().flat_map(|fetch| &fetch.topics).flat_map(|topic| &topic.partitions);
+        partitions.into_iter().any(|asked| asked.partition == partition && asked.fetch_offset == offset)
+    }
+
     /// The record values of a partition of `t`, in order.
     pub(crate) fn values(&self, partition: i32) -> Vec<String> {
         let state = self.lock();
