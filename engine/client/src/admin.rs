@@ -196,7 +196,9 @@ impl Admin {
     ) -> Result<BTreeMap<TopicPartition, ListedOffset>, ClientError> {
         let questions = questions.into_iter().map(|(partition, spec)| (partition, spec.code())).collect();
         let (network, patience) = (Arc::clone(&self.network), self.config.api_timeout);
-        let asked = self.thread.call(async move { list_offsets(&network, questions, 0, patience).await });
+        let asked = self
+            .thread
+            .call(async move { list_offsets(&network, questions, 0, patience, |error| !error.is_retriable()).await });
         let found = asked.unwrap_or(Err(CLOSED))?;
         let listed = |found: FoundOffset| ListedOffset {
             offset: found.offset,

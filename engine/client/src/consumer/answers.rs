@@ -7,7 +7,7 @@ use logdyno_wire::ErrorCode;
 use logdyno_wire::messages::FetchResponse;
 use logdyno_wire::messages::fetch_response::PartitionData;
 
-use super::assignment::{PartitionState, Wanted};
+use super::assignment::{Failure, PartitionState, Wanted};
 use super::digest::digest;
 use super::fetched::Buffered;
 use super::fetcher::Fetcher;
@@ -15,7 +15,7 @@ use super::isolation::Aborted;
 use crate::backoff::Backoff;
 use crate::config::{IsolationLevel, OffsetReset};
 use crate::error::ClientError;
-use crate::network::{Cluster, FoundOffset, Leader, is_stale_metadata};
+use crate::network::{Cluster, FoundOffset, Leader, is_stale_metadata, is_told};
 
 impl Fetcher {
     pub(super) fn handle_found(
@@ -36,8 +36,15 @@ impl Fetcher {
             }
             // No record is as young as was asked: the end is where the next such record will be.
             Some(Ok(_)) => state.reset = Some(OffsetReset::Latest),
-            Some(Err(error)) if !error.is_retriable() => assignment.fail(partition, generation, error),
-            Some(Err(_)) | None => self.pause(state, now),
+            Some(Err(error)) => {
+                self.pause(state, now);
+                if is_told(&error) {
+                    assignment.fail(partition, generation, Failure::Passing(error));
+                } else if !error.is_retriable() {
+                    tracing::warn!(%partition, %error, "looking up an offset; it is tried again");
+                }
+            }
+            None => self.pause(state, now),
         }
     }
 
@@ -75,7 +82,7 @@ impl Fetcher {
                     }
                 }
                 assignment.buffer(&wanted.partition, wanted.generation, digested.entries);
-                digested.failure
+                digested.failure.map(Failure::Lasting)
             }
             (Some(data), None) => self.handle_error(state, wanted, data, at),
             (None, _) => {
@@ -95,12 +102,12 @@ impl Fetcher {
         wanted: &Wanted,
         data: &PartitionData,
         now: Nanos,
-    ) -> Option<ClientError> {
+    ) -> Option<Failure> {
         let code = ErrorCode::try_from_code(data.error_code).unwrap_or(ErrorCode::UnknownServerError);
         if code == ErrorCode::OffsetOutOfRange {
             let (partition, offset) = (wanted.partition.clone(), wanted.offset);
             if self.shared.config.offset_reset == OffsetReset::None {
-                return Some(ClientError::OffsetOutOfRange { partition, offset });
+                return Some(Failure::Lasting(ClientError::OffsetOutOfRange { partition, offset }));
             }
             tracing::info!(%partition, %offset, "out of range: resetting");
             state.reset = Some(self.shared.config.offset_reset);
@@ -113,15 +120,20 @@ impl Fetcher {
             }
             self.shared.network.metadata.request_update();
         }
+        self.pause(state, now);
+        if code == ErrorCode::UnknownServerError {
+            tracing::warn!(partition = %wanted.partition, offset = %wanted.offset, "the broker had an error; it is asked again");
+            return None;
+        }
         if is_stale_metadata(code) || code.is_retriable() && code != ErrorCode::CorruptMessage {
-            self.pause(state, now);
             return None;
         }
         let doing = format!("fetching {} from offset {}", wanted.partition, wanted.offset);
-        Some(ClientError::Refused { doing, code, message: None })
+        Some(Failure::Passing(ClientError::Refused { doing, code, message: None }))
     }
 
-    fn pause(&self, state: &mut PartitionState, now: Nanos) {
+    /// Leaves the partition alone for a while.
+    pub(super) fn pause(&self, state: &mut PartitionState, now: Nanos) {
         let config = &self.shared.config.connection;
         let backoff = Backoff { first: config.retry_backoff, most: config.retry_backoff_max };
         state.failures += 1;

@@ -9,6 +9,15 @@ use super::fetched::{Buffer, Buffered, FetchedBatch};
 use crate::config::OffsetReset;
 use crate::error::ClientError;
 
+/// Why a partition gives nothing.
+#[derive(Clone, Debug)]
+pub(crate) enum Failure {
+    /// Poll says it once, then the broker is asked again: what it refuses now it may allow later.
+    Passing(ClientError),
+    /// Poll says it until a seek.
+    Lasting(ClientError),
+}
+
 /// An assigned partition.
 #[derive(Debug, Default)]
 pub(crate) struct PartitionState {
@@ -30,8 +39,8 @@ pub(crate) struct PartitionState {
     pub(crate) not_before: Nanos,
     /// Errors in a row.
     pub(crate) failures: u32,
-    /// What `poll` says once the buffer is empty; stays until a seek.
-    pub(crate) failure: Option<ClientError>,
+    /// What `poll` says once the buffer is empty.
+    failure: Option<Failure>,
     /// As the latest answer told.
     pub(crate) high_watermark: Option<Offset>,
     buffer: Buffer,
@@ -149,7 +158,7 @@ impl Assignment {
     }
 
     /// The partition gives nothing any more, and a poll says why.
-    pub(crate) fn fail(&mut self, partition: &TopicPartition, generation: u64, failure: ClientError) {
+    pub(crate) fn fail(&mut self, partition: &TopicPartition, generation: u64, failure: Failure) {
         let Some(state) = self.same(partition, generation) else { return };
         state.failure = Some(failure);
         self.failed.insert(partition.clone());
@@ -177,10 +186,32 @@ impl Assignment {
             self.partitions.get(*partition).is_some_and(|state| state.buffer.is_empty() && !state.paused)
         };
         let partition = behind.chain(&self.failed).find(can_say)?.clone();
-        let failure = self.partitions.get(&partition)?.failure.clone();
+        let failure = self.say_failure_of(&partition);
         self.said = Some(partition);
         self.has_said = failure.is_some();
         failure
+    }
+
+    fn say_failure_of(&mut self, partition: &TopicPartition) -> Option<ClientError> {
+        let state = self.partitions.get_mut(partition)?;
+        match state.failure.take()? {
+            Failure::Passing(error) => {
+                self.failed.remove(partition);
+                Some(error)
+            }
+            Failure::Lasting(error) => {
+                state.failure = Some(Failure::Lasting(error.clone()));
+                Some(error)
+            }
+        }
+    }
+
+    /// The next offset to hand out; `None` while it is looked up. An error says why it cannot be.
+    pub(crate) fn position(&mut self, partition: &TopicPartition) -> Result<Option<Offset>, ClientError> {
+        match self.get_mut(partition)?.position {
+            Some(position) => Ok(Some(position)),
+            None => self.say_failure_of(partition).map_or(Ok(None), Err),
+        }
     }
 
     /// Takes up to `max_records` to hand out, partition by partition in turn, and moves positions.
@@ -278,6 +309,7 @@ fn entry_bytes(entry: &Buffered) -> usize {
 #[cfg(test)]
 mod tests {
     use logdyno_record::{BatchBuilder, BatchOptions, Codec, Compression};
+    use logdyno_wire::ErrorCode;
 
     use super::*;
 
@@ -311,7 +343,7 @@ mod tests {
         let mut assignment = filled();
         let generations = [2, 3]
             .map(|index| assignment.get_mut(&TopicPartition::new("t", index)).expect("it is assigned").generation);
-        let failure = |index| ClientError::NoOffset { partition: TopicPartition::new("t", index) };
+        let failure = |index| Failure::Lasting(ClientError::NoOffset { partition: TopicPartition::new("t", index) });
         assignment.fail(&TopicPartition::new("t", 3), generations[1], failure(3));
         assignment.fail(&TopicPartition::new("t", 2), generations[0], failure(2));
         let turn = |assignment: &mut Assignment| match assignment.take_turn(10).expect("something") {
@@ -322,6 +354,24 @@ mod tests {
         assert_eq!(turns, ["t-3", "records of 0", "t-3", "records of 1", "t-3", "records of 2"]);
         let turns: Vec<String> = (0..3).map(|_| turn(&mut assignment)).collect();
         assert_eq!(turns, ["t-2", "t-3", "t-2"], "what is buffered before a failure comes first");
+    }
+
+    #[test]
+    fn what_passes_is_said_once_and_then_the_broker_is_asked_again() {
+        let mut assignment = filled();
+        let partition = TopicPartition::new("t", 3);
+        assignment.seek(&partition, Ok(Offset(0))).expect("it is assigned");
+        let generation = assignment.get_mut(&partition).expect("it is assigned").generation;
+        let code = ErrorCode::TopicAuthorizationFailed;
+        let passing = ClientError::Topic { topic: "t".to_owned(), code };
+        assignment.fail(&partition, generation, Failure::Passing(passing));
+        let wants = |assignment: &mut Assignment| {
+            assignment.get_mut(&partition).expect("it is assigned").wants_fetch(1, Nanos(0)).is_some()
+        };
+        assert!(!wants(&mut assignment));
+        assert!(matches!(assignment.take_turn(1), Some(Err(ClientError::Topic { .. }))));
+        assert!(wants(&mut assignment));
+        assert!(matches!(assignment.take_turn(100), Some(Ok(_))) && assignment.take_turn(100).is_none());
     }
 
     /// Whoever filled a poll has to wait until all others were served.

@@ -13,7 +13,7 @@ use logdyno_record::{Nanos, TopicPartition};
 use logdyno_wire::messages::FetchResponse;
 use tokio::sync::mpsc;
 
-use super::assignment::{Assignment, Wanted};
+use super::assignment::{Assignment, Failure, Wanted};
 use super::request::{fetch_request, versions};
 use super::shared::ConsumerShared;
 use crate::config::OffsetReset;
@@ -106,10 +106,15 @@ impl Fetcher {
         let per_partition = usize::try_from(self.shared.config.max_partition_fetch_bytes).unwrap_or(0).max(1);
         let mut by_node: BTreeMap<i32, Vec<(Wanted, Leader)>> = BTreeMap::new();
         let mut leaderless = false;
+        let mut failed = Vec::new();
         for (partition, state) in assignment.all_mut() {
             let Some(offset) = state.wants_fetch(per_partition, now) else { continue };
             let Some(leader) = cluster.leader(partition) else {
                 leaderless = true;
+                if let Some(error) = cluster.refused(&partition.topic) {
+                    self.pause(state, now);
+                    failed.push((partition.clone(), state.generation, error));
+                }
                 continue;
             };
             if !self.busy.contains(&leader.node) {
@@ -119,6 +124,10 @@ impl Fetcher {
         }
         if leaderless {
             self.shared.network.metadata.request_update();
+        }
+        for (partition, generation, error) in failed {
+            assignment.fail(&partition, generation, Failure::Passing(error));
+            self.shared.changed.notify_all();
         }
         for wanted in by_node.values_mut() {
             let turn = self.shared.next_turn() % wanted.len();
@@ -173,7 +182,8 @@ impl Fetcher {
             asked.insert(partition.clone(), state.generation);
         }
         for (partition, generation) in failed {
-            assignment.fail(&partition, generation, ClientError::NoOffset { partition: partition.clone() });
+            let failure = Failure::Lasting(ClientError::NoOffset { partition: partition.clone() });
+            assignment.fail(&partition, generation, failure);
             self.shared.changed.notify_all();
         }
         if questions.is_empty() {

@@ -29,7 +29,7 @@ use self::fetcher::{EARLIEST, LATEST};
 use self::shared::ConsumerShared;
 use crate::config::{ConsumerConfig, OffsetReset};
 use crate::error::ClientError;
-use crate::network::{Background, FoundOffset, list_offsets};
+use crate::network::{Background, FoundOffset, is_told, list_offsets};
 use crate::serialization::Deserializer;
 
 /// Reads assigned partitions. For one thread at a time; only [`WakeupHandle`]s may be used from others.
@@ -222,14 +222,9 @@ impl<K: 'static, V: 'static> Consumer<K, V> {
     /// The offset of the next record that poll returns; waits up to `default.api.timeout.ms` if a reset is under way.
     pub fn position(&mut self, partition: &TopicPartition) -> Result<Offset, ClientError> {
         let timeout = self.shared.config.api_timeout;
-        let found = self.wait(timeout, |assignment| match assignment.get_mut(partition) {
-            Err(error) => Some(Err(error)),
-            Ok(state) => match (state.position, &state.failure) {
-                (Some(position), _) => Some(Ok(position)),
-                (None, Some(failure)) => Some(Err(failure.clone())),
-                (None, None) => None,
-            },
-        })?;
+        let found = self.wait(timeout, |assignment| assignment.position(partition).transpose())?;
+        // An error that was said once is looked into again.
+        self.shared.wake.notify_one();
         let doing = format!("finding the position of {partition}");
         found.unwrap_or(Err(ClientError::Timeout { doing, waited: timeout, reason: String::new() }))
     }
@@ -292,7 +287,8 @@ impl<K: 'static, V: 'static> Consumer<K, V> {
         let network = Arc::clone(&self.shared.network);
         let isolation = self.shared.config.isolation_level.code();
         let patience = self.shared.config.api_timeout;
-        let asked = self.thread.call(async move { list_offsets(&network, questions, isolation, patience).await });
+        let asked =
+            self.thread.call(async move { list_offsets(&network, questions, isolation, patience, is_told).await });
         asked.unwrap_or(Err(ClientError::Closed { client: "consumer" }))
     }
 

@@ -7,6 +7,8 @@ use logdyno_record::{TopicId, TopicPartition};
 use logdyno_wire::ErrorCode;
 use logdyno_wire::messages::MetadataResponse;
 
+use crate::error::ClientError;
+
 /// The leader of a partition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Leader {
@@ -109,6 +111,12 @@ impl Cluster {
             cluster.topics.insert(name, Arc::new(painted));
         }
         cluster
+    }
+
+    /// Why a topic cannot be used, if brokers have refused it rather than not found it.
+    pub(crate) fn refused(&self, topic: &str) -> Option<ClientError> {
+        let code = self.topics.get(topic)?.error.filter(|code| !code.is_retriable())?;
+        Some(ClientError::Topic { topic: topic.to_owned(), code })
     }
 
     /// The node that leads `partition`, if its address is known.

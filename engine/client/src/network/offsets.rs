@@ -23,12 +23,22 @@ pub(crate) struct FoundOffset {
 
 type Answers = HashMap<TopicPartition, Result<FoundOffset, ClientError>>;
 
-/// Asks until every partition has its answer, an error that will not go away comes, or the time is over.
+/// Whether a consumer is told of an error at once. All others it tries again, as Kafka's `OffsetFetcherUtils` does.
+pub(crate) fn is_told(error: &ClientError) -> bool {
+    match error {
+        ClientError::Topic { .. } => !error.is_retriable(),
+        ClientError::Refused { code, .. } => *code == ErrorCode::TopicAuthorizationFailed,
+        _ => false,
+    }
+}
+
+/// Asks until every partition has its answer, an error comes that `ends` it, or the time is over.
 pub(crate) async fn list_offsets(
     network: &Network,
     mut questions: BTreeMap<TopicPartition, i64>,
     isolation_level: i8,
     patience: Duration,
+    ends: fn(&ClientError) -> bool,
 ) -> Result<BTreeMap<TopicPartition, FoundOffset>, ClientError> {
     let begun = network.clock.now();
     let config = network.connections.config();
@@ -42,8 +52,8 @@ pub(crate) async fn list_offsets(
                     questions.remove(&partition);
                     found.insert(partition, offset);
                 }
-                Err(error) if error.is_retriable() => last_error = error.to_string(),
-                Err(error) => return Err(error),
+                Err(error) if ends(&error) => return Err(error),
+                Err(error) => last_error = error.to_string(),
             }
         }
         let waited = network.clock.now().since(begun);
@@ -75,9 +85,11 @@ pub(crate) async fn list_offsets_once(
             None => {
                 network.metadata.want(&partition.topic);
                 network.metadata.request_update();
-                let reason = "its leader is not known yet".to_owned();
-                let doing = format!("listing offsets of {partition}");
-                answers.insert(partition.clone(), Err(ClientError::Disconnected { doing, reason }));
+                let unknown = || ClientError::Disconnected {
+                    doing: format!("listing offsets of {partition}"),
+                    reason: "its leader is not known yet".to_owned(),
+                };
+                answers.insert(partition.clone(), Err(cluster.refused(&partition.topic).unwrap_or_else(unknown)));
             }
         }
     }

@@ -292,11 +292,8 @@ impl<K: 'static, V: 'static> Producer<K, V> {
         let what = || format!("partition {} of topic {topic}", least - 1);
         let servers = &self.shared.config.connection.bootstrap_servers;
         metadata.wait_for(what, servers, self.shared.config.max_block, |cluster| {
-            let error = cluster.topics.get(topic).and_then(|topic| topic.error);
-            if let Some(code) = error.filter(|code| !code.is_retriable()) {
-                return Some(Err(ClientError::Topic { topic: topic.to_string(), code }));
-            }
-            find(cluster).map(Ok)
+            let refused = cluster.refused(topic).map(Err);
+            refused.or_else(|| find(cluster).map(Ok))
         })
     }
 }

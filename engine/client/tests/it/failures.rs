@@ -1,8 +1,11 @@
 //! Partitions that give an error: it is heard, and the others go on.
 
+use std::time::Instant;
+
 use bytes::Bytes;
 use logdyno_client::{BytesFormat, ClientError, Consumer, NumberFormat};
 use logdyno_record::{BatchBuilder, BatchOptions, Codec, Compression, Offset, TopicPartition};
+use logdyno_wire::ErrorCode;
 
 use crate::cluster::Cluster;
 use crate::consumer::{WAIT, config, zero};
@@ -69,4 +72,47 @@ fn a_partition_that_has_failed_neither_hides_nor_holds_up_others() {
     let (seen, errors) = poll_busy(&cluster, &mut consumer, 0);
     assert!(seen.iter().copied().eq(0..seen.len() as u64), "{seen:?}");
     assert!(seen.len() >= 38 && errors >= 15, "{} records, {errors} errors", seen.len());
+}
+
+/// Kafka's FetchCollector: an UNKNOWN_SERVER_ERROR is logged, a refusal is thrown once; either way the broker is asked again.
+#[test]
+fn a_brokers_error_stops_nothing_for_good() {
+    let cluster = Cluster::start(1, &[1, 1]);
+    for value in 0..10 {
+        cluster.append(number(value));
+    }
+    let mut consumer = consumer(&cluster, &[("max.poll.records", "1")]);
+    consumer.assign([zero()]);
+    cluster.fail_offsets([-1, 29]);
+    assert!(is_unauthorized(&consumer.position(&zero()).unwrap_err()));
+    assert_eq!(consumer.position(&zero()).unwrap(), Offset(0));
+    cluster.fail_fetches([-1, -1, 29]);
+    consumer.seek(&zero(), Offset(0)).unwrap();
+    let errors: Vec<ClientError> = (0..11).filter_map(|_| consumer.poll(WAIT).err()).collect();
+    assert!(errors.len() == 1 && is_unauthorized(&errors[0]), "{errors:?}");
+    assert_eq!(consumer.position(&zero()).unwrap(), Offset(10));
+}
+
+/// What brokers say of the topic itself: poll, position and look-ups say it too, until the brokers no longer do.
+#[test]
+fn a_topic_that_is_refused_is_an_error_and_not_a_wait() {
+    let cluster = Cluster::start(1, &[1, 1]);
+    cluster.append(number(0));
+    cluster.refuse_topic(Some(29));
+    let mut consumer = consumer(&cluster, &[]);
+    assert!(is_unauthorized(&consumer.poll(WAIT).unwrap_err()));
+    assert!(is_unauthorized(&consumer.position(&zero()).unwrap_err()));
+    assert!(is_unauthorized(&consumer.end_offsets(&[zero()]).unwrap_err()));
+    consumer.seek(&zero(), Offset(0)).unwrap();
+    assert!(is_unauthorized(&consumer.poll(WAIT).unwrap_err()), "also where the position is known");
+    cluster.refuse_topic(None);
+    let begun = Instant::now();
+    while consumer.poll(WAIT).map_or(true, |records| records.is_empty()) {
+        assert!(begun.elapsed() < WAIT, "it is allowed again");
+    }
+}
+
+fn is_unauthorized(error: &ClientError) -> bool {
+    let (ClientError::Refused { code, .. } | ClientError::Topic { code, .. }) = error else { return false };
+    *code == ErrorCode::TopicAuthorizationFailed
 }

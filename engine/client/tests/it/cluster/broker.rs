@@ -148,10 +148,11 @@ impl Cluster {
     }
 
     fn list_offsets(&self, node: i32, request: &ListOffsetsRequest) -> ListOffsetsResponse {
-        let state = self.lock();
+        let mut state = self.lock();
         let topics = request.topics.iter().map(|topic| {
             let partitions = topic.partitions.iter().map(|asked| {
                 let key = (topic.name.0.to_string(), asked.partition_index);
+                let scripted = state.offset_errors.pop_front();
                 let log = state.logs.get(&key);
                 let offset = match asked.timestamp {
                     -2 => log.map_or(0, |log| log.start),
@@ -160,7 +161,7 @@ impl Cluster {
                 };
                 ListOffsetsPartitionResponse::default()
                     .with_partition_index(asked.partition_index)
-                    .with_error_code(if state.leads(node, &key) { 0 } else { 6 })
+                    .with_error_code(scripted.unwrap_or(if state.leads(node, &key) { 0 } else { 6 }))
                     .with_offset(offset)
                     .with_timestamp(if asked.timestamp < 0 { -1 } else { asked.timestamp })
             });

@@ -89,6 +89,16 @@ impl Cluster {
         self.lock().fetch_errors.extend(codes);
     }
 
+    /// The next partitions that ListOffsets asks for are answered with these errors.
+    pub(crate) fn fail_offsets(&self, codes: impl IntoIterator<Item = i16>) {
+        self.lock().offset_errors.extend(codes);
+    }
+
+    /// Metadata gives this error instead of the partitions of `t`, or no longer does.
+    pub(crate) fn refuse_topic(&self, code: Option<i16>) {
+        self.lock().refused_topics = code.map(|code| ("t".to_owned(), code)).into_iter().collect();
+    }
+
     pub(crate) fn hold(&self) {
         self.lock().held = true;
         self.script([Reaction::Hold]);

@@ -24,6 +24,9 @@ pub(super) struct State {
     pub(super) logs: BTreeMap<(String, i32), Log>,
     pub(super) script: VecDeque<Reaction>,
     pub(super) fetch_errors: VecDeque<i16>,
+    pub(super) offset_errors: VecDeque<i16>,
+    /// What Metadata says of topics instead of their partitions.
+    pub(super) refused_topics: BTreeMap<String, i16>,
     pub(super) held: bool,
     pub(super) received: usize,
     pub(super) produced: Vec<Produced>,
@@ -38,6 +41,9 @@ pub(super) struct State {
 impl State {
     pub(super) fn describe(&self, name: &str) -> MetadataResponseTopic {
         let topic = MetadataResponseTopic::default().with_name(Some(TopicName(StrBytes::from_string(name.to_owned()))));
+        if let Some(code) = self.refused_topics.get(name) {
+            return topic.with_error_code(*code);
+        }
         let Some(leaders) = self.topics.get(name) else {
             return topic.with_error_code(if name.contains(' ') { 17 } else { 3 });
         };
