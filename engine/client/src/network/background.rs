@@ -48,6 +48,11 @@ impl Background {
         result
     }
 
+    /// Whether this is called on the thread itself, which cannot wait for what it has to do.
+    pub(crate) fn is_this_thread(&self) -> bool {
+        self.thread.as_ref().is_some_and(|thread| thread.thread().id() == std::thread::current().id())
+    }
+
     /// Waits until the thread has ended; `false` if the time is over before.
     pub(crate) fn wait_end(&mut self, patience: Duration) -> bool {
         let patience = patience.min(Duration::from_secs(365 * 24 * 3600));

@@ -90,7 +90,8 @@ impl<K: 'static, V: 'static> Producer<K, V> {
     }
 
     /// As [`send`](Producer::send); `callback` runs once, on the sender's thread in the order of a partition's
-    /// records, or on this thread if the record could not be buffered. It must not block.
+    /// records, or on this thread if the record could not be buffered. It must not block, and nothing that it calls here waits
+    /// for other records: flush returns at once, and close gives up what is not acknowledged.
     pub fn send_with(
         &self,
         record: ProducerRecord<K, V>,
@@ -100,7 +101,13 @@ impl<K: 'static, V: 'static> Producer<K, V> {
     }
 
     /// Sends what is buffered and waits until every record of an earlier `send` is acknowledged or has failed.
+    ///
+    /// Within a callback it would wait for the thread that it is on: there it returns at once and logs an error.
     pub fn flush(&self) {
+        if self.sender.is_this_thread() {
+            tracing::error!("flush() was called in a callback, where it cannot wait: nothing was flushed");
+            return;
+        }
         let accumulator = &self.shared.accumulator;
         accumulator.begin_flush();
         let batches = accumulator.incomplete().snapshot();
@@ -127,7 +134,8 @@ impl<K: 'static, V: 'static> Producer<K, V> {
         self.shared.accumulator.pool().free()
     }
 
-    /// Takes no further record, sends what is buffered and waits up to `timeout` for it; what is not done then fails.
+    /// Takes no further record, sends what is buffered and waits up to `timeout` for it; what is not done then fails. Within a
+    /// callback there is no time to wait, and what is not acknowledged fails.
     pub fn close(mut self, timeout: Duration) {
         self.shut_down(timeout);
     }
@@ -303,7 +311,10 @@ impl<K, V> Producer<K, V> {
         self.shared.closing.store(true, Ordering::Release);
         self.shared.accumulator.close();
         self.shared.wake.notify_one();
-        if !self.sender.wait_end(timeout) {
+        if self.sender.is_this_thread() {
+            // A callback held the last of it. The sender ends when the callback has returned.
+            self.shared.abort.store(true, Ordering::Release);
+        } else if !self.sender.wait_end(timeout) {
             self.shared.abort.store(true, Ordering::Release);
             self.shared.wake.notify_one();
             self.sender.wait_end(Duration::MAX);

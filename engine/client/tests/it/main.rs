@@ -1,6 +1,7 @@
 //! Producer, consumer and admin against scripted brokers over loopback TCP.
 
 mod admin;
+mod callbacks;
 mod cluster;
 mod configuration;
 mod consumer;

@@ -1,6 +1,6 @@
 //! What `send` promises while nothing goes wrong.
 
-use std::sync::{Arc, Mutex, mpsc};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -143,36 +143,6 @@ fn a_future_is_pending_until_the_answer() {
     assert!(future.try_get().is_none());
     cluster.release();
     assert_eq!(future.wait().unwrap().offset, Offset(0));
-    producer.close(SOON);
-}
-
-/// Row 75: callbacks of a partition run in order, each once, all on one thread that is not the caller's.
-#[test]
-fn callbacks_run_in_order_on_the_senders_thread() {
-    let cluster = Cluster::start(1, &[1]);
-    let producer = producer(&cluster, &[("batch.size", "500"), ("linger.ms", "0")]);
-    let (seen, order) = mpsc::channel();
-    for number in 0..10_000 {
-        let seen = seen.clone();
-        drop(producer.send_with(record(number.to_string()), move |result| {
-            seen.send((result.unwrap().offset.0, std::thread::current().id())).unwrap();
-        }));
-    }
-    drop(seen);
-    producer.close(SOON);
-    let order: Vec<_> = order.iter().collect();
-    assert!(order.iter().map(|(offset, _)| *offset).eq(0..10_000));
-    assert!(order.iter().all(|(_, thread)| *thread == order[0].1 && *thread != std::thread::current().id()));
-}
-
-/// Row 75: a callback that panics does not take the sender with it.
-#[test]
-fn a_panicking_callback_harms_nobody_else() {
-    let cluster = Cluster::start(1, &[1]);
-    let producer = producer(&cluster, &[]);
-    drop(producer.send_with(record("a"), |_| panic!("planted")));
-    producer.flush();
-    assert_eq!(producer.send(record("b")).wait().unwrap().offset, Offset(1));
     producer.close(SOON);
 }
 
