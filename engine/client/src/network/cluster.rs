@@ -155,8 +155,8 @@ fn topic_metadata(
     known: Option<&TopicMetadata>,
 ) -> TopicMetadata {
     let known = known.filter(|known| known.id == topic.topic_id);
-    let count = topic.partitions.iter().map(|partition| partition.partition_index + 1).max().unwrap_or(0);
-    let mut partitions = vec![PartitionMetadata::default(); usize::try_from(count).unwrap_or(0)];
+    // An answer speaks of every partition. An index beyond their number is not believed: it may be any.
+    let mut partitions = vec![PartitionMetadata::default(); topic.partitions.len()];
     for partition in &topic.partitions {
         let Some(slot) = usize::try_from(partition.partition_index).ok().and_then(|index| partitions.get_mut(index))
         else {
@@ -180,4 +180,31 @@ fn topic_metadata(
 
 fn available(partitions: &[PartitionMetadata]) -> Vec<i32> {
     (0..).zip(partitions).filter(|(_, partition)| partition.leader.is_some()).map(|(index, _)| index).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use logdyno_wire::kafka_protocol::protocol::StrBytes;
+    use logdyno_wire::messages::metadata_response::{MetadataResponsePartition, MetadataResponseTopic};
+    use logdyno_wire::messages::{BrokerId, TopicName};
+
+    use super::*;
+
+    /// Room for as many partitions as the greatest index claims would end this process.
+    #[test]
+    fn an_index_beyond_the_number_of_partitions_is_not_believed() {
+        let partition = |index| {
+            MetadataResponsePartition::default()
+                .with_partition_index(index)
+                .with_leader_id(BrokerId(7))
+                .with_leader_epoch(3)
+        };
+        let indexes = [2_000_000_000, 1, i32::MAX, -1, 0];
+        let topic = MetadataResponseTopic::default()
+            .with_name(Some(TopicName(StrBytes::from_static_str("t"))))
+            .with_partitions(indexes.map(partition).to_vec());
+        let cluster = Cluster::default().after(&MetadataResponse::default().with_topics(vec![topic]));
+        let known = &cluster.topics["t"];
+        assert_eq!((known.partitions.len(), &known.available[..]), (5, &[0, 1][..]));
+    }
 }
