@@ -67,7 +67,10 @@ impl Fetcher {
         let mut look_again = pauses(&mut assignment, now);
         let Some(room) = self.room(&assignment) else { return look_again };
         for (node, wanted) in self.wanted_by_node(&mut assignment, &cluster, now) {
-            let Some(address) = cluster.nodes.get(&node).map(|node| node.address.clone()) else { continue };
+            let Some(address) = cluster.nodes.get(&node).map(|node| node.address.clone()) else {
+                shared.network.metadata.request_update();
+                continue;
+            };
             match shared.network.connections.ready(&address, Purpose::Data) {
                 Readiness::Open(channel) => {
                     self.busy.insert(node);

@@ -1,6 +1,8 @@
 //! What the consumer asks brokers for, and whom it asks.
 
-use logdyno_record::{Compression, TopicPartition};
+use std::time::Duration;
+
+use logdyno_record::{Compression, Offset, TopicPartition};
 
 use crate::cluster::Cluster;
 use crate::consumer::{batch_with, consumer, expect, fill, read, zero};
@@ -28,4 +30,17 @@ fn fetch_max_bytes_0_gives_a_batch_at_a_time() {
     fill(&cluster, 0, 3, 10);
     let mut consumer = consumer(&cluster, &[("fetch.max.bytes", "0")]);
     assert_eq!(read(&mut consumer, 30), expect(0..30));
+}
+
+/// Metadata may name a leader before it tells where that is: it is asked again at once, not after metadata.max.age.ms.
+#[test]
+fn a_leader_whose_address_is_not_known_yet_is_asked_for() {
+    let cluster = Cluster::start(2, &[2]);
+    fill(&cluster, 0, 1, 10);
+    cluster.leave_out(Some(2));
+    let mut consumer = consumer(&cluster, &[]);
+    consumer.seek(&zero(), Offset(0)).unwrap();
+    assert!(consumer.poll(Duration::from_millis(300)).unwrap().is_empty());
+    cluster.leave_out(None);
+    assert_eq!(read(&mut consumer, 10), expect(0..10));
 }

@@ -98,7 +98,7 @@ impl Cluster {
             Some(topics) => topics.iter().map(|topic| topic.name.as_ref().unwrap().0.to_string()).collect(),
         };
         MetadataResponse::default()
-            .with_brokers(state.nodes.iter().map(broker).collect())
+            .with_brokers(state.nodes.iter().filter(|(id, _)| Some(**id) != state.left_out).map(broker).collect())
             .with_controller_id(BrokerId(1))
             .with_cluster_id(Some(StrBytes::from_static_str("scripted")))
             .with_topics(asked.iter().map(|name| state.describe(name)).collect())

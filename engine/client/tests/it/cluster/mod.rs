@@ -143,6 +143,11 @@ impl Cluster {
         state.topics.get_mut("t").unwrap()[partition] = node;
     }
 
+    /// Metadata leaves this node out, though it leads partitions: as a broker tells that has not heard of it yet.
+    pub(crate) fn leave_out(&self, node: Option<i32>) {
+        self.lock().left_out = node;
+    }
+
     /// Waits until so many Produce requests have arrived, answered or not.
     pub(crate) fn wait_received(&self, count: usize) {
         let mut state = self.lock();
