@@ -95,7 +95,21 @@ impl<K: 'static, V: 'static> Consumer<K, V> {
     /// stays at it. So is a partition that gives nothing any more. Other partitions go on: polls return their records and the
     /// error by turns.
     pub fn poll(&mut self, timeout: Duration) -> Result<ConsumerRecords<K, V>, ClientError> {
-        let mut taken = self.take(timeout)?.into_iter();
+        let begun = Instant::now();
+        loop {
+            let taken = self.take(timeout.saturating_sub(begun.elapsed()))?;
+            let timed_out = taken.is_empty();
+            let records = self.records(taken)?;
+            // Compaction may have left batches without a record.
+            if timed_out || !records.is_empty() {
+                return Ok(ConsumerRecords { records });
+            }
+        }
+    }
+
+    /// The records of these batches, up to one that cannot be read: that and what is behind it is put back.
+    fn records(&self, taken: Vec<FetchedBatch>) -> Result<Vec<ConsumerRecord<K, V>>, ClientError> {
+        let mut taken = taken.into_iter();
         let mut records = Vec::new();
         while let Some(mut batch) = taken.next() {
             let Err((error, at)) = self.deserialize(&batch, &mut records) else {
@@ -113,11 +127,11 @@ impl<K: 'static, V: 'static> Consumer<K, V> {
             }
             break;
         }
-        Ok(ConsumerRecords { records })
+        Ok(records)
     }
 
     /// As [`poll`](Consumer::poll), but hands out batches as they were fetched: keys and values stay bytes, and the
-    /// position moves past a batch once it is handed out, readable or not.
+    /// position moves past a batch once it is handed out, readable or not. A batch may hold no record: compaction leaves such.
     pub fn poll_batches(&mut self, timeout: Duration) -> Result<FetchedBatches, ClientError> {
         let batches = self.take(timeout)?;
         batches.iter().for_each(|batch| self.delivered(batch));

@@ -1,8 +1,9 @@
 //! What the consumer asks brokers for, and whom it asks.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use logdyno_record::{Compression, Offset, TopicPartition};
+use logdyno_record::batch::emptied;
+use logdyno_record::{Batch, Compression, Offset, TopicPartition};
 
 use crate::cluster::Cluster;
 use crate::consumer::{batch_with, consumer, expect, fill, read, zero};
@@ -43,4 +44,22 @@ fn a_leader_whose_address_is_not_known_yet_is_asked_for() {
     assert!(consumer.poll(Duration::from_millis(300)).unwrap().is_empty());
     cluster.leave_out(None);
     assert_eq!(read(&mut consumer, 10), expect(0..10));
+}
+
+/// What compaction leaves of a batch may hold no record: a poll that finds only such goes on waiting.
+#[test]
+fn a_batch_without_records_ends_no_poll() {
+    let cluster = Cluster::start(1, &[1]);
+    let values: Vec<String> = (0..10).map(|number| number.to_string()).collect();
+    let whole = Batch::parse(batch_with(Compression::None, &values)).unwrap();
+    cluster.append(emptied(whole.header()).unwrap().into_bytes());
+    let mut consumer = consumer(&cluster, &[]);
+    let begun = Instant::now();
+    assert!(consumer.poll(Duration::from_millis(200)).unwrap().is_empty());
+    assert!(begun.elapsed() >= Duration::from_millis(200));
+    assert_eq!(consumer.position(&zero()).unwrap(), Offset(10));
+    std::thread::scope(|scope| {
+        scope.spawn(|| fill(&cluster, 10, 1, 1));
+        assert_eq!(read(&mut consumer, 1), expect(10..11));
+    });
 }
