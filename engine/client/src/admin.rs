@@ -198,7 +198,7 @@ impl Admin {
         let (network, patience) = (Arc::clone(&self.network), self.config.api_timeout);
         let asked = self
             .thread
-            .call(async move { list_offsets(&network, questions, 0, patience, |error| !error.is_retriable()).await });
+            .call(async move { list_offsets(network, questions, 0, patience, |error| !error.is_retriable()).await });
         let found = asked.unwrap_or(Err(CLOSED))?;
         let listed = |found: FoundOffset| ListedOffset {
             offset: found.offset,

@@ -18,7 +18,7 @@ use super::request::{fetch_request, versions};
 use super::shared::ConsumerShared;
 use crate::config::OffsetReset;
 use crate::error::ClientError;
-use crate::network::{Cluster, FoundOffset, Leader, Leaders, Purpose, Readiness, list_offsets_once};
+use crate::network::{Answers, Cluster, Leader, Leaders, Purpose, Readiness, by_leader};
 
 /// ListOffsets' names for the ends of a log.
 pub(super) const LATEST: i64 = -1;
@@ -34,7 +34,7 @@ pub(super) struct Fetcher {
 
 enum Answer {
     Fetched { node: i32, asked: Vec<Wanted>, result: Result<FetchResponse, ClientError>, at: Nanos },
-    Found { asked: HashMap<TopicPartition, u64>, answers: HashMap<TopicPartition, Result<FoundOffset, ClientError>> },
+    Found { asked: HashMap<TopicPartition, u64>, answers: Answers },
 }
 
 impl Fetcher {
@@ -192,13 +192,22 @@ impl Fetcher {
         if questions.is_empty() {
             return;
         }
-        let (network, answer_to) = (Arc::clone(&self.shared.network), self.answer_to.clone());
+        // One leader's answer waits for no other one's.
+        let (to_leaders, unanswerable) = by_leader(&self.shared.network, &questions);
         let isolation = self.shared.config.isolation_level.code();
-        tokio::spawn(async move {
-            let answers = list_offsets_once(&network, &questions, isolation).await;
-            // The fetcher only goes away with the whole runtime.
-            drop(answer_to.send(Answer::Found { asked, answers }));
-        });
+        for to_leader in to_leaders {
+            let its = to_leader.partitions().map(|partition| (partition.clone(), asked[partition])).collect();
+            let (network, answer_to) = (Arc::clone(&self.shared.network), self.answer_to.clone());
+            tokio::spawn(async move {
+                let answers = to_leader.ask(network, isolation).await;
+                // The fetcher only goes away with the whole runtime.
+                drop(answer_to.send(Answer::Found { asked: its, answers }));
+            });
+        }
+        if !unanswerable.is_empty() {
+            asked.retain(|partition, _| unanswerable.contains_key(partition));
+            drop(self.answer_to.send(Answer::Found { asked, answers: unanswerable }));
+        }
     }
 
     fn handle(&mut self, answer: Answer) {

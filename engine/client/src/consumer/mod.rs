@@ -302,7 +302,7 @@ impl<K: 'static, V: 'static> Consumer<K, V> {
         let isolation = self.shared.config.isolation_level.code();
         let patience = self.shared.config.api_timeout;
         let asked =
-            self.thread.call(async move { list_offsets(&network, questions, isolation, patience, is_told).await });
+            self.thread.call(async move { list_offsets(network, questions, isolation, patience, is_told).await });
         asked.unwrap_or(Err(ClientError::Closed { client: "consumer" }))
     }
 

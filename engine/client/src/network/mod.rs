@@ -12,7 +12,7 @@ pub use cluster::PartitionInfo;
 pub(crate) use cluster::{Cluster, Leader, Leaders, TopicMetadata};
 pub(crate) use connections::{Connections, Purpose, Readiness};
 pub(crate) use metadata::Metadata;
-pub(crate) use offsets::{FoundOffset, is_told, list_offsets, list_offsets_once};
+pub(crate) use offsets::{Answers, FoundOffset, by_leader, is_told, list_offsets};
 pub(crate) use refresh::keep_fresh;
 
 use std::sync::Arc;

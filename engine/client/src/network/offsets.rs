@@ -1,6 +1,7 @@
 //! Asking leaders where partitions begin, end, or pass a moment (ListOffsets).
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 use std::time::Duration;
 
 use logdyno_record::{LeaderEpoch, Offset, TopicPartition};
@@ -8,6 +9,7 @@ use logdyno_wire::ErrorCode;
 use logdyno_wire::kafka_protocol::protocol::StrBytes;
 use logdyno_wire::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
 use logdyno_wire::messages::{BrokerId, ListOffsetsRequest, TopicName};
+use tokio::task::JoinSet;
 
 use super::{Leader, Network, Purpose, is_stale_metadata};
 use crate::backoff::Backoff;
@@ -21,7 +23,8 @@ pub(crate) struct FoundOffset {
     pub(crate) leader_epoch: LeaderEpoch,
 }
 
-type Answers = HashMap<TopicPartition, Result<FoundOffset, ClientError>>;
+/// By partition.
+pub(crate) type Answers = HashMap<TopicPartition, Result<FoundOffset, ClientError>>;
 
 /// Whether a consumer is told of an error at once. All others it tries again, as Kafka's `OffsetFetcherUtils` does.
 pub(crate) fn is_told(error: &ClientError) -> bool {
@@ -32,48 +35,26 @@ pub(crate) fn is_told(error: &ClientError) -> bool {
     }
 }
 
-/// Asks until every partition has its answer, an error comes that `ends` it, or the time is over.
-pub(crate) async fn list_offsets(
-    network: &Network,
-    mut questions: BTreeMap<TopicPartition, i64>,
-    isolation_level: i8,
-    patience: Duration,
-    ends: fn(&ClientError) -> bool,
-) -> Result<BTreeMap<TopicPartition, FoundOffset>, ClientError> {
-    let begun = network.clock.now();
-    let config = network.connections.config();
-    let backoff = Backoff { first: config.retry_backoff, most: config.retry_backoff_max };
-    let mut found = BTreeMap::new();
-    let mut last_error = String::new();
-    for attempt in 1.. {
-        for (partition, answer) in list_offsets_once(network, &questions, isolation_level).await {
-            match answer {
-                Ok(offset) => {
-                    questions.remove(&partition);
-                    found.insert(partition, offset);
-                }
-                Err(error) if ends(&error) => return Err(error),
-                Err(error) => last_error = error.to_string(),
-            }
-        }
-        let waited = network.clock.now().since(begun);
-        if questions.is_empty() {
-            break;
-        }
-        if waited >= patience {
-            return Err(ClientError::Timeout { doing: "listing offsets".to_owned(), waited, reason: last_error });
-        }
-        tokio::time::sleep(backoff.pause(attempt, (network.random)())).await;
-    }
-    Ok(found)
+/// What one leader is asked: where each partition passes a time.
+pub(crate) struct ToLeader {
+    address: String,
+    asked: Vec<(TopicPartition, Leader, i64)>,
 }
 
-/// Asks each leader once.
-pub(crate) async fn list_offsets_once(
-    network: &Network,
-    questions: &BTreeMap<TopicPartition, i64>,
-    isolation_level: i8,
-) -> Answers {
+impl ToLeader {
+    /// The partitions that it is about.
+    pub(crate) fn partitions(&self) -> impl Iterator<Item = &TopicPartition> {
+        self.asked.iter().map(|(partition, ..)| partition)
+    }
+
+    /// Asks once.
+    pub(crate) async fn ask(self, network: Arc<Network>, isolation_level: i8) -> Answers {
+        ask_node(&network, &self.address, self.asked, isolation_level).await
+    }
+}
+
+/// Questions by leader, and the answers for partitions without one that is known.
+pub(crate) fn by_leader(network: &Network, questions: &BTreeMap<TopicPartition, i64>) -> (Vec<ToLeader>, Answers) {
     let cluster = network.metadata.cluster();
     let mut by_node: BTreeMap<String, Vec<(TopicPartition, Leader, i64)>> = BTreeMap::new();
     let mut answers = Answers::new();
@@ -93,10 +74,64 @@ pub(crate) async fn list_offsets_once(
             }
         }
     }
-    for (address, asked) in by_node {
-        answers.extend(ask_node(network, &address, asked, isolation_level).await);
+    let to_leaders = by_node.into_iter().map(|(address, asked)| ToLeader { address, asked });
+    (to_leaders.collect(), answers)
+}
+
+/// Asks until every partition has its answer, an error comes that `ends` it, or the time is over.
+pub(crate) async fn list_offsets(
+    network: Arc<Network>,
+    questions: BTreeMap<TopicPartition, i64>,
+    isolation_level: i8,
+    patience: Duration,
+    ends: fn(&ClientError) -> bool,
+) -> Result<BTreeMap<TopicPartition, FoundOffset>, ClientError> {
+    let mut last_error = String::new();
+    let asking = ask_until_found(&network, questions, isolation_level, ends, &mut last_error);
+    match tokio::time::timeout(patience, asking).await {
+        Ok(found) => found,
+        Err(_) => {
+            let doing = "listing offsets".to_owned();
+            Err(ClientError::Timeout { doing, waited: patience, reason: last_error })
+        }
     }
-    answers
+}
+
+/// All leaders at once, and those again that had no answer.
+async fn ask_until_found(
+    network: &Arc<Network>,
+    mut questions: BTreeMap<TopicPartition, i64>,
+    isolation_level: i8,
+    ends: fn(&ClientError) -> bool,
+    last_error: &mut String,
+) -> Result<BTreeMap<TopicPartition, FoundOffset>, ClientError> {
+    let config = network.connections.config();
+    let backoff = Backoff { first: config.retry_backoff, most: config.retry_backoff_max };
+    let mut found = BTreeMap::new();
+    for attempt in 1.. {
+        let (to_leaders, mut answers) = by_leader(network, &questions);
+        let asking = to_leaders.into_iter().map(|to_leader| to_leader.ask(Arc::clone(network), isolation_level));
+        let mut asking: JoinSet<Answers> = asking.collect();
+        loop {
+            for (partition, answer) in answers {
+                match answer {
+                    Ok(offset) => {
+                        questions.remove(&partition);
+                        found.insert(partition, offset);
+                    }
+                    Err(error) if ends(&error) => return Err(error),
+                    Err(error) => *last_error = error.to_string(),
+                }
+            }
+            let Some(Ok(next)) = asking.join_next().await else { break };
+            answers = next;
+        }
+        if questions.is_empty() {
+            break;
+        }
+        tokio::time::sleep(backoff.pause(attempt, (network.random)())).await;
+    }
+    Ok(found)
 }
 
 async fn ask_node(

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use logdyno_client::ClientError;
 use logdyno_record::batch::emptied;
 use logdyno_record::{Batch, Compression, Offset, TopicPartition};
 
@@ -62,4 +63,21 @@ fn a_batch_without_records_ends_no_poll() {
         scope.spawn(|| fill(&cluster, 10, 1, 1));
         assert_eq!(read(&mut consumer, 1), expect(10..11));
     });
+}
+
+/// A leader that answers nothing holds up its own partitions, and look-ups no longer than default.api.timeout.ms.
+#[test]
+fn a_frozen_leader_holds_up_only_what_it_leads() {
+    let cluster = Cluster::start(2, &[1, 2]);
+    fill(&cluster, 0, 1, 10);
+    cluster.freeze_offsets(2);
+    let one = TopicPartition::new("t", 1);
+    let mut consumer = consumer(&cluster, &[("request.timeout.ms", "20000"), ("default.api.timeout.ms", "300")]);
+    let begun = Instant::now();
+    consumer.assign([zero(), one.clone()]);
+    assert_eq!(read(&mut consumer, 10), expect(0..10));
+    let error = consumer.end_offsets(&[zero(), one]).unwrap_err();
+    assert!(matches!(error, ClientError::Timeout { .. }), "{error}");
+    assert!(begun.elapsed() < Duration::from_secs(20), "request.timeout.ms was waited for");
+    assert_eq!(consumer.end_offsets(&[zero()]).unwrap()[&zero()], Offset(10));
 }

@@ -72,6 +72,7 @@ impl Cluster {
             ApiKey::Metadata => reply.with(&self.metadata(&MetadataRequest::decode(&mut frame, version).unwrap())),
             ApiKey::Produce => self.produce(node, &ProduceRequest::decode(&mut frame, version).unwrap(), &reply),
             ApiKey::Fetch => reply.with(&self.fetch(node, FetchRequest::decode(&mut frame, version).unwrap())),
+            ApiKey::ListOffsets if self.lock().frozen == Some(node) => Verdict::Silence,
             ApiKey::ListOffsets => {
                 reply.with(&self.list_offsets(node, &ListOffsetsRequest::decode(&mut frame, version).unwrap()))
             }

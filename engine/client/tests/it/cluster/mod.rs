@@ -143,6 +143,11 @@ impl Cluster {
         state.topics.get_mut("t").unwrap()[partition] = node;
     }
 
+    /// This node answers no ListOffsets any more.
+    pub(crate) fn freeze_offsets(&self, node: i32) {
+        self.lock().frozen = Some(node);
+    }
+
     /// Metadata leaves this node out, though it leads partitions: as a broker tells that has not heard of it yet.
     pub(crate) fn leave_out(&self, node: Option<i32>) {
         self.lock().left_out = node;

@@ -21,6 +21,8 @@ pub(super) struct State {
     /// Topic → leader of each partition; −1 for none.
     pub(super) topics: BTreeMap<String, Vec<i32>>,
     pub(super) leader_epoch: i32,
+    /// The node that answers no ListOffsets.
+    pub(super) frozen: Option<i32>,
     /// The node that Metadata does not tell of.
     pub(super) left_out: Option<i32>,
     pub(super) logs: BTreeMap<(String, i32), Log>,
