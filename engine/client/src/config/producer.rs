@@ -84,14 +84,14 @@ pub static PRODUCER_SETTINGS: &[Setting] = &[
         "max.in.flight.requests.per.connection",
         "5",
         (1, i32::MAX),
-        "How many requests may wait for their answers on one connection. Without idempotence only 1 keeps order when a batch is \
-         sent again.",
+        "How many requests may wait for their answers on one connection: at most 5 with idempotence; without it only 1 keeps \
+         order when a batch is sent again.",
     ),
     Setting::switch(
         "enable.idempotence",
         "true",
         "Whether leaders drop duplicates of batches that are sent again, and keep their order. Left unset it is off with acks \
-         other than all, retries=0, or more than 5 requests in flight.",
+         other than all or retries=0.",
     ),
     Setting::text(
         "partitioner.class",
@@ -275,25 +275,28 @@ impl ProducerConfig {
 }
 
 const IDEMPOTENCE: &str = "enable.idempotence";
+const IN_FLIGHT: &str = "max.in.flight.requests.per.connection";
 
 /// Kafka's `postProcessAndValidateIdempotenceConfigs`: what contradicts an idempotence that was asked for is an error; what
-/// contradicts the default turns it off.
+/// contradicts the default turns it off, but for too many requests in flight: since 4.0 they are an error too.
 fn idempotence(values: &Values) -> Result<bool, ConfigError> {
     if !values.switch(IDEMPOTENCE) {
         return Ok(false);
     }
+    if values.number::<usize>(IN_FLIGHT) > IN_FLIGHT_MAX {
+        return Err(ConfigError::Conflict(format!(
+            "{IN_FLIGHT} must be at most {IN_FLIGHT_MAX} with {IDEMPOTENCE}=true, the default: lower it, or set \
+             {IDEMPOTENCE}=false"
+        )));
+    }
     let contradictions = [
         (acks(values.text("acks")) != Acks::All, "acks must be all"),
         (values.number::<u32>("retries") == 0, "retries must be above 0"),
-        (
-            values.number::<usize>("max.in.flight.requests.per.connection") > IN_FLIGHT_MAX,
-            "max.in.flight.requests.per.connection must be at most 5",
-        ),
     ];
     let contradiction = contradictions.into_iter().find(|(is, _)| *is);
     match contradiction {
         Some((_, rule)) if values.is_given(IDEMPOTENCE) => {
-            Err(ConfigError::Conflict(format!("{rule} with enable.idempotence=true")))
+            Err(ConfigError::Conflict(format!("{rule} with {IDEMPOTENCE}=true")))
         }
         contradiction => Ok(contradiction.is_none()),
     }
