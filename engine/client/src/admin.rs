@@ -229,26 +229,12 @@ impl Admin {
     {
         let (network, config) = (Arc::clone(&self.network), self.config.clone());
         let asked = self.thread.call(async move {
-            let backoff = Backoff { first: config.connection.retry_backoff, most: config.connection.retry_backoff_max };
-            let begun = network.clock.now();
-            let mut failures = 0;
-            loop {
-                let addresses = addresses(&network, &config);
-                let address = &addresses[failures as usize % addresses.len()];
-                let answer = match network.connections.open(address, Purpose::Control).await {
-                    Ok(channel) => ask(channel).await,
-                    Err(error) => Err(error),
-                };
-                let error = match answer {
-                    Err(error) if error.is_retriable() && failures < config.retries => error,
-                    settled => return settled,
-                };
-                failures += 1;
-                let waited = network.clock.now().since(begun);
-                if waited >= config.api_timeout {
-                    return Err(ClientError::Timeout { doing: doing.to_owned(), waited, reason: error.to_string() });
-                }
-                tokio::time::sleep(backoff.pause(failures, (network.random)())).await;
+            let waited = config.api_timeout;
+            let mut last_error = String::new();
+            let asking = ask_in_turn(&network, &config, ask, &mut last_error);
+            match tokio::time::timeout(waited, asking).await {
+                Ok(answer) => answer,
+                Err(_) => Err(ClientError::Timeout { doing: doing.to_owned(), waited, reason: last_error }),
             }
         });
         asked.unwrap_or(Err(CLOSED))
@@ -278,6 +264,33 @@ impl OffsetSpec {
 }
 
 const CLOSED: ClientError = ClientError::Closed { client: "admin client" };
+
+async fn ask_in_turn<T, F>(
+    network: &Network,
+    config: &AdminConfig,
+    ask: impl Fn(Channel) -> F,
+    last_error: &mut String,
+) -> Result<T, ClientError>
+where
+    F: Future<Output = Result<T, ClientError>>,
+{
+    let backoff = Backoff { first: config.connection.retry_backoff, most: config.connection.retry_backoff_max };
+    let mut failures = 0;
+    loop {
+        let addresses = addresses(network, config);
+        let address = &addresses[failures as usize % addresses.len()];
+        let answer = match network.connections.open(address, Purpose::Control).await {
+            Ok(channel) => ask(channel).await,
+            Err(error) => Err(error),
+        };
+        match answer {
+            Err(error) if error.is_retriable() && failures < config.retries => *last_error = error.to_string(),
+            settled => return settled,
+        }
+        failures += 1;
+        tokio::time::sleep(backoff.pause(failures, (network.random)())).await;
+    }
+}
 
 /// Known brokers, the controller first, then the bootstrap servers.
 fn addresses(network: &Network, config: &AdminConfig) -> Vec<String> {

@@ -30,7 +30,6 @@ pub(crate) type Wake = Arc<tokio::sync::Notify>;
 pub(crate) struct Network {
     pub(crate) metadata: Arc<Metadata>,
     pub(crate) connections: Arc<Connections>,
-    pub(crate) clock: Arc<dyn Clock>,
     pub(crate) random: Random,
 }
 
@@ -39,8 +38,7 @@ impl Network {
     pub(crate) fn new(config: ConnectionConfig, wake: Wake, clock: Arc<dyn Clock>, random: Random) -> Network {
         Network {
             metadata: Arc::new(Metadata::new(Arc::clone(&clock), Arc::clone(&wake))),
-            connections: Arc::new(Connections::new(config, wake, Arc::clone(&clock), Arc::clone(&random))),
-            clock,
+            connections: Arc::new(Connections::new(config, wake, clock, Arc::clone(&random))),
             random,
         }
     }

@@ -1,5 +1,8 @@
 //! The admin client.
 
+use std::net::TcpListener;
+use std::time::{Duration, Instant};
+
 use logdyno_client::{Admin, AdminConfig, ClientError, NewTopic, OffsetSpec};
 use logdyno_record::{Offset, TopicPartition};
 use logdyno_wire::ErrorCode;
@@ -41,4 +44,18 @@ fn the_cluster_and_offsets_can_be_asked_for() {
     let zero = TopicPartition::new("t", 0);
     let listed = admin.list_offsets([(zero.clone(), OffsetSpec::Latest)]).unwrap();
     assert_eq!(listed[&zero].offset, Offset(0));
+}
+
+/// A broker that answers nothing holds up a call no longer than default.api.timeout.ms.
+#[test]
+fn a_call_ends_in_its_time() {
+    let frozen = TcpListener::bind("127.0.0.1:0").unwrap();
+    let bootstrap = frozen.local_addr().unwrap().to_string();
+    let pairs =
+        [("bootstrap.servers", bootstrap.as_str()), ("default.api.timeout.ms", "200"), ("request.timeout.ms", "20000")];
+    let admin = Admin::new(AdminConfig::from_pairs(pairs).unwrap()).unwrap();
+    let begun = Instant::now();
+    let error = admin.list_topics().unwrap_err();
+    assert!(matches!(error, ClientError::Timeout { .. }), "{error}");
+    assert!(begun.elapsed() < Duration::from_secs(20), "request.timeout.ms was waited for");
 }
