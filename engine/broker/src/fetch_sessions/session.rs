@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, HashMap};
 
 use logdyno_record::Nanos;
-use logdyno_wire::fetch_response::{FetchAnswer, FetchedPartition, FetchedTopic};
 use logdyno_wire::StrBytes;
+use logdyno_wire::fetch_response::{FetchAnswer, FetchedPartition, FetchedTopic};
 use logdyno_wire::messages::TopicName;
 use logdyno_wire::messages::fetch_request::{FetchPartition, FetchTopic, ForgottenTopic};
 use uuid::Uuid;
@@ -76,13 +76,8 @@ impl Session {
                     known.asked = asked;
                     continue;
                 }
-                let wanted = Wanted {
-                    topic: name.clone(),
-                    id: topic.topic_id,
-                    asked,
-                    high_watermark: -1,
-                    log_start: -1,
-                };
+                let wanted =
+                    Wanted { topic: name.clone(), id: topic.topic_id, asked, high_watermark: -1, log_start: -1 };
                 self.place_last(key, wanted);
             }
         }
