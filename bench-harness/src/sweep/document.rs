@@ -99,7 +99,9 @@ impl RunSummary {
     pub fn of(repetition: u32, result: String, measured: &Measured) -> RunSummary {
         let [p50, p99, ..] = QUANTILES;
         let told = |path: &PathResult, quantile| measured.quantile_ns(&path.total, quantile).ok().map(|ns| ns as f64);
-        let sent = measured.request_bytes.zip(measured.measured_bytes());
+        // What a run that was broken off has sent is not all measured.
+        let is_whole = measured.records.delivered >= measured.records.acknowledged;
+        let sent = measured.request_bytes.zip(measured.measured_bytes()).filter(|_| is_whole);
         RunSummary {
             repetition,
             result,

@@ -250,7 +250,8 @@ impl Join {
             }
             (Some(ticket), Some(outcome)) => {
                 self.settings.check((index as i32, offset), &ticket, outcome, &mut partition.numbers, violations);
-                self.joined.unmeasured += 1;
+                // Of a run that was broken off the rest of the batch may be on its way.
+                self.joined.unmeasured += u64::from(is_whole);
             }
             (None, Some(Outcome::Delivered(_))) => violations.unknown(index as i32, offset),
             (None, _) => {}

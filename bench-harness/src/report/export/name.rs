@@ -29,14 +29,16 @@ pub(super) fn system(trial: &Trial) -> String {
     std::iter::once(trial.target.clone()).chain(backend).chain(step).collect()
 }
 
-/// The workload's name, and what the command line changed in it.
+/// The workload's name, and what tells this run of it from others.
 pub(super) fn workload(result: &RunResult) -> String {
     format!("{}{}", result.workload.name, changes(result))
 }
 
-/// What the command line changed in the workload, each behind a space.
+/// The shard, and what the command line changed in the workload, each behind a space.
 pub(super) fn changes(result: &RunResult) -> String {
-    changed(&result.workload).into_iter().map(|(key, value)| format!(" {key}={value}")).collect()
+    let shard = result.shard.iter().map(|shard| format!(" shard {} of {}", shard.number, shard.of));
+    let changed = changed(&result.workload).into_iter().map(|(key, value)| format!(" {key}={value}"));
+    shard.chain(changed).collect()
 }
 
 /// What the command line changed, by key: of several values of one the last holds.
