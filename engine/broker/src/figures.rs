@@ -9,7 +9,7 @@ use crate::handlers::Desk;
 pub struct BrokerFigures {
     /// Connections that are open.
     pub connections: usize,
-    /// Bytes of requests that have been read, or are being read, and are not answered.
+    /// Bytes of requests that have been read, or are being read, and are not begun.
     pub request_bytes_in_flight: u64,
     /// Bytes of records in answers that have not been taken yet.
     pub fetch_bytes_in_flight: u64,

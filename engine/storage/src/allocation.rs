@@ -323,7 +323,6 @@ mod tests {
         }
     }
 
-    /// The step was asked for before the writer went on, and is taken after.
     #[test]
     fn zeros_ahead_leave_lost_pages_to_the_sync() {
         let disk = SimulatedDisk::new(1);
@@ -340,6 +339,7 @@ mod tests {
         file.sync_data().unwrap();
     }
 
+    /// The step was asked for before the writer went on, and is taken after.
     #[test]
     fn zeros_are_never_written_over_what_was_written() {
         let (file, counters) = (file(&SimulatedDisk::new(1)), Counters::default());

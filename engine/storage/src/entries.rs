@@ -87,7 +87,8 @@ pub struct Entry {
 }
 
 impl Entry {
-    /// Returns when the name is durable: at once, if it has been. It is never tried again after a failure.
+    /// Returns when the name is durable: at once, if it has been. A sync that has failed is never tried again; one for which the directory
+    /// could not be opened is.
     pub fn make_durable(&self) -> io::Result<()> {
         self.entries.make_durable(self.number)
     }

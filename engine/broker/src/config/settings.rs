@@ -198,7 +198,7 @@ settings! {
     "max.connections" max_connections: i32 = i32::MAX, in 1..=i32::MAX;
     /// connections at a time from one address; further ones are closed at once.
     "max.connections.per.ip" max_connections_per_ip: i32 = i32::MAX, in 0..=i32::MAX;
-    /// bytes of all connections' requests that may be read or wait for their answers; -1 for no limit. While there are as many, nothing is read.
+    /// bytes of all connections' requests that may be read, or wait until what they ask for is begun; -1 for no limit. While there are as many, nothing is read.
     "queued.max.request.bytes" queued_max_request_bytes: i64 = -1, in -1..=i64::MAX;
     /// the shortest session that a group's member may ask for.
     "group.min.session.timeout.ms" group_min_session_timeout_ms: i32 = 6000, in 0..=i32::MAX;

@@ -121,7 +121,7 @@ pub(crate) enum Answer {
     Silent,
 }
 
-/// An answer to come. What the request changes has been done, or is done when this is first polled: all that is left then is waiting.
+/// An answer to come. What the request changes has been done, or is begun when this is first polled.
 pub(crate) type Pending = Pin<Box<dyn Future<Output = Result<Answer, Unanswerable>> + Send>>;
 
 /// A request that was taken.

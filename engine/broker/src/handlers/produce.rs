@@ -55,8 +55,11 @@ struct Partition {
 }
 
 /// Appends now; the answer comes when `acks` are there.
-pub(super) async fn take(desk: &Arc<Desk>, request: Request) -> Result<Pending, Unanswerable> {
+pub(super) async fn take(desk: &Arc<Desk>, mut request: Request) -> Result<Pending, Unanswerable> {
     let asked: ProduceRequest = request.decode()?;
+    // Whoever waits for replicas holds nothing of the memory that the request came in.
+    request.body = Bytes::new();
+    request.client_id = request.client_id.map(|id| StrBytes::from_string(id.to_string()));
     let acks = asked.acks;
     let timeout = Duration::from_millis(u64::try_from(asked.timeout_ms).unwrap_or(0));
     let deadline = desk.clock.now().after(timeout);
@@ -68,7 +71,8 @@ pub(super) async fn take(desk: &Arc<Desk>, request: Request) -> Result<Pending, 
         Producing { desk, version: request.version, acks, deadline, is_admin, is_transactional, unreadable };
     let mut topics = Vec::with_capacity(asked.topic_data.len());
     for topic in asked.topic_data {
-        topics.push(producing.topic(topic).await);
+        let (name, partitions) = producing.topic(topic).await;
+        topics.push((TopicName(StrBytes::from_string(name.to_string())), partitions));
     }
     let desk = Arc::clone(desk);
     Ok(Box::pin(async move {

@@ -145,7 +145,7 @@ pub(crate) async fn remove_deleted(partitions: Arc<Partitions>) {
         for Hosted { replica, .. } in partitions.all() {
             if let Err(error) = replica.log().remove_deleted() {
                 let partition = replica.partition();
-                tracing::error!(%partition, "a deleted file is removed at the next start only: {error}");
+                tracing::error!(%partition, "a deleted file could not be removed, and stays until it can: {error}");
             }
         }
         if let Err(error) = partitions.around.directory.remove_deleted() {

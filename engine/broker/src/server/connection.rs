@@ -66,7 +66,7 @@ struct Queued {
     pending: Pending,
     /// Of this connection's room, until it is answered.
     _bytes: OwnedSemaphorePermit,
-    /// Of all connections' room, until what it changes has been done. What it waits for then may be another connection's request.
+    /// Of all connections' room, until it is begun. What it waits for then may be another connection's request.
     of_all: Option<OwnedSemaphorePermit>,
 }
 

@@ -183,7 +183,7 @@ fn a_batch_that_was_overtaken_is_not_put_behind() {
     let cluster = Cluster::start(1, &[1]);
     cluster.limit_batches(4000);
     let pairs =
-        [("batch.size", "8000"), ("linger.ms", "400"), ("delivery.timeout.ms", "1000"), ("request.timeout.ms", "500")];
+        [("batch.size", "8000"), ("linger.ms", "100"), ("delivery.timeout.ms", "1000"), ("request.timeout.ms", "900")];
     let producer = producer(&cluster, &[&PAIRS[2..], &pairs].concat());
     producer.send(record("known")).wait().unwrap();
     cluster.forget_producers();

@@ -1,14 +1,15 @@
 //! The log's front: what retention and DeleteRecords take away.
 //!
 //! A segment leaves the list under the `writing` lock, and what waits for the disk comes after: its files are renamed,
-//! and removed once `file.delete.delay.ms` has passed. Its readers keep what they have open. `upkeep` is held all the
-//! while, so that no truncation makes a file anew whose old one still waits for its rename.
+//! and removed once `file.delete.delay.ms` has passed. What fails is tried again in the next round. Its readers keep what they have open.
+//! `upkeep` is held all the while: nothing else renames or makes files of the log.
 
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use logdyno_record::{Nanos, Offset};
+use logdyno_storage::StorageError;
 
 use super::{Closing, Log, Result, Writing};
 use crate::error::LogError;
@@ -56,11 +57,11 @@ impl Log {
     pub fn enforce_retention(&self, high_watermark: Offset) -> Result<RetentionPlan> {
         let _upkeep = self.upkeep();
         // Those of a round before whose files could not be renamed.
-        self.doom()?;
+        let doomed = self.doom();
         let (plan, closing) = {
             let mut writing = self.writing();
             let Some(plan) = self.retention_due(&writing, high_watermark) else {
-                return Ok(RetentionPlan::default());
+                return doomed.map(|()| RetentionPlan::default());
             };
             self.take_front(&mut writing, plan.segments());
             (plan, std::mem::take(&mut writing.closing))
@@ -79,11 +80,21 @@ impl Log {
     /// Removes the files of deleted segments whose `file.delete.delay.ms` is over; returns how many.
     pub fn remove_deleted(&self) -> Result<usize> {
         let now = self.clock.now();
-        let due: Vec<(Nanos, String)> = self.doomed().files.extract_if(.., |(at, _)| *at <= now).collect();
+        let mut due: Vec<(Nanos, String)> = self.doomed().files.extract_if(.., |(at, _)| *at <= now).collect();
+        if due.is_empty() {
+            return Ok(0);
+        }
+        let present = self.storage.list().map_err(|source| {
+            self.doomed().files.append(&mut due);
+            self.storage_error(source)
+        })?;
         let (count, mut outcome) = (due.len(), Ok(()));
         let mut kept = Vec::new();
         for (at, name) in due {
-            if let Err(source) = self.storage.remove(&name) {
+            // A removal may fail when the name is gone already.
+            if present.contains(&name)
+                && let Err(source) = self.storage.remove(&name)
+            {
                 outcome = outcome.and(Err(self.storage_error(source)));
                 kept.push((at, name));
             }
@@ -152,16 +163,31 @@ impl Log {
         let due = self.clock.now().after(Duration::from_millis(self.config().file_delete_delay_ms));
         let error = |source| self.storage_error(source);
         let named = self.doomed().named.clone();
-        let present = if named.is_empty() { Vec::new() } else { self.storage.list().map_err(error)? };
+        if named.is_empty() {
+            return Ok(());
+        }
+        let (present, mut outcome) = (self.storage.list().map_err(error)?, Ok(()));
         for base in named {
-            for name in Kind::ALL.map(|kind| names::file(base, kind)) {
-                if present.contains(&name) {
-                    let deleted = names::deleted(&name);
-                    self.storage.rename(&name, &deleted).map_err(error)?;
-                    self.doomed().files.push((due, deleted));
-                }
+            match self.doom_segment(base, &present, due) {
+                Ok(()) => self.doomed().named.retain(|other| *other != base),
+                Err(source) => outcome = outcome.and(Err(error(source))),
             }
-            self.doomed().named.retain(|other| *other != base);
+        }
+        outcome
+    }
+
+    fn doom_segment(&self, base: Offset, present: &[String], due: Nanos) -> std::result::Result<(), StorageError> {
+        for name in Kind::ALL.map(|kind| names::file(base, kind)) {
+            let deleted = names::deleted(&name);
+            if present.contains(&name) {
+                self.storage.rename(&name, &deleted)?;
+            }
+            // A renaming may fail when it has been done, and is to become durable.
+            let mut doomed = self.doomed();
+            let is_there = present.contains(&name) || present.contains(&deleted);
+            if is_there && !doomed.files.iter().any(|(_, known)| *known == deleted) {
+                doomed.files.push((due, deleted));
+            }
         }
         Ok(())
     }

@@ -51,10 +51,11 @@ impl Log {
 
     /// After a truncation that failed half-way the log's end is not known before the next start.
     pub(super) fn all_or_broken(&self, writing: &mut Writing, done: Result<()>) -> Result<()> {
-        if let Err(error) = &done
-            && writing.writer.is_none()
-        {
-            self.break_off(writing, error.clone());
+        match &done {
+            Err(error) if writing.writer.is_none() => self.break_off(writing, error.clone()),
+            // Nothing was cut: whoever waited for a sync that does not count any more gets another one.
+            Err(_) => self.syncs_wanted.store(true, Ordering::SeqCst),
+            Ok(()) => {}
         }
         done
     }

@@ -192,8 +192,9 @@ fn retention_comes_back_to_what_it_could_not_do() {
             std::thread::sleep(Duration::from_millis(1));
         }
         log.delete_records_before(base, Offset(60)).expect("deleted");
-        // The second of the renames.
+        // The second of the renames, and the first directory sync: there the rename itself has been done.
         disk.fail_next(Point::Names, 2, EIO);
+        disk.fail_next(Point::SyncNames, 1, EIO);
         log.enforce_retention(Offset(60)).expect_err("a file keeps its name");
         assert_eq!(log.start_offset(), base);
         log.enforce_retention(Offset(60)).expect("it is renamed now");

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 use std::sync::Arc;
+use std::time::Instant;
 
 use bytes::Bytes;
 
@@ -75,7 +76,7 @@ impl Reader for MmapReader {
         let resident = match self.file.mapping() {
             Some(mapping) if !range.is_empty() => {
                 let ask = |window: Range<u64>| mapping.resident(window.start as usize..window.end as usize);
-                self.residence.covers(&range, self.len(), ask).map_err(|error| self.fail(error))?
+                self.residence.covers(&range, self.len(), Instant::now(), ask).map_err(|error| self.fail(error))?
             }
             _ => true,
         };

@@ -22,14 +22,14 @@ struct Answer {
 }
 
 impl Residence {
-    /// Whether the range, of a file that ends at `end`, is in memory. `ask` tells how much of a range is, from its start on.
+    /// Whether the range, of a file that ends at `end`, is in memory `now`. `ask` tells how much of a range is, from its start on.
     pub(super) fn covers(
         &self,
         range: &Range<u64>,
         end: u64,
+        now: Instant,
         ask: impl FnOnce(Range<u64>) -> io::Result<usize>,
     ) -> io::Result<bool> {
-        let now = Instant::now();
         let mut answer = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let holds = |known: &Answer| known.resident.start <= range.start && range.end <= known.resident.end;
         if answer.as_ref().is_some_and(|known| holds(known) && now.duration_since(known.at) < BELIEVED) {
@@ -49,13 +49,13 @@ mod tests {
 
     #[test]
     fn one_answer_serves_the_reads_of_a_window() {
-        let (residence, mut asked) = (Residence::default(), Vec::new());
+        let (residence, mut asked, now) = (Residence::default(), Vec::new(), Instant::now());
         let mut covers = |range: Range<u64>| {
             let ask = |window: Range<u64>| {
                 asked.push(window.clone());
                 Ok((window.end.min(2 * WINDOW) - window.start) as usize)
             };
-            residence.covers(&range, END, ask).unwrap()
+            residence.covers(&range, END, now, ask).unwrap()
         };
         for start in (0..2 * WINDOW).step_by(64 << 10) {
             assert!(covers(start..start + (64 << 10)), "{start}");
@@ -67,9 +67,9 @@ mod tests {
 
     #[test]
     fn an_answer_is_not_believed_for_long() {
-        let residence = Residence::default();
-        assert!(residence.covers(&(0..1), END, |_| Ok(WINDOW as usize)).unwrap());
-        std::thread::sleep(2 * BELIEVED);
-        assert!(!residence.covers(&(0..1), END, |_| Ok(0)).unwrap());
+        let (residence, now) = (Residence::default(), Instant::now());
+        assert!(residence.covers(&(0..1), END, now, |_| Ok(WINDOW as usize)).unwrap());
+        assert!(residence.covers(&(0..1), END, now + BELIEVED / 2, |_| Ok(0)).unwrap());
+        assert!(!residence.covers(&(0..1), END, now + BELIEVED, |_| Ok(0)).unwrap());
     }
 }
