@@ -58,7 +58,7 @@ struct Partition {
 pub(super) async fn take(desk: &Arc<Desk>, mut request: Request) -> Result<Pending, Unanswerable> {
     let asked: ProduceRequest = request.decode()?;
     // Whoever waits for replicas holds nothing of the memory that the request came in.
-    request.body = Bytes::new();
+    request.body = bytes::Bytes::new();
     request.client_id = request.client_id.map(|id| StrBytes::from_string(id.to_string()));
     let acks = asked.acks;
     let timeout = Duration::from_millis(u64::try_from(asked.timeout_ms).unwrap_or(0));
