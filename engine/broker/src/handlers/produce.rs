@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use logdyno_record::validate::{check_beginning, only_batch};
 use logdyno_record::{Batch, Nanos, Offset, ProduceRules, Refusal, patch, validate_for_produce};
 use logdyno_replication::{Acks, AppendDone, Replica, ReplicaError};
@@ -17,7 +18,7 @@ use logdyno_wire::request::Request;
 use logdyno_wire::{ErrorCode, StrBytes};
 use tokio::sync::oneshot;
 
-use super::metadata::is_internal;
+use super::metadata::{is_internal, text, topic_name};
 use super::{Answer, Desk, Pending, Unanswerable, code, encode};
 use crate::partitions::{Hosted, room, state};
 
@@ -58,8 +59,8 @@ struct Partition {
 pub(super) async fn take(desk: &Arc<Desk>, mut request: Request) -> Result<Pending, Unanswerable> {
     let asked: ProduceRequest = request.decode()?;
     // Whoever waits for replicas holds nothing of the memory that the request came in.
-    request.body = bytes::Bytes::new();
-    request.client_id = request.client_id.map(|id| StrBytes::from_string(id.to_string()));
+    request.body = Bytes::new();
+    request.client_id = request.client_id.as_deref().map(text);
     let acks = asked.acks;
     let timeout = Duration::from_millis(u64::try_from(asked.timeout_ms).unwrap_or(0));
     let deadline = desk.clock.now().after(timeout);
@@ -72,7 +73,7 @@ pub(super) async fn take(desk: &Arc<Desk>, mut request: Request) -> Result<Pendi
     let mut topics = Vec::with_capacity(asked.topic_data.len());
     for topic in asked.topic_data {
         let (name, partitions) = producing.topic(topic).await;
-        topics.push((TopicName(StrBytes::from_string(name.to_string())), partitions));
+        topics.push((topic_name(&name), partitions));
     }
     let desk = Arc::clone(desk);
     Ok(Box::pin(async move {
