@@ -35,6 +35,19 @@ fn a_clean_stop_spares_the_next_start_its_recovery() {
     });
 }
 
+/// Killed when its metadata log had begun and nothing else was written: the next start is of the same cluster.
+#[test]
+fn a_first_start_that_was_killed_is_gone_on_with() {
+    let data = TempDir::new().expect("a directory");
+    let mut served = serve("buffered", data.path(), 1, "");
+    create(&served.addresses[0], 1, 1, &[]);
+    served.end(Signal::KILL);
+    std::fs::remove_file(data.path().join("meta.properties")).expect("it says whose directory this is");
+    let served = serve("buffered", data.path(), 1, "");
+    assert_eq!(end(&served.addresses[0], 0), Offset(0), "the topic is known");
+    served.stop();
+}
+
 fn flip_last_bit(file: &std::path::Path) {
     let open = std::fs::OpenOptions::new().read(true).write(true).open(file).expect("a segment");
     let last = open.metadata().expect("metadata").len() - 1;

@@ -39,23 +39,25 @@ pub(crate) struct Active {
 }
 
 impl Active {
-    /// Replays the log; an empty one becomes the log of `cluster_id`. Every broker in service gets a whole session.
+    /// Replays the log, which must be that of `cluster_id` if that is known; an empty one becomes it, or that of a new cluster. Every
+    /// broker in service gets a whole session.
     pub(crate) fn open(
         log: Arc<dyn MetadataLog>,
-        cluster_id: &str,
+        cluster_id: Option<&str>,
         defaults: TopicDefaults,
         session_timeout: Duration,
         clock: Arc<dyn Clock>,
     ) -> Result<Active, ControllerError> {
         let mut image = replay(log.as_ref())?;
-        match image.cluster_id() {
-            Some(found) if found != cluster_id => {
-                let (found, configured) = (found.to_owned(), cluster_id.to_owned());
+        match (image.cluster_id(), cluster_id) {
+            (Some(found), Some(configured)) if found != configured => {
+                let (found, configured) = (found.to_owned(), configured.to_owned());
                 return Err(ControllerError::OtherCluster { found, configured });
             }
-            Some(_) => {}
-            None => {
-                let first = MetadataRecord::Cluster { id: cluster_id.to_owned() };
+            (Some(_), _) => {}
+            (None, known) => {
+                let id = known.map_or_else(|| Uuid::new_v4().simple().to_string(), str::to_owned);
+                let first = MetadataRecord::Cluster { id };
                 let offsets = log.propose(std::slice::from_ref(&first))?;
                 image.apply(offsets.start, &first)?;
             }

@@ -21,8 +21,9 @@ use crate::service::{self, Desk};
 pub struct ControllerConfig {
     /// Where its listener binds, as `host:port`; port 0 lets the system choose.
     pub listen: String,
-    /// `cluster.id`: an empty metadata log takes it, any other must have it.
-    pub cluster_id: String,
+    /// `cluster.id`, if it is known: an empty metadata log takes it, any other must have it. If not, it is the log's own, and an empty
+    /// log gets a new one.
+    pub cluster_id: Option<String>,
     /// `broker.session.timeout.ms` (9 s): how long a broker may be silent before it is fenced.
     pub session_timeout: Duration,
     /// What CreateTopics leaves open.
@@ -35,7 +36,7 @@ impl Default for ControllerConfig {
     fn default() -> ControllerConfig {
         ControllerConfig {
             listen: "127.0.0.1:0".to_owned(),
-            cluster_id: String::new(),
+            cluster_id: None,
             session_timeout: Duration::from_secs(9),
             defaults: TopicDefaults { partitions: 1, replication_factor: 1 },
             request_bytes_max: 100 << 20,
@@ -61,15 +62,17 @@ impl Controller {
             address: config.listen.clone(),
             reason: error.to_string(),
         };
-        let (cluster_id, timeout, defaults) = (config.cluster_id.clone(), config.session_timeout, config.defaults);
-        let opened = tokio::task::spawn_blocking(move || Active::open(log, &cluster_id, defaults, timeout, clock));
-        let active = Arc::new(opened.await.map_err(|_| ControllerError::Stopped)??);
+        // First: a start that ends here has written nothing.
         let listener = Listener::bind(&config.listen).await.map_err(listen)?;
         let address = listener.local_addr().map_err(listen)?;
+        let (cluster_id, timeout, defaults) = (config.cluster_id.clone(), config.session_timeout, config.defaults);
+        let opened =
+            tokio::task::spawn_blocking(move || Active::open(log, cluster_id.as_deref(), defaults, timeout, clock));
+        let active = Arc::new(opened.await.map_err(|_| ControllerError::Stopped)??);
         let desk = Desk { active: Arc::clone(&active), committed: follow_commits(active.log().as_ref()) };
         let serving = tokio::spawn(service::accept(listener, desk, config.request_bytes_max));
         let fencing = tokio::spawn(fence_silent(Arc::clone(&active), config.session_timeout));
-        tracing::info!(%address, cluster = config.cluster_id, "the controller is active");
+        tracing::info!(%address, cluster = active.image().cluster_id(), "the controller is active");
         Ok(Controller { address, active, tasks: [serving, fencing] })
     }
 

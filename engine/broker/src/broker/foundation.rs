@@ -50,13 +50,13 @@ impl Foundation {
         let config = Arc::clone(&self.config);
         let listener = self.listen().await?;
         let address = local_address(&listener, &config)?;
-        let cluster_id = self.directory.meta()?.map(|meta| meta.cluster_id).unwrap_or_default();
+        let cluster_id = self.directory.meta()?.map(|meta| meta.cluster_id);
         let controller = match config.process_roles.controller {
-            true => Some(self.start_controller(&cluster_id).await?),
+            true => Some(self.start_controller(cluster_id.clone()).await?),
             false => None,
         };
         let client = Arc::new(self.client(controller.as_ref()));
-        let registration = self.registration(address, cluster_id);
+        let registration = self.registration(address, cluster_id.unwrap_or_default());
         let patience = millis(config.initial_broker_registration_timeout_ms);
         let epoch = client.register(&registration, patience).await?;
         let member = Member { id: config.id(), epoch, controller: Arc::clone(&client) };

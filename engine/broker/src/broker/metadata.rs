@@ -21,8 +21,8 @@ use crate::partitions::{METADATA_TOPIC, tell_recovery};
 const METADATA_BATCH_BYTES_MAX: usize = 64 << 20;
 
 impl Foundation {
-    /// The metadata log lies beside the partitions. A cluster that is new gets an id.
-    pub(super) async fn start_controller(&self, cluster_id: &str) -> Result<Controller, StartError> {
+    /// The metadata log lies beside the partitions.
+    pub(super) async fn start_controller(&self, cluster_id: Option<String>) -> Result<Controller, StartError> {
         let config = &self.config;
         let partition = TopicPartition::new(METADATA_TOPIC, 0);
         let (directory, clock) = (Arc::clone(&self.directory), Arc::clone(&self.clock));
@@ -36,7 +36,7 @@ impl Foundation {
         let log = opened.await.map_err(|failed| StartError::Threads(failed.to_string()))??;
         let settings = ControllerConfig {
             listen: config.controller_listener().map(|listener| listener.bind_address()).unwrap_or_default(),
-            cluster_id: if cluster_id.is_empty() { Uuid::new_v4().simple().to_string() } else { cluster_id.to_owned() },
+            cluster_id,
             session_timeout: millis(config.broker_session_timeout_ms),
             defaults: TopicDefaults {
                 partitions: config.num_partitions,

@@ -55,7 +55,7 @@ struct Scene {
 fn config(listen: &str) -> ControllerConfig {
     ControllerConfig {
         listen: listen.to_owned(),
-        cluster_id: CLUSTER.to_owned(),
+        cluster_id: Some(CLUSTER.to_owned()),
         session_timeout: SESSION,
         ..ControllerConfig::default()
     }
@@ -291,13 +291,30 @@ async fn a_log_of_another_cluster_is_not_served() {
     assert!(matches!(error, ControllerError::OtherCluster { .. }), "{error}");
 }
 
+/// A first start may be broken off before its broker has written down whose directory it is.
+#[tokio::test]
+async fn where_no_cluster_is_known_the_logs_own_counts_and_an_empty_log_gets_a_new_one() {
+    let unknown = || ControllerConfig { cluster_id: None, ..config("127.0.0.1:0") };
+    let log = Arc::<MemoryLog>::default();
+    let mut ids = Vec::new();
+    for _ in 0..2 {
+        let controller = Controller::start(unknown(), Arc::clone(&log) as _, Arc::<ManualClock>::default());
+        let controller = controller.await.expect("a controller");
+        ids.extend(controller.image().cluster_id().map(str::to_owned));
+        controller.stop().await;
+    }
+    assert!(ids.len() == 2 && ids[0] == ids[1] && ids[0].len() == 32, "{ids:?}");
+}
+
 #[tokio::test]
 async fn a_port_in_use_is_named() {
     let scene = Scene::new().await;
     let address = scene.controller.address().to_string();
     let log = Arc::<MemoryLog>::default();
-    let error = Controller::start(config(&address), log, Arc::<ManualClock>::default()).await.err().expect("taken");
+    let start = Controller::start(config(&address), Arc::clone(&log) as _, Arc::<ManualClock>::default());
+    let error = start.await.err().expect("taken");
     assert!(error.to_string().starts_with(&format!("the controller cannot listen on {address}: ")), "{error}");
+    assert_eq!(log.committed_end(), Offset(0), "nothing was written");
     scene.controller.stop().await;
 }
 
