@@ -22,23 +22,29 @@ pub fn put(out: &mut Vec<u8>, value: i64) {
 #[inline]
 #[must_use]
 pub fn len(value: i64) -> usize {
-    let bits = 64 - (zig_zag(value) | 1).leading_zeros() as usize;
-    bits.div_ceil(7)
+    (zig_zag(value) | 1).ilog2() as usize / 7 + 1
 }
 
 /// Takes a varint off the front of `input`. `None`, if the input ends inside it or it needs more than 32 bits.
 #[inline]
 #[must_use]
 pub fn take_i32(input: &mut &[u8]) -> Option<i32> {
-    let raw = take(input, VARINT_BYTES_MAX)?;
-    u32::try_from(raw).ok().map(|raw| (raw >> 1) as i32 ^ -((raw & 1) as i32))
+    match take_byte(input) {
+        Some(raw) => Some(un_zig_zag(raw) as i32),
+        None => take_long(input, VARINT_BYTES_MAX)
+            .filter(|raw| *raw <= u64::from(u32::MAX))
+            .map(|raw| un_zig_zag(raw) as i32),
+    }
 }
 
 /// Takes a varlong off the front of `input`. `None`, if the input ends inside it or it needs more than 64 bits.
 #[inline]
 #[must_use]
 pub fn take_i64(input: &mut &[u8]) -> Option<i64> {
-    take(input, VARLONG_BYTES_MAX).map(|raw| (raw >> 1) as i64 ^ -((raw & 1) as i64))
+    match take_byte(input) {
+        Some(raw) => Some(un_zig_zag(raw)),
+        None => take_long(input, VARLONG_BYTES_MAX).map(un_zig_zag),
+    }
 }
 
 #[inline]
@@ -47,17 +53,26 @@ fn zig_zag(value: i64) -> u64 {
 }
 
 #[inline]
-fn take(input: &mut &[u8], bytes_max: usize) -> Option<u64> {
-    // Most numbers in a record are below 64: one byte.
-    let (&first, rest) = input.split_first()?;
-    if first < 0x80 {
-        *input = rest;
-        return Some(u64::from(first));
-    }
-    take_long(input, bytes_max)
+fn un_zig_zag(raw: u64) -> i64 {
+    (raw >> 1) as i64 ^ -((raw & 1) as i64)
+}
+
+/// A number of one byte, as most in a record are.
+#[inline]
+fn take_byte(input: &mut &[u8]) -> Option<u64> {
+    let (&first, rest) = input.split_first().filter(|(first, _)| **first < 0x80)?;
+    *input = rest;
+    Some(u64::from(first))
 }
 
 fn take_long(input: &mut &[u8], bytes_max: usize) -> Option<u64> {
+    // Nearly all others take two.
+    if let [first, second, rest @ ..] = *input
+        && *second < 0x80
+    {
+        *input = rest;
+        return Some(u64::from(*first & 0x7f) | u64::from(*second) << 7);
+    }
     let mut raw = 0u64;
     for (index, &byte) in input.iter().take(bytes_max).enumerate() {
         let bits = u64::from(byte & 0x7f);

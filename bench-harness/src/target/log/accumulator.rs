@@ -34,6 +34,20 @@ struct Filling {
     created: Nanos,
 }
 
+impl Filling {
+    /// Takes a record, unless the batch would have more than `size_max` bytes with it: then false.
+    fn take(&mut self, record: &Outgoing, size_max: usize) -> bool {
+        let (key, value) = (record.key.as_deref(), Some(&*record.value));
+        let check = |size| if size <= size_max { Ok(()) } else { Err(()) };
+        if self.builder.append_if(record.timestamp, key, value, &[], check).is_err() {
+            return false;
+        }
+        self.tickets.push(record.ticket);
+        self.charged_bytes += charge(record);
+        true
+    }
+}
+
 /// A batch that takes no more records and is not compressed yet.
 pub(super) struct ClosedBatch {
     /// The index of its partition over all topics.
@@ -75,28 +89,21 @@ impl Accumulator {
     /// Takes a record of a topic. True if whoever appends has something new to look at: a batch to take, or a later one to wait for.
     pub(super) fn push(&mut self, topic: usize, record: &Outgoing, now: Nanos) -> bool {
         let partition = topic * self.partitions + self.choose(topic, record.key.as_deref());
-        let (key, value) = (record.key.as_deref(), Some(&*record.value));
-        let is_full = self.open[partition]
-            .as_ref()
-            .is_some_and(|batch| batch.builder.size_after(record.timestamp, key, value, &[]) > self.batch_size);
+        let batch_size = self.batch_size;
+        let is_taken = self.open[partition].as_mut().is_some_and(|batch| batch.take(record, batch_size));
+        if !is_taken {
+            self.close(partition, CloseReason::Size, now);
+            let builder = BatchBuilder::new(self.codec, batch_size);
+            let mut batch = Filling { builder, tickets: Vec::new(), charged_bytes: 0, created: now };
+            // The first record fits, whatever its size.
+            batch.take(record, usize::MAX);
+            self.open[partition] = Some(batch);
+        }
+        let is_full = self.open[partition].as_ref().is_some_and(|batch| batch.builder.size() >= batch_size);
         if is_full {
             self.close(partition, CloseReason::Size, now);
         }
-        let is_first = self.open[partition].is_none();
-        let batch = self.open[partition].get_or_insert_with(|| Filling {
-            builder: BatchBuilder::new(self.codec, self.batch_size),
-            tickets: Vec::new(),
-            charged_bytes: 0,
-            created: now,
-        });
-        batch.builder.append(record.timestamp, key, value, &[]);
-        batch.tickets.push(record.ticket);
-        batch.charged_bytes += charge(record);
-        let is_full = batch.builder.size() >= self.batch_size;
-        if is_full {
-            self.close(partition, CloseReason::Size, now);
-        }
-        is_first || is_full
+        !is_taken || is_full
     }
 
     fn choose(&mut self, topic: usize, key: Option<&[u8]>) -> usize {

@@ -9,6 +9,10 @@ use logdyno_wire::messages::MetadataResponse;
 
 use crate::error::ClientError;
 
+/// By topic. Topics are the application's own, and are looked up for each record: no protection against chosen names is needed, nor
+/// paid for.
+pub(crate) type ByTopic<T> = HashMap<Arc<str>, T, foldhash::fast::RandomState>;
+
 /// The leader of a partition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Leader {
@@ -84,7 +88,7 @@ pub(crate) struct Cluster {
     pub(crate) id: Option<String>,
     pub(crate) controller: Option<i32>,
     pub(crate) nodes: BTreeMap<i32, Node>,
-    pub(crate) topics: HashMap<Arc<str>, Arc<TopicMetadata>>,
+    pub(crate) topics: ByTopic<Arc<TopicMetadata>>,
 }
 
 impl Cluster {
@@ -101,7 +105,7 @@ impl Cluster {
             id: answer.cluster_id.as_ref().map(|id| id.to_string()),
             controller: Some(answer.controller_id.0).filter(|id| *id >= 0),
             nodes: nodes.collect(),
-            topics: HashMap::new(),
+            topics: ByTopic::default(),
         };
         for topic in &answer.topics {
             let Some(name) = &topic.name else { continue };

@@ -49,6 +49,11 @@ impl Metadata {
         }
     }
 
+    /// A look at the newest picture, which cannot change meanwhile.
+    pub(crate) fn look<T>(&self, look: impl FnOnce(&Cluster) -> T) -> T {
+        look(&self.picture.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
     /// The newest picture.
     pub(crate) fn cluster(&self) -> Arc<Cluster> {
         Arc::clone(&self.picture.read().unwrap_or_else(PoisonError::into_inner))

@@ -9,7 +9,7 @@ mod refresh;
 
 pub(crate) use background::Background;
 pub use cluster::PartitionInfo;
-pub(crate) use cluster::{Cluster, Leader, Leaders, TopicMetadata};
+pub(crate) use cluster::{ByTopic, Cluster, Leader, Leaders, TopicMetadata};
 pub(crate) use connections::{Connections, Purpose, Readiness};
 pub(crate) use metadata::Metadata;
 pub(crate) use offsets::{Answers, FoundOffset, by_leader, is_told, list_offsets};

@@ -173,41 +173,47 @@ impl ProducerBatch {
         }
     }
 
-    /// Appends a record if it has room: `None` if not. The first record always fits.
+    /// Appends a record if it has room, and takes its callback: `None` if not. The first record always fits.
     pub(crate) fn try_append(
         &mut self,
         record: RecordParts<'_>,
-        callback: Option<Callback>,
+        callback: &mut Option<Callback>,
         now: Nanos,
-    ) -> Result<RecordPlace, Option<Callback>> {
-        let Filling::Open(open) = &mut self.filling else { return Err(callback) };
+    ) -> Option<RecordPlace> {
+        let Filling::Open(open) = &mut self.filling else { return None };
         if self.closed.is_some() {
-            return Err(callback);
+            return None;
         }
-        let after = open.builder.size_after(record.timestamp, record.key, record.value, record.headers);
-        let record_bytes = after.saturating_sub(self.uncompressed_bytes);
-        if self.records > 0 {
-            let fits = open.estimate(self.uncompressed_bytes) + record_bytes <= open.write_limit;
-            if !fits {
-                self.close(CloseReason::Size, now);
-                return Err(callback);
+        let is_first = self.records == 0;
+        let (size, estimate, limit) =
+            (self.uncompressed_bytes, open.estimate(self.uncompressed_bytes), open.write_limit);
+        let (memory, is_split) = (&self.memory, self.is_split);
+        let check = |after: usize| {
+            if !is_first && estimate + (after - size) > limit {
+                return Err(CloseReason::Size);
             }
-            if !self.is_split
-                && after > self.memory.bytes()
-                && !self.memory.grow_to(after.next_multiple_of(open.write_limit))
-            {
-                self.close(CloseReason::MemoryPressure, now);
-                return Err(callback);
+            let has_memory = is_first || is_split || after <= memory.bytes();
+            if has_memory || memory.grow_to(after.next_multiple_of(limit)) {
+                Ok(())
+            } else {
+                Err(CloseReason::MemoryPressure)
             }
-        }
-        let index = open.builder.append(record.timestamp, record.key, record.value, record.headers);
+        };
+        let appended = open.builder.append_if(record.timestamp, record.key, record.value, record.headers, check);
+        let index = match appended {
+            Ok(index) => index,
+            Err(reason) => {
+                self.close(reason, now);
+                return None;
+            }
+        };
         self.uncompressed_bytes = open.builder.size();
         self.records += 1;
         let place = record.place(index);
-        if let Some(callback) = callback {
+        if let Some(callback) = callback.take() {
             self.thunks.push(Thunk { place, callback });
         }
-        Ok(place)
+        Some(place)
     }
 
     /// Takes no further record. The first reason stays.
@@ -280,7 +286,7 @@ impl ProducerBatch {
     pub(crate) fn complete(mut self, outcome: Outcome) {
         for thunk in std::mem::take(&mut self.thunks) {
             let result = self.completion.result(&outcome, thunk.place);
-            if catch_unwind(AssertUnwindSafe(|| (thunk.callback)(result))).is_err() {
+            if catch_unwind(AssertUnwindSafe(|| thunk.callback.call(result))).is_err() {
                 tracing::error!(partition = %self.partition, "a callback of a record panicked; the sender goes on");
             }
         }
@@ -344,15 +350,13 @@ impl ProducerBatch {
                 headers: &record.headers,
             };
             let mut callback = thunks.next_if(|thunk| thunk.place.index == index).map(|thunk| thunk.callback);
-            if let Some((_, part)) = parts.last_mut() {
-                match part.try_append(record, callback, self.created) {
-                    Ok(_) => continue,
-                    Err(unused) => callback = unused,
-                }
+            if parts.last_mut().is_some_and(|(_, part)| part.try_append(record, &mut callback, self.created).is_some())
+            {
+                continue;
             }
             let mut part = self.part(codec, target);
             part.stamped = self.stamped.map(|whole| whole.part(index));
-            part.try_append(record, callback, self.created).map_err(|_| "a first record must fit".to_owned())?;
+            part.try_append(record, &mut callback, self.created).ok_or("a first record must fit")?;
             parts.push((index, part));
         }
         Ok(parts)

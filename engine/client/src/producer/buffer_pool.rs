@@ -1,8 +1,8 @@
 //! `buffer.memory`: how many bytes of batches may wait or be in flight. Semantics of Kafka's `BufferPool`.
 //!
 //! The pool counts bytes and hands out none: a batch grows a buffer of its own, and its bytes come back
-//! here when the batch is *completed*, not when it is sent. Who finds too little waits in line: the head
-//! of the line collects what becomes free, piece by piece, so that small requests cannot starve a large one.
+//! here when the batch is *completed*, not when it is sent. Who finds too little waits in line: what becomes free is kept for the head
+//! of the line, so that small requests cannot starve a large one, and the head is woken once it is enough.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -36,6 +36,7 @@ struct State {
 
 struct Waiter {
     ticket: u64,
+    size: usize,
     turn: Condvar,
 }
 
@@ -51,7 +52,7 @@ impl BufferPool {
         self.total
     }
 
-    /// Bytes that are free and not yet collected by a waiter.
+    /// Bytes that are free, also if they are kept for who stands in line.
     pub(crate) fn free(&self) -> usize {
         self.lock().free
     }
@@ -79,27 +80,22 @@ impl BufferPool {
             state.free -= size;
             return Ok(Reserved::new(Arc::clone(self), size));
         }
-        let waiter = state.join_line();
+        let waiter = state.join_line(size);
         drop(state);
         on_wait();
-        self.collect(&waiter, size, patience)
+        self.wait(&waiter, patience)
     }
 
-    fn collect(self: &Arc<Self>, waiter: &Waiter, size: usize, patience: Duration) -> Result<Reserved, Exhausted> {
+    fn wait(self: &Arc<Self>, waiter: &Waiter, patience: Duration) -> Result<Reserved, Exhausted> {
         let deadline = Instant::now().checked_add(patience);
-        let mut collected = 0;
         let mut state = self.lock();
         let outcome = loop {
             if state.closed {
                 break Err(Exhausted::Closed);
             }
-            if state.is_first(waiter) {
-                let taken = state.free.min(size - collected);
-                state.free -= taken;
-                collected += taken;
-                if collected == size {
-                    break Ok(Reserved::new(Arc::clone(self), size));
-                }
+            if state.is_first(waiter) && state.free >= waiter.size {
+                state.free -= waiter.size;
+                break Ok(Reserved::new(Arc::clone(self), waiter.size));
             }
             let left = deadline.map_or(Duration::MAX, |deadline| deadline.saturating_duration_since(Instant::now()));
             if left.is_zero() {
@@ -108,9 +104,6 @@ impl BufferPool {
             let left = left.min(Duration::from_secs(3600));
             state = waiter.turn.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
         };
-        if outcome.is_err() {
-            state.free += collected;
-        }
         state.waiters.retain(|other| other.ticket != waiter.ticket);
         state.wake_first();
         outcome
@@ -148,8 +141,8 @@ impl BufferPool {
 }
 
 impl State {
-    fn join_line(&mut self) -> Arc<Waiter> {
-        let waiter = Arc::new(Waiter { ticket: self.next_ticket, turn: Condvar::new() });
+    fn join_line(&mut self, size: usize) -> Arc<Waiter> {
+        let waiter = Arc::new(Waiter { ticket: self.next_ticket, size, turn: Condvar::new() });
         self.next_ticket += 1;
         self.waiters.push_back(Arc::clone(&waiter));
         waiter
@@ -160,7 +153,7 @@ impl State {
     }
 
     fn wake_first(&self) {
-        if let Some(first) = self.waiters.front().filter(|_| self.free > 0) {
+        if let Some(first) = self.waiters.front().filter(|first| first.size <= self.free) {
             first.turn.notify_all();
         }
     }
@@ -198,9 +191,9 @@ mod tests {
         assert_eq!(pool.allocate(101, LONG, || ()).unwrap_err(), Exhausted::TooLarge);
     }
 
-    /// Row 65: the time is over; what was collected meanwhile goes back.
+    /// Row 65: the time is over; what was kept for it meanwhile is for others.
     #[test]
-    fn a_waiter_whose_time_is_over_gives_back_what_it_had_collected() {
+    fn a_waiter_whose_time_is_over_leaves_what_was_free() {
         let pool = Arc::new(BufferPool::new(100));
         let held = pool.allocate(70, LONG, || ()).unwrap();
         assert_eq!(pool.allocate(50, SHORT, || ()).unwrap_err(), Exhausted::TimedOut);

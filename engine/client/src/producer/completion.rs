@@ -6,12 +6,31 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 use logdyno_record::{Offset, TopicPartition};
+use smallbox::{SmallBox, smallbox};
 
 use super::record::RecordMetadata;
 use crate::error::ClientError;
 
 /// Called once with what became of a record, on the sender's thread.
-pub(crate) type Callback = Box<dyn FnOnce(Result<RecordMetadata, ClientError>) + Send>;
+///
+/// One of up to six words takes no memory of its own: allocated by the thread that sends and freed by another one, it would cost more
+/// than the rest of a `send`'s bookkeeping.
+pub(crate) struct Callback(SmallBox<dyn FnMut(Result<RecordMetadata, ClientError>) + Send, [usize; 6]>);
+
+impl Callback {
+    pub(crate) fn new(callback: impl FnOnce(Result<RecordMetadata, ClientError>) + Send + 'static) -> Callback {
+        let mut once = Some(callback);
+        Callback(smallbox!(move |result| {
+            if let Some(callback) = once.take() {
+                callback(result);
+            }
+        }))
+    }
+
+    pub(crate) fn call(mut self, result: Result<RecordMetadata, ClientError>) {
+        (*self.0)(result);
+    }
+}
 
 /// What became of a batch.
 #[derive(Clone, Debug)]
@@ -42,6 +61,8 @@ struct State {
     outcome: Option<Outcome>,
     /// By record index.
     wakers: Vec<Option<Waker>>,
+    /// Threads that wait: where there is none, waking is a system call for nothing.
+    waiting: usize,
 }
 
 /// What a record remembers of itself for its [`RecordMetadata`].
@@ -71,9 +92,11 @@ impl Completion {
                 return;
             }
             state.outcome = Some(outcome);
+            if state.waiting > 0 {
+                self.done.notify_all();
+            }
             std::mem::take(&mut state.wakers)
         };
-        self.done.notify_all();
         wakers.into_iter().flatten().for_each(Waker::wake);
     }
 
@@ -90,7 +113,9 @@ impl Completion {
             if let Some(outcome) = &state.outcome {
                 return outcome.clone();
             }
+            state.waiting += 1;
             state = self.done.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state.waiting -= 1;
         }
     }
 

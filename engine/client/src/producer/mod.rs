@@ -97,7 +97,7 @@ impl<K: 'static, V: 'static> Producer<K, V> {
         record: ProducerRecord<K, V>,
         callback: impl FnOnce(Result<RecordMetadata, ClientError>) + Send + 'static,
     ) -> SendFuture {
-        self.send_record(record, Some(Box::new(callback)))
+        self.send_record(record, Some(Callback::new(callback)))
     }
 
     /// Sends what is buffered and waits until every record of an earlier `send` is acknowledged or has failed.
@@ -144,16 +144,13 @@ impl<K: 'static, V: 'static> Producer<K, V> {
         for interceptor in self.interceptors.iter() {
             record = interceptor.on_send(record);
         }
-        let callback = self.with_interceptors(callback);
-        match self.buffer_record(&record, callback) {
-            Ok(future) => future,
-            Err((error, callback)) => {
-                if let Some(callback) = callback {
-                    callback(Err(error.clone()));
-                }
-                SendFuture::refused(error)
+        let mut callback = self.with_interceptors(callback);
+        self.buffer_record(&record, &mut callback).unwrap_or_else(|error| {
+            if let Some(callback) = callback {
+                callback.call(Err(error.clone()));
             }
-        }
+            SendFuture::refused(error)
+        })
     }
 
     fn with_interceptors(&self, callback: Option<Callback>) -> Option<Callback> {
@@ -161,10 +158,10 @@ impl<K: 'static, V: 'static> Producer<K, V> {
             return callback;
         }
         let interceptors = Arc::clone(&self.interceptors);
-        Some(Box::new(move |result| {
+        Some(Callback::new(move |result| {
             interceptors.iter().for_each(|interceptor| interceptor.on_acknowledgement(&result));
             if let Some(callback) = callback {
-                callback(result);
+                callback.call(result);
             }
         }))
     }
@@ -172,8 +169,8 @@ impl<K: 'static, V: 'static> Producer<K, V> {
     fn buffer_record(
         &self,
         record: &ProducerRecord<K, V>,
-        callback: Option<Callback>,
-    ) -> Result<SendFuture, (ClientError, Option<Callback>)> {
+        callback: &mut Option<Callback>,
+    ) -> Result<SendFuture, ClientError> {
         let (mut key_scratch, mut value_scratch) = SCRATCH.take();
         key_scratch.clear();
         value_scratch.clear();
@@ -185,20 +182,13 @@ impl<K: 'static, V: 'static> Producer<K, V> {
     fn serialize_and_append(
         &self,
         record: &ProducerRecord<K, V>,
-        callback: Option<Callback>,
+        callback: &mut Option<Callback>,
         key_scratch: &mut Vec<u8>,
         value_scratch: &mut Vec<u8>,
-    ) -> Result<SendFuture, (ClientError, Option<Callback>)> {
+    ) -> Result<SendFuture, ClientError> {
         let begun = self.shared.clock.now();
-        let prepared = self.prepare(record, key_scratch, value_scratch);
-        let (known, parts) = match prepared {
-            Ok(prepared) => prepared,
-            Err(error) => return Err((error, callback)),
-        };
-        let target = match self.target(record, &parts, &known) {
-            Ok(target) => target,
-            Err(error) => return Err((error, callback)),
-        };
+        let (known, parts) = self.prepare(record, key_scratch, value_scratch)?;
+        let target = self.target(record, &parts, &known)?;
         let topic = self.shared.accumulator.topic(&record.topic);
         if topic.is_due_to_tell_used(begun) {
             self.shared.network.metadata.want(&record.topic);
@@ -293,7 +283,7 @@ impl<K: 'static, V: 'static> Producer<K, V> {
             let known = cluster.topics.get(topic)?;
             (known.partitions.len() >= least).then(|| Arc::clone(known))
         };
-        if let Some(known) = find(&metadata.cluster()) {
+        if let Some(known) = metadata.look(find) {
             return Ok(known);
         }
         metadata.want(topic);

@@ -1,5 +1,7 @@
 //! Builds a batch: what the producer's accumulator fills.
 
+use std::convert::Infallible;
+
 use bytes::Bytes;
 
 use super::header::{MAGIC, at, bits, put};
@@ -103,13 +105,29 @@ impl BatchBuilder {
 
     /// Appends a record and returns its place in the batch.
     pub fn append(&mut self, timestamp: i64, key: Option<&[u8]>, value: Option<&[u8]>, headers: &[Header]) -> u32 {
-        if self.count == 0 {
+        self.append_if(timestamp, key, value, headers, |_| Ok::<(), Infallible>(()))
+            .unwrap_or_else(|never| match never {})
+    }
+
+    /// As [`append`](Self::append), unless `check` refuses what [`size`](Self::size) would be with the record, exactly: then nothing
+    /// has changed.
+    pub fn append_if<E>(
+        &mut self,
+        timestamp: i64,
+        key: Option<&[u8]>,
+        value: Option<&[u8]>,
+        headers: &[Header],
+        check: impl FnOnce(usize) -> Result<(), E>,
+    ) -> Result<u32, E> {
+        let index = self.count;
+        let base_timestamp = if index == 0 { timestamp } else { self.base_timestamp };
+        // Timestamps are what applications say: also the span from one end of the range to the other comes back exactly.
+        let timestamp_delta = timestamp.wrapping_sub(base_timestamp);
+        let body = body_size(timestamp_delta, index, key, value, headers);
+        check(self.size() + varint::len(body as i64) + body)?;
+        if index == 0 {
             self.begin(timestamp);
         }
-        let index = self.count;
-        // Timestamps are what applications say: also the span from one end of the range to the other comes back exactly.
-        let timestamp_delta = timestamp.wrapping_sub(self.base_timestamp);
-        let body = body_size(timestamp_delta, index, key, value, headers);
         self.buffer.reserve(body + VARINT_BYTES_MAX);
         varint::put(&mut self.buffer, body as i64);
         self.buffer.push(0); // attributes: no bit has a meaning
@@ -124,7 +142,7 @@ impl BatchBuilder {
         }
         self.max_timestamp = self.max_timestamp.max(timestamp);
         self.count += 1;
-        index
+        Ok(index)
     }
 
     fn begin(&mut self, timestamp: i64) {
@@ -138,14 +156,6 @@ impl BatchBuilder {
     #[must_use]
     pub fn size(&self) -> usize {
         self.buffer.len().max(HEADER_LEN)
-    }
-
-    /// What [`BatchBuilder::size`] would be after this record, exactly.
-    #[must_use]
-    pub fn size_after(&self, timestamp: i64, key: Option<&[u8]>, value: Option<&[u8]>, headers: &[Header]) -> usize {
-        let base_timestamp = if self.count == 0 { timestamp } else { self.base_timestamp };
-        let body = body_size(timestamp.wrapping_sub(base_timestamp), self.count, key, value, headers);
-        self.size() + varint::len(body as i64) + body
     }
 
     /// The most that a batch of only this record takes (`AbstractRecords.estimateSizeInBytesUpperBound`).

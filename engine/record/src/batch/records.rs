@@ -151,11 +151,18 @@ impl<'a> Iterator for RecordsIter<'a> {
         if self.index == self.count {
             return None;
         }
-        let record = self.take_record();
         let index = self.index;
-        // An error ends the walk: where the next record begins is not known.
-        self.index = if record.is_ok() { index + 1 } else { self.count };
-        Some(record.map_err(|reason| BatchError::Record { index, reason }))
+        match self.take_record() {
+            Ok(record) => {
+                self.index = index + 1;
+                Some(Ok(record))
+            }
+            Err(reason) => {
+                // An error ends the walk: where the next record begins is not known.
+                self.index = self.count;
+                Some(Err(BatchError::Record { index, reason }))
+            }
+        }
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {

@@ -65,16 +65,20 @@ proptest! {
     /// The accumulator closes batches by these numbers.
     #[test]
     fn sizes_are_foretold(records in records()) {
-        let mut builder = BatchBuilder::new(Codec::default(), 0);
+        let [mut builder, mut unasked] = [(); 2].map(|()| BatchBuilder::new(Codec::default(), 0));
         for Record { timestamp, key, value, headers, .. } in &records {
             let (key, value) = (key.as_deref(), value.as_deref());
-            let foretold = builder.size_after(*timestamp, key, value, headers);
+            let foretold = builder.append_if(*timestamp, key, value, headers, Err::<(), usize>).expect_err("refused");
             prop_assert!(foretold - builder.size() <= BatchBuilder::upper_bound(key, value, headers) - 61);
             builder.append(*timestamp, key, value, headers);
             prop_assert_eq!(builder.size(), foretold);
+            unasked.append(*timestamp, key, value, headers);
         }
-        let size = builder.size();
-        prop_assert_eq!(builder.build(&BatchOptions::default()).expect("no codec").size(), size);
+        let (size, options) = (builder.size(), BatchOptions::default());
+        let batch = builder.build(&options).expect("no codec");
+        prop_assert_eq!(batch.size(), size);
+        let unasked = unasked.build(&options).expect("no codec");
+        prop_assert_eq!(batch.bytes(), unasked.bytes(), "what is refused leaves nothing");
     }
 
     #[test]

@@ -12,7 +12,6 @@ mod reserved;
 mod tests;
 mod topic;
 
-use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
@@ -31,6 +30,7 @@ use super::completion::{Callback, Completion, RecordPlace};
 use super::partitioner::sticky::Choices;
 use crate::config::ProducerConfig;
 use crate::error::ClientError;
+use crate::network::ByTopic;
 use crate::random::Random;
 
 /// The settings that rule the accumulator.
@@ -64,7 +64,7 @@ impl AccumulatorSettings {
 pub(crate) struct Accumulator {
     pub(crate) settings: AccumulatorSettings,
     pool: Arc<BufferPool>,
-    topics: RwLock<HashMap<Arc<str>, Arc<TopicQueues>>>,
+    topics: RwLock<ByTopic<Arc<TopicQueues>>>,
     incomplete: Incomplete,
     clock: Arc<dyn Clock>,
     random: Random,
@@ -129,33 +129,32 @@ impl Accumulator {
         self.topics.read().unwrap_or_else(PoisonError::into_inner).values().map(Arc::clone).collect()
     }
 
-    /// Appends a record, waiting until `deadline` for memory. `on_wait` runs before waiting.
+    /// Appends a record and takes its callback, waiting until `deadline` for memory. `on_wait` runs before waiting.
     pub(crate) fn append(
         &self,
         topic: &Arc<TopicQueues>,
         target: Target<'_>,
         record: RecordParts<'_>,
-        mut callback: Option<Callback>,
+        callback: &mut Option<Callback>,
         deadline: Nanos,
         on_wait: impl Fn(),
-    ) -> Result<Appended, (ClientError, Option<Callback>)> {
+    ) -> Result<Appended, ClientError> {
         let mut reserved = None;
         loop {
             if self.closed.load(Ordering::Acquire) {
-                return Err((ClientError::Closed { client: "producer" }, callback));
+                return Err(ClientError::Closed { client: "producer" });
             }
-            callback = match self.try_once(topic, target, record, callback, &mut reserved) {
+            match self.try_once(topic, target, record, callback, &mut reserved) {
                 Attempt::Done(appended) => return Ok(appended),
-                Attempt::Moved(callback) => callback,
-                Attempt::NeedsMemory(callback) => {
+                Attempt::Moved => {}
+                Attempt::NeedsMemory => {
                     let patience = deadline.since(self.clock.now());
                     match self.pool.allocate(self.write_limit(record), patience, &on_wait) {
                         Ok(memory) => reserved = Some(memory),
-                        Err(why) => return Err((self.exhausted(topic, record, why, patience), callback)),
+                        Err(why) => return Err(self.exhausted(topic, record, why, patience)),
                     }
-                    callback
                 }
-            };
+            }
         }
     }
 
@@ -164,7 +163,7 @@ impl Accumulator {
         topic: &Arc<TopicQueues>,
         target: Target<'_>,
         record: RecordParts<'_>,
-        callback: Option<Callback>,
+        callback: &mut Option<Callback>,
         reserved: &mut Option<Reserved>,
     ) -> Attempt {
         let sticky = match target {
@@ -181,16 +180,16 @@ impl Accumulator {
         if let Some((sticky, choices)) = &sticky
             && topic.has_moved(sticky, &state, *choices)
         {
-            return Attempt::Moved(callback);
+            return Attempt::Moved;
         }
         let now = self.clock.now();
-        let before = state.last_mut().map_or(0, |batch| batch.estimated_size());
+        let before = if sticky.is_some() { state.last_mut().map_or(0, |batch| batch.estimated_size()) } else { 0 };
         let (completion, place, is_new) = match append_to_last(&mut state, record, callback, now) {
-            Ok((completion, place)) => (completion, place, false),
-            Err(callback) => {
-                let Some(memory) = reserved.take() else { return Attempt::NeedsMemory(callback) };
+            Some((completion, place)) => (completion, place, false),
+            None => {
+                let Some(memory) = reserved.take() else { return Attempt::NeedsMemory };
                 let mut batch = self.new_batch(topic, queue.partition().clone(), &mut state, record, memory);
-                let Ok(place) = batch.try_append(record, callback, now) else {
+                let Some(place) = batch.try_append(record, callback, now) else {
                     unreachable!("the first record of a batch always fits")
                 };
                 let completion = Arc::clone(batch.completion());
@@ -300,18 +299,18 @@ impl Accumulator {
 enum Attempt {
     Done(Appended),
     /// The sticky partition changed meanwhile: try again.
-    Moved(Option<Callback>),
+    Moved,
     /// A new batch is needed, and memory for it.
-    NeedsMemory(Option<Callback>),
+    NeedsMemory,
 }
 
 fn append_to_last(
     state: &mut queue::QueueState,
     record: RecordParts<'_>,
-    callback: Option<Callback>,
+    callback: &mut Option<Callback>,
     now: Nanos,
-) -> Result<(Arc<Completion>, RecordPlace), Option<Callback>> {
-    let Some(last) = state.last_mut() else { return Err(callback) };
+) -> Option<(Arc<Completion>, RecordPlace)> {
+    let last = state.last_mut()?;
     let place = last.try_append(record, callback, now)?;
-    Ok((Arc::clone(last.completion()), place))
+    Some((Arc::clone(last.completion()), place))
 }

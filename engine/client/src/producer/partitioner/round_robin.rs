@@ -1,17 +1,17 @@
 //! By turns.
 
-use std::collections::HashMap;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{PoisonError, RwLock};
 
 use super::{Partitioner, TopicView};
+use crate::network::ByTopic;
 
 /// One record to each partition in turn, whatever its key; Kafka's `RoundRobinPartitioner` (KIP-369).
 ///
 /// Turns go over the partitions that have a leader, or over all if none has.
 #[derive(Debug, Default)]
 pub struct RoundRobinPartitioner {
-    turns: RwLock<HashMap<String, AtomicU32>>,
+    turns: RwLock<ByTopic<AtomicU32>>,
 }
 
 impl RoundRobinPartitioner {
@@ -22,7 +22,7 @@ impl RoundRobinPartitioner {
         }
         drop(turns);
         let mut turns = self.turns.write().unwrap_or_else(PoisonError::into_inner);
-        turns.entry(topic.to_owned()).or_default().fetch_add(1, Ordering::Relaxed)
+        turns.entry(topic.into()).or_default().fetch_add(1, Ordering::Relaxed)
     }
 }
 

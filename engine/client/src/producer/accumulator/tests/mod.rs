@@ -86,7 +86,7 @@ fn bench(settings: AccumulatorSettings) -> Bench {
 impl Bench {
     fn append_to(&self, target: Target<'_>, value: &[u8]) -> Result<Appended, ClientError> {
         let record = RecordParts { timestamp: 5, key: None, value: Some(value), headers: &[] };
-        self.accumulator.append(&self.topic, target, record, None, Nanos(0), || ()).map_err(|(error, _)| error)
+        self.accumulator.append(&self.topic, target, record, &mut None, Nanos(0), || ())
     }
 
     fn append(&self, partition: i32, size: usize) -> Appended {
@@ -267,7 +267,7 @@ fn waiting_for_memory_makes_batches_ready() {
         let waiter = scope.spawn(|| {
             let record = RecordParts { timestamp: 5, key: None, value: Some(b"x"), headers: &[] };
             let deadline = bench.clock.now().after(Duration::from_secs(60));
-            bench.accumulator.append(&bench.topic, Target::Partition(1), record, None, deadline, || ()).is_ok()
+            bench.accumulator.append(&bench.topic, Target::Partition(1), record, &mut None, deadline, || ()).is_ok()
         });
         while bench.accumulator.pool().waiting() == 0 {
             std::thread::yield_now();
