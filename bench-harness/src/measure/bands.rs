@@ -4,9 +4,9 @@
 //! batch, because what a batch waited for explains all of its records.
 //! Memory is bounded by the number of buckets, whatever the run's length.
 
-use super::buckets::bucket_of;
+use super::buckets::bucket_around;
 use super::join::Counted;
-use super::path::{Step, StepTimes};
+use super::path::{OwnTimes, Step, StepTimes};
 use super::slowest::Slow;
 
 /// Buckets of each power of two, as a power of two.
@@ -40,16 +40,15 @@ impl Bands {
     /// Adds records of one batch that share some of their times.
     pub(super) fn record(&mut self, records: &[Counted], shared: &StepTimes, partition: i32) {
         let tail = shared.total();
-        let bucket = |record: &Counted| bucket_of::<BITS>(record.total + tail);
         let mut rest = records;
         while let Some(first) = rest.first() {
-            let index = bucket(first);
-            let alike = rest.iter().position(|record| bucket(record) != index).unwrap_or(rest.len());
+            let bucket = bucket_around::<BITS>(first.total + tail);
+            let alike = rest.iter().take_while(|record| bucket.holds(record.total + tail)).count();
             let (alike, behind) = rest.split_at(alike);
-            if self.buckets.len() <= index {
-                self.buckets.resize_with(index + 1, Band::default);
+            if self.buckets.len() <= bucket.index {
+                self.buckets.resize_with(bucket.index + 1, Band::default);
             }
-            self.buckets[index].record(alike, shared, partition);
+            self.buckets[bucket.index].record(alike, shared, partition);
             rest = behind;
         }
     }
@@ -73,12 +72,15 @@ impl Bands {
 
 impl Band {
     fn record(&mut self, records: &[Counted], shared: &StepTimes, partition: i32) {
-        let mut times = StepTimes::default();
-        times.add_records(shared, records.iter().map(|record| &record.own));
-        let tail = shared.total();
-        let fastest = records.iter().map(|record| record.total).min().unwrap_or(0);
-        let Some(slowest) = records.iter().max_by_key(|record| record.total) else { return };
-        self.add(records.len() as u64, fastest + tail, slowest.total + tail, &times);
+        let Some(mut slowest) = records.first() else { return };
+        let (mut fastest, mut own) = (u64::MAX, OwnTimes::default());
+        for record in records {
+            fastest = fastest.min(record.total);
+            slowest = if record.total > slowest.total { record } else { slowest };
+            own.add(&record.own);
+        }
+        let (tail, count) = (shared.total(), records.len() as u64);
+        self.add(count, fastest + tail, slowest.total + tail, &shared.times(count).with(&own));
         if self.has_place_for(slowest.total + tail) {
             self.keep(&slowest.whole(shared, partition));
         }
@@ -116,7 +118,6 @@ impl Band {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::path::OwnTimes;
     use super::*;
 
     fn record(bands: &mut Bands, offset: i64, batch: u64, disk: u64) {

@@ -3,8 +3,31 @@
 
 /// The bucket of a value, where each power of two has 2^`BITS` of them. Up to 2^(`BITS` + 1) each value has one of its own.
 pub(super) fn bucket_of<const BITS: u32>(value: u64) -> usize {
+    bucket_around::<BITS>(value).index
+}
+
+/// A bucket.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Bucket {
+    /// Its number.
+    pub(super) index: usize,
+    first: u64,
+    /// By how much its last value is larger than its first.
+    width: u64,
+}
+
+impl Bucket {
+    /// Whether a value belongs to it.
+    pub(super) fn holds(&self, value: u64) -> bool {
+        value.wrapping_sub(self.first) <= self.width
+    }
+}
+
+/// As [`bucket_of`], with what else belongs to it.
+pub(super) fn bucket_around<const BITS: u32>(value: u64) -> Bucket {
     let octave = (value | (1 << BITS)).ilog2() - BITS;
-    (u64::from(octave) << BITS) as usize + (value >> octave) as usize
+    let index = (u64::from(octave) << BITS) as usize + (value >> octave) as usize;
+    Bucket { index, first: value >> octave << octave, width: (1 << octave) - 1 }
 }
 
 /// The largest value of a bucket.
@@ -24,23 +47,41 @@ pub(super) struct Counts<const BITS: u32> {
 }
 
 impl<const BITS: u32> Counts<BITS> {
-    /// Counts each value.
+    /// Counts each value. Values that follow each other are often in the same bucket, so it is looked for once for all of them.
     pub(super) fn record_all(&mut self, values: impl Iterator<Item = u64>) {
-        let mut more = 0;
-        for value in values {
-            let bucket = bucket_of::<BITS>(value);
-            if bucket >= self.counts.len() {
-                self.counts.resize(bucket + 1, 0);
+        // That of 0, with none in it.
+        let (mut bucket, mut alike) = (Bucket::default(), 0);
+        values.for_each(|value| {
+            if !bucket.holds(value) {
+                self.add_to(bucket.index, alike);
+                (bucket, alike) = (bucket_around::<BITS>(value), 0);
             }
-            self.counts[bucket] += 1;
-            more += 1;
+            alike += 1;
+        });
+        self.add_to(bucket.index, alike);
+    }
+
+    /// Counts a value.
+    pub(super) fn record(&mut self, value: u64) {
+        let bucket = bucket_of::<BITS>(value);
+        match self.counts.get_mut(bucket) {
+            Some(count) => {
+                *count += 1;
+                self.total += 1;
+            }
+            None => self.add_to(bucket, 1),
         }
-        self.total += more;
     }
 
     /// Counts a value `count` times.
     pub(super) fn record_n(&mut self, value: u64, count: u64) {
-        let bucket = bucket_of::<BITS>(value);
+        self.add_to(bucket_of::<BITS>(value), count);
+    }
+
+    fn add_to(&mut self, bucket: usize, count: u64) {
+        if count == 0 {
+            return;
+        }
         if bucket >= self.counts.len() {
             self.counts.resize(bucket + 1, 0);
         }
@@ -126,9 +167,11 @@ mod tests {
             prop_assert_eq!(coarse.quantile(quantile), two.value_at_quantile(quantile));
             prop_assert_eq!((fine.total(), coarse.total()), (three.len(), two.len()));
             let each = values.iter().flat_map(|(value, count)| std::iter::repeat_n(*value, *count as usize));
-            let mut one_by_one = Counts::<10>::default();
-            one_by_one.record_all(each);
-            prop_assert_eq!(one_by_one, fine);
+            let [mut one_by_one, mut together] = [(); 2].map(|()| Counts::<10>::default());
+            each.clone().for_each(|value| one_by_one.record(value));
+            together.record_all(each);
+            prop_assert_eq!(&one_by_one, &fine);
+            prop_assert_eq!(together, fine);
         }
     }
 }

@@ -80,7 +80,11 @@ impl Distribution {
 
     /// Adds a duration.
     pub fn record(&mut self, ns: u64) {
-        self.record_n(ns, 1);
+        self.counts.record(ns.min(LIMIT_NS));
+        self.clipped += u64::from(ns > LIMIT_NS);
+        self.sum_ns = self.sum_ns.saturating_add(ns);
+        self.min_ns = self.min_ns.min(ns);
+        self.max_ns = self.max_ns.max(ns);
     }
 
     /// Adds several durations, of which it is known what they come to.

@@ -1,5 +1,7 @@
 //! How latency went over the measured part: a small histogram for each interval, and a bounded number of intervals.
 
+use std::ops::RangeInclusive;
+
 use logdyno_engine::record::Nanos;
 use serde::{Deserialize, Serialize};
 
@@ -58,11 +60,12 @@ impl Default for Timeline {
 }
 
 impl Timeline {
-    /// Records that were due so many nanoseconds after the begin of the measured part, and took so many.
-    pub fn record_all(&mut self, records: impl Iterator<Item = (u64, u64)> + Clone) {
-        let Some(last_ns) = records.clone().map(|(since_ns, _)| since_ns).max() else { return };
-        let last = self.interval_of(last_ns);
-        if records.clone().all(|(since_ns, _)| since_ns >= last as u64 * self.width_ns) {
+    /// Records that were due so many nanoseconds after the begin of the measured part, and took so many; `due` are the first and the
+    /// last of these moments.
+    pub fn record_all(&mut self, due: RangeInclusive<u64>, records: impl Iterator<Item = (u64, u64)>) {
+        // The last first: it may make intervals longer.
+        let last = self.interval_of(*due.end());
+        if self.interval_of(*due.start()) == last {
             return self.intervals[last].record_all(records.map(|(_, ns)| ns.min(LIMIT_NS)));
         }
         for (since_ns, ns) in records {
@@ -123,7 +126,7 @@ mod tests {
     #[test]
     fn intervals_are_cut_at_the_end_and_gaps_stay() {
         let mut timeline = Timeline::default();
-        timeline.record_all([(0, 1_000), (250_000_000, 9_000)].into_iter());
+        timeline.record_all(0..=250_000_000, [(0, 1_000), (250_000_000, 9_000)].into_iter());
         let mut acknowledged = Series::starting_at(Nanos(S));
         acknowledged.add(Nanos(S + 5), 1);
         acknowledged.add(Nanos(S + 250_000_000), 1);
@@ -138,7 +141,9 @@ mod tests {
     #[test]
     fn a_long_run_merges_its_intervals() {
         let mut timeline = Timeline::default();
-        (0..3_600).for_each(|second| timeline.record_all(std::iter::once((second * S, 1_000 + second))));
+        (0..3_600).for_each(|second| {
+            timeline.record_all(second * S..=second * S, std::iter::once((second * S, 1_000 + second)))
+        });
         let over = timeline.over(Nanos(0), Nanos(3_600 * S), &Series::starting_at(Nanos(0)));
         assert!((INTERVALS_MAX / 2..=INTERVALS_MAX).contains(&over.intervals.len()), "{}", over.intervals.len());
         assert_eq!(over.intervals.iter().map(|interval| interval.records).sum::<u64>(), 3_600);

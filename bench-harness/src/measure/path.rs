@@ -120,10 +120,9 @@ impl StepTimes {
 
     /// These with a record's own.
     #[must_use]
-    pub(super) fn with(&self, own: &OwnTimes) -> StepTimes {
-        let mut times = *self;
-        times.0.iter_mut().zip(own.0).for_each(|(sum, ns)| *sum += ns);
-        times
+    pub(super) fn with(mut self, own: &OwnTimes) -> StepTimes {
+        self.0.iter_mut().zip(own.0).for_each(|(sum, ns)| *sum = sum.saturating_add(ns));
+        self
     }
 
     /// A record's own, and the others.
@@ -138,13 +137,11 @@ impl StepTimes {
         self.0.iter_mut().zip(other.0).for_each(|(sum, ns)| *sum = sum.saturating_add(ns));
     }
 
-    /// Adds those that `records` share, and what they have for themselves.
-    pub(super) fn add_records<'a>(&mut self, shared: &StepTimes, owns: impl ExactSizeIterator<Item = &'a OwnTimes>) {
-        let count = owns.len() as u64;
-        self.0.iter_mut().zip(shared.0).for_each(|(sum, ns)| *sum = sum.saturating_add(ns.saturating_mul(count)));
-        for own in owns {
-            self.0.iter_mut().zip(own.0).for_each(|(sum, ns)| *sum = sum.saturating_add(ns));
-        }
+    /// These of `count` records.
+    #[must_use]
+    pub(super) fn times(mut self, count: u64) -> StepTimes {
+        self.0.iter_mut().for_each(|ns| *ns = ns.saturating_mul(count));
+        self
     }
 
     /// Of all steps: the path's duration.
@@ -179,6 +176,19 @@ pub struct BatchMoments {
     pub high_watermark: Option<Nanos>,
 }
 
+impl BatchMoments {
+    /// The own steps of a record that was to be sent at `intended` and for which `send` was called at `called`, if it was in the
+    /// batch when that closed. Stamps of several threads may say otherwise.
+    #[must_use]
+    pub fn own(&self, intended: Nanos, called: Nanos) -> Option<OwnTimes> {
+        let called = called.max(intended);
+        // Only the first record of a batch can wait for memory: later ones find the batch made.
+        let created = self.created.max(called);
+        let is_regular = created <= self.closed;
+        is_regular.then(|| OwnTimes([called.0 - intended.0, created.0 - called.0, self.closed.0 - created.0]))
+    }
+}
+
 /// The way of a batch's records along one of the two paths.
 #[derive(Clone, Copy, Debug)]
 pub struct Course<'a> {
@@ -199,6 +209,11 @@ pub struct OwnTimes(pub [u64; OwnTimes::COUNT]);
 impl OwnTimes {
     /// How many steps they are.
     pub const COUNT: usize = 3;
+
+    /// Adds another record's.
+    pub(super) fn add(&mut self, other: &OwnTimes) {
+        self.0.iter_mut().zip(other.0).for_each(|(sum, ns)| *sum = sum.saturating_add(ns));
+    }
 
     /// Of all of them.
     #[must_use]
@@ -231,18 +246,8 @@ impl<'a> Course<'a> {
         self.behind_closing(walk)
     }
 
-    /// A record's own steps, if it was in the batch when that closed, on the way to the course's end: then [`shared`](Course::shared)
-    /// are its others. Stamps of several threads may say otherwise.
-    #[must_use]
-    pub fn own(&self, intended: Nanos, called: Nanos) -> Option<OwnTimes> {
-        let called = called.max(intended);
-        let created = self.batch.created.max(called);
-        let closed = self.batch.closed;
-        let is_regular = created <= closed && self.ends_behind_closing();
-        is_regular.then(|| OwnTimes([called.0 - intended.0, created.0 - called.0, closed.0 - created.0]))
-    }
-
-    /// Whether records that have own steps on another course from the same batch have the same ones on this.
+    /// Whether the records that have [steps of their own](BatchMoments::own) have just these on this course, and
+    /// [`shared`](Course::shared) are their others.
     #[must_use]
     pub fn ends_behind_closing(&self) -> bool {
         self.batch.closed <= self.end()
@@ -410,11 +415,7 @@ mod tests {
             {
                 let steps = course.steps(intended, called);
                 prop_assert_eq!(steps.total(), end.0.saturating_sub(intended.0));
-                let own = to_delivery.own(intended, called);
-                if let Some(own) = own.filter(|_| course.ends_behind_closing()) {
-                    prop_assert_eq!(course.own(intended, called), Some(own));
-                }
-                if let Some(own) = course.own(intended, called) {
+                if let Some(own) = batch.own(intended, called).filter(|_| course.ends_behind_closing()) {
                     prop_assert_eq!(course.shared().with(&own), steps);
                     prop_assert_eq!(steps.parted(), (own, course.shared()));
                 }

@@ -69,6 +69,9 @@ impl JoinedPart {
         (acknowledged, began): (Nanos, Nanos),
         partition: i32,
     ) {
+        if group.records.is_empty() {
+            return;
+        }
         self.to_acknowledgement.record(group, to_acknowledgement, partition);
         self.to_delivery.record(group, to_delivery, partition);
         group.record_own(&mut self.own);
@@ -89,14 +92,14 @@ impl JoinedPart {
 
     /// What follows from a latency of which the end is known.
     fn record_moments(&mut self, group: &Group, tail: u64, (acknowledged, began): (Nanos, Nanos)) {
-        let mut service = Spread::EMPTY;
-        let services = group.records.iter().map(|record| record.total + tail - record.own.0[0]);
-        services.clone().for_each(|ns| service.add(ns));
-        self.service.record_all(services, service);
-        self.timeline.record_all(group.records.iter().map(|record| {
-            let total = record.total + tail;
-            (acknowledged.0.saturating_sub(total).saturating_sub(began.0), total)
-        }));
+        let count = group.records.len();
+        let services = group.records.iter().map(|record| record.since_called() + tail);
+        self.service.record_all(services, group.since_called.longer_by(tail, count));
+        let since_began = |total: u64| acknowledged.0.saturating_sub(total).saturating_sub(began.0);
+        let totals = group.totals.longer_by(tail, count);
+        let due = since_began(totals.max_ns)..=since_began(totals.min_ns);
+        let latencies = group.records.iter().map(|record| record.total + tail);
+        self.timeline.record_all(due, latencies.map(|ns| (since_began(ns), ns)));
     }
 
     /// Nothing more comes: what is on both paths is added to each.
@@ -170,14 +173,20 @@ impl PathJoined {
 #[derive(Debug)]
 pub(crate) struct Group {
     records: Vec<Counted>,
-    /// Of their own steps together.
+    /// Of their own steps.
+    own: [Spread; OwnTimes::COUNT],
+    /// Of these together.
     totals: Spread,
+    /// Of these from the call of `send` on.
+    since_called: Spread,
     slowest: usize,
 }
 
 impl Group {
     pub(super) fn with_capacity(records: usize) -> Group {
-        Group { records: Vec::with_capacity(records), totals: Spread::EMPTY, slowest: 0 }
+        let own = [Spread::EMPTY; OwnTimes::COUNT];
+        let (totals, since_called) = (Spread::EMPTY, Spread::EMPTY);
+        Group { records: Vec::with_capacity(records), own, totals, since_called, slowest: 0 }
     }
 
     pub(super) fn of(record: Counted) -> Group {
@@ -191,25 +200,26 @@ impl Group {
             self.slowest = self.records.len();
         }
         self.totals.add(record.total);
+        self.since_called.add(record.since_called());
+        self.own.iter_mut().zip(record.own.0).for_each(|(spread, ns)| spread.add(ns));
         self.records.push(record);
     }
 
+    /// Leaves it empty, with the room that it has.
     pub(super) fn clear(&mut self) {
-        (self.totals, self.slowest) = (Spread::EMPTY, 0);
-        self.records.clear();
+        let mut records = std::mem::take(&mut self.records);
+        records.clear();
+        *self = Group { records, ..Group::with_capacity(0) };
     }
 
     /// Adds the steps up to the batch's closing to the first of these.
     fn record_own(&self, steps: &mut [Distribution]) {
-        for (index, durations) in steps.iter_mut().take(OwnTimes::COUNT).enumerate() {
-            let own = self.records.iter().map(|record| record.own.0[index]);
-            let mut spread = Spread::EMPTY;
-            own.clone().for_each(|ns| spread.add(ns));
+        for (index, (durations, spread)) in steps.iter_mut().zip(self.own).enumerate() {
             if spread.min_ns == spread.max_ns {
                 // As a rule nobody waits to be admitted.
                 durations.record_n(spread.max_ns, self.records.len() as u64);
             } else {
-                durations.record_all(own, spread);
+                durations.record_all(self.records.iter().map(|record| record.own.0[index]), spread);
             }
         }
     }
@@ -227,6 +237,11 @@ pub(crate) struct Counted {
 impl Counted {
     pub(crate) fn new(offset: i64, own: OwnTimes) -> Counted {
         Counted { offset, own, total: own.total() }
+    }
+
+    /// Of its own steps from the call of `send` on.
+    fn since_called(&self) -> u64 {
+        self.total - self.own.0[Step::Schedule as usize]
     }
 
     /// With the steps that it shares.

@@ -13,12 +13,12 @@ use crate::target::Ticket;
 /// Records of a batch that were handed out together, differ only until its closing, and are counted in the same part.
 struct Together<'a> {
     partition: i32,
-    acknowledged: Nanos,
+    batch: &'a BatchMoments,
     to_acknowledgement: Course<'a>,
     to_delivery: Course<'a>,
     /// The steps that they share on the two paths.
     shared: [StepTimes; 2],
-    /// Whether a record's own steps may be the same on both.
+    /// Whether both end behind the batch's closing, and a record's own steps are the same on both.
     is_regular: bool,
     group: Group,
 }
@@ -34,9 +34,9 @@ impl<'a> Together<'a> {
         let to_delivery = Course::to_delivery(batch, fetched, handed_out);
         Together {
             partition: partition as i32,
-            acknowledged: batch.acknowledged,
+            batch,
             shared: [to_acknowledgement.shared(), to_delivery.shared()],
-            is_regular: to_delivery.ends_behind_closing(),
+            is_regular: to_acknowledgement.ends_behind_closing() && to_delivery.ends_behind_closing(),
             to_acknowledgement,
             to_delivery,
             group: Group::with_capacity(records_max as usize),
@@ -45,20 +45,20 @@ impl<'a> Together<'a> {
 
     /// Takes a record. One whose stamps are out of order, or that did not come out, is counted at once.
     fn take(&mut self, ticket: &Ticket, offset: i64, is_delivered: bool, began: Nanos, part: &mut JoinedPart) {
-        let courses = [&self.to_acknowledgement, &self.to_delivery];
         if self.is_regular
             && is_delivered
-            && let Some(own) = self.to_acknowledgement.own(ticket.intended, ticket.called)
+            && let Some(own) = self.batch.own(ticket.intended, ticket.called)
         {
             return self.group.push(Counted::new(offset, own));
         }
+        let courses = [&self.to_acknowledgement, &self.to_delivery];
         let [to_acknowledgement, to_delivery] =
             courses.map(|course| course.steps(ticket.intended, ticket.called).parted());
         let (own, shared) = to_acknowledgement;
         part.record_acknowledged(
             &Group::of(Counted::new(offset, own)),
             &shared,
-            (self.acknowledged, began),
+            (self.batch.acknowledged, began),
             self.partition,
         );
         if is_delivered {
@@ -69,7 +69,7 @@ impl<'a> Together<'a> {
 
     /// Counts what was taken.
     fn flush(&mut self, began: Nanos, part: &mut JoinedPart) {
-        part.record(&self.group, self.shared.each_ref(), (self.acknowledged, began), self.partition);
+        part.record(&self.group, self.shared.each_ref(), (self.batch.acknowledged, began), self.partition);
         self.group.clear();
     }
 }
@@ -115,12 +115,12 @@ impl Join {
         let partition = &mut self.partitions[index];
         let count = (until - partition.next) as usize;
         let (mut counted_in, mut at, mut began) = (None, 0, Nanos(0));
-        let records = partition.tickets.drain(..count).zip(partition.outcomes.drain(..count));
+        let records = partition.tickets.range(..count).zip(partition.outcomes.range(..count));
         for (offset, (ticket, outcome)) in (partition.next..).zip(records) {
             // All were acknowledged, or the batch would not be settled.
             let Some(ticket) = ticket else { continue };
             let place = (together.partition, offset);
-            self.settings.check(place, &ticket, outcome, &mut partition.numbers, &mut self.joined.violations);
+            self.settings.check(place, ticket, *outcome, &mut partition.numbers, &mut self.joined.violations);
             let Some(begin) = self.begin.filter(|begin| ticket.intended >= *begin) else { continue };
             let part = part_of(&self.cuts, ticket.intended);
             if part != at || counted_in.is_none() {
@@ -128,10 +128,12 @@ impl Join {
                 (at, began) = (part, part.checked_sub(1).map_or(begin, |cut| self.cuts[cut]));
                 counted_in.get_or_insert(part);
             }
-            let is_delivered = outcome != Outcome::Lost;
-            together.take(&ticket, offset, is_delivered, began, &mut self.joined.parts[at]);
+            let is_delivered = *outcome != Outcome::Lost;
+            together.take(ticket, offset, is_delivered, began, &mut self.joined.parts[at]);
         }
         together.flush(began, &mut self.joined.parts[at]);
+        partition.tickets.drain(..count);
+        partition.outcomes.drain(..count);
         partition.next = until;
         counted_in
     }
@@ -147,7 +149,8 @@ impl JoinSettings {
         numbers: &mut [Option<u64>],
         violations: &mut Violations,
     ) {
-        let last = &mut numbers[(ticket.number % u64::from(self.producers)) as usize];
+        let producer = if self.producers == 1 { 0 } else { (ticket.number % u64::from(self.producers)) as usize };
+        let last = &mut numbers[producer];
         if last.is_some_and(|last| last > ticket.number) {
             violations.reordered(partition, offset);
         }
