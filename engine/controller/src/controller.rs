@@ -62,7 +62,7 @@ impl Controller {
             address: config.listen.clone(),
             reason: error.to_string(),
         };
-        // First: a start that ends here has written nothing.
+        // First: a start that ends here has written no record.
         let listener = Listener::bind(&config.listen).await.map_err(listen)?;
         let address = listener.local_addr().map_err(listen)?;
         let (cluster_id, timeout, defaults) = (config.cluster_id.clone(), config.session_timeout, config.defaults);

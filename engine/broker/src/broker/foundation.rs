@@ -50,7 +50,7 @@ impl Foundation {
         let config = Arc::clone(&self.config);
         let listener = self.listen().await?;
         let address = local_address(&listener, &config)?;
-        let cluster_id = self.directory.meta()?.map(|meta| meta.cluster_id);
+        let cluster_id = self.directory.meta()?.map(|meta| meta.cluster_id).filter(|id| !id.is_empty());
         let controller = match config.process_roles.controller {
             true => Some(self.start_controller(cluster_id.clone()).await?),
             false => None,

@@ -9,8 +9,8 @@ use logdyno_wire::messages::MetadataResponse;
 
 use crate::error::ClientError;
 
-/// By topic. Topics are the application's own, and are looked up for each record: no protection against chosen names is needed, nor
-/// paid for.
+/// By topic. A producer looks its topic up for each record, and names are the application's own: no protection against chosen ones is
+/// needed, nor paid for.
 pub(crate) type ByTopic<T> = HashMap<Arc<str>, T, foldhash::fast::RandomState>;
 
 /// The leader of a partition.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use logdyno_record::{
     Batch, BatchBuilder, BatchError, BatchOptions, CloseReason, Codec, Compression, HEADER_LEN, Header, Nanos, Offset,
-    ProducedBatch, ProducerStamp, TopicPartition, patch,
+    ProducedBatch, ProducerStamp, Record, TopicPartition, patch,
 };
 
 use super::accumulator::Reserved;
@@ -337,12 +337,11 @@ impl ProducerBatch {
 
     fn refill(&mut self, codec: Codec, target: usize) -> Result<Vec<(u32, ProducerBatch)>, String> {
         let Filling::Sealed(bytes, _) = &self.filling else { unreachable!("only a sealed batch was sent") };
-        let whole = Batch::parse(bytes.clone()).map_err(|error| error.to_string())?;
+        let records = records_of(bytes, self.uncompressed_bytes).map_err(|error| error.to_string())?;
+        // Nothing fails from here on: each callback goes to a part.
         let mut thunks = std::mem::take(&mut self.thunks).into_iter().peekable();
         let mut parts: Vec<(u32, ProducerBatch)> = Vec::new();
-        let records = whole.records().map_err(|error| error.to_string())?;
         for (index, record) in (0_u32..).zip(&records) {
-            let record = records.share(&record.map_err(|error| error.to_string())?);
             let record = RecordParts {
                 timestamp: record.timestamp,
                 key: record.key.as_deref(),
@@ -356,7 +355,9 @@ impl ProducerBatch {
             }
             let mut part = self.part(codec, target);
             part.stamped = self.stamped.map(|whole| whole.part(index));
-            part.try_append(record, &mut callback, self.created).ok_or("a first record must fit")?;
+            if part.try_append(record, &mut callback, self.created).is_none() {
+                unreachable!("the first record of a batch always fits");
+            }
             parts.push((index, part));
         }
         Ok(parts)
@@ -386,5 +387,67 @@ impl Open {
         }
         let records = uncompressed_bytes.saturating_sub(HEADER_LEN);
         HEADER_LEN + (records as f32 * self.expected_ratio) as usize
+    }
+}
+
+/// The records of a sealed batch that has `bytes_max` bytes before compression.
+fn records_of(sealed: &Bytes, bytes_max: usize) -> Result<Vec<Record>, BatchError> {
+    let records = Batch::parse(sealed.clone())?.records_within(bytes_max)?;
+    records.iter().map(|record| Ok(records.share(&record?))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use super::super::buffer_pool::BufferPool;
+    use super::*;
+
+    /// A batch with a callback for each record, which notes whether it was sent.
+    fn sealed(values: &[&[u8]], told: &Arc<Mutex<Vec<bool>>>) -> ProducerBatch {
+        let memory = Arc::new(BufferPool::new(1 << 20)).allocate(1 << 16, Duration::ZERO, || ()).unwrap();
+        let mut batch = ProducerBatch::new(NewBatch {
+            number: 0,
+            partition: TopicPartition::new("t", 0),
+            codec: Codec::new(Compression::Gzip),
+            write_limit: 1 << 16,
+            ratio: 1.0,
+            memory: Arc::new(memory),
+            created: Nanos(0),
+        });
+        for value in values {
+            let told = Arc::clone(told);
+            let note = move |result: Result<_, _>| told.lock().unwrap().push(result.is_ok());
+            let record = RecordParts { timestamp: 1, key: None, value: Some(value), headers: &[] };
+            batch.try_append(record, &mut Some(Callback::new(note)), Nanos(0)).unwrap();
+        }
+        batch.seal(&|| Nanos(1)).unwrap();
+        batch
+    }
+
+    #[test]
+    fn the_parts_of_a_batch_have_its_callbacks() {
+        let told = Arc::default();
+        let batch = sealed(&[&[7; 20_000], &[8; 20_000]], &told);
+        let parts = batch.split(Codec::new(Compression::None), 25_000).unwrap();
+        assert_eq!((parts.len(), told.lock().unwrap().len()), (2, 0));
+        for part in parts {
+            part.complete(Outcome::Acknowledged { base_offset: Offset(0), log_append_time: -1 });
+        }
+        assert_eq!(*told.lock().unwrap(), [true, true]);
+    }
+
+    /// Row 66: what fails for good is told to each record, also where its batch cannot be read any more.
+    #[test]
+    fn a_batch_that_cannot_be_split_fails_each_record() {
+        let told = Arc::default();
+        let mut batch = sealed(&[&[7; 200], &[8; 200]], &told);
+        let Filling::Sealed(bytes, stamp) = &batch.filling else { unreachable!() };
+        let mut broken = bytes.to_vec();
+        let end = broken.len() - 9;
+        broken[end] ^= 0xFF;
+        batch.filling = Filling::Sealed(broken.into(), *stamp);
+        assert!(batch.split(Codec::new(Compression::None), 100).is_err());
+        assert_eq!(*told.lock().unwrap(), [false, false]);
     }
 }

@@ -52,9 +52,10 @@ impl BufferPool {
         self.total
     }
 
-    /// Bytes that are free, also if they are kept for who stands in line.
+    /// Bytes that are free, without what is kept for the head of the line.
     pub(crate) fn free(&self) -> usize {
-        self.lock().free
+        let state = self.lock();
+        state.free - state.waiters.front().map_or(0, |first| first.size.min(state.free))
     }
 
     /// How many callers stand in line.
@@ -222,6 +223,7 @@ mod tests {
             }
             held.truncate(5);
             assert!(order.try_recv().is_err(), "fifty free bytes are kept for the large request at the head");
+            assert_eq!(pool.free(), 0);
             held.truncate(2);
         });
         held.clear();

@@ -13,8 +13,8 @@ use crate::error::ClientError;
 
 /// Called once with what became of a record, on the sender's thread.
 ///
-/// One of up to six words takes no memory of its own: allocated by the thread that sends and freed by another one, it would cost more
-/// than the rest of a `send`'s bookkeeping.
+/// One of up to five words, or six with a reference among them, takes no memory of its own: allocated by the thread that sends and freed by
+/// another one, it would cost more than the rest of a `send`'s bookkeeping. (With interceptors it is one that holds another, and takes some.)
 pub(crate) struct Callback(SmallBox<dyn FnMut(Result<RecordMetadata, ClientError>) + Send, [usize; 6]>);
 
 impl Callback {

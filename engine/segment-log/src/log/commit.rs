@@ -10,13 +10,13 @@
 
 use std::ops::Range;
 use std::sync::atomic::{Ordering, fence};
-use std::sync::mpsc;
 use std::sync::{Arc, MutexGuard, PoisonError, TryLockError};
 
 use logdyno_record::{Offset, Stage};
 use logdyno_storage::{Level, PendingSync};
 
-use super::progress::{Commit, Progress, Told, Waiting};
+use super::parking::Parking;
+use super::progress::{Commit, Progress, Waiting};
 use super::{Log, Result, Writing, WritingGuard};
 use crate::error::LogError;
 
@@ -135,19 +135,13 @@ impl Log {
     /// Waits until everything before `offset` has reached `level`. If that takes a sync that this thread starts, or is given to carry
     /// out, it does what of it blocks: where nobody else is at work, nobody has to be woken.
     pub fn wait_for(&self, level: Level, offset: Offset) -> Result<()> {
-        let (sender, receiver) = mpsc::sync_channel(2);
-        if self.stand_in_line(level, offset, Waiting::Thread(sender)) {
+        let parking = Arc::new(Parking::default());
+        if self.stand_in_line(level, offset, Waiting::Thread(Arc::clone(&parking))) {
             for started in self.start_syncs() {
                 started.sync.here();
             }
         }
-        loop {
-            match receiver.recv() {
-                Ok(Told::Lead(sync)) => drop(sync.here()),
-                Ok(Told::Reached(reached)) => return reached,
-                Err(_) => return Err(LogError::Gone { partition: self.partition.clone(), offset }),
-            }
-        }
+        parking.wait()
     }
 
     /// Starts the syncs that may run now; waiting threads carry them out, or the backend.
@@ -155,8 +149,7 @@ impl Log {
         for Started { sync, level, newly_covered } in self.start_syncs() {
             let thread = self.commits().of(level).thread_in(&newly_covered).cloned();
             if let Some(thread) = thread {
-                // If it has been told the end meanwhile, or is not there any more, the sync is dropped: the backend does it.
-                drop(thread.try_send(Told::Lead(sync)));
+                thread.lead(sync);
             }
         }
     }

@@ -9,6 +9,7 @@ mod commit;
 mod compact;
 mod deletion;
 mod lookup;
+mod parking;
 mod progress;
 mod read;
 mod settings;

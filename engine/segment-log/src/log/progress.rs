@@ -3,35 +3,26 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::ops::Range;
 use std::sync::Arc;
-use std::sync::mpsc::SyncSender;
 
 use logdyno_record::Offset;
-use logdyno_storage::{Level, Marks, PendingSync};
+use logdyno_storage::{Level, Marks};
 
 use super::Result;
 use super::commit::Waiter;
+use super::parking::Parking;
 
 /// Who waits for a level.
 pub(super) enum Waiting {
     Callback(Waiter),
     /// A thread in [`super::Log::wait_for`].
-    Thread(SyncSender<Told>),
-}
-
-/// What a waiting thread is told.
-pub(super) enum Told {
-    /// The end of its wait.
-    Reached(Result<()>),
-    /// Do what of this sync blocks: it covers what you wait for.
-    Lead(PendingSync),
+    Thread(Arc<Parking>),
 }
 
 impl Waiting {
     pub(super) fn tell(self, reached: Result<()>) {
         match self {
             Waiting::Callback(waiter) => waiter(reached),
-            // There is room for both that a thread can be told, and it listens until it has been told the end.
-            Waiting::Thread(told) => drop(told.send(Told::Reached(reached))),
+            Waiting::Thread(parking) => parking.reached(reached),
         }
     }
 }
@@ -72,10 +63,10 @@ impl Progress {
     }
 
     /// A thread that waits for an offset in `(covered.start, covered.end]`.
-    pub(super) fn thread_in(&self, covered: &Range<Offset>) -> Option<&SyncSender<Told>> {
+    pub(super) fn thread_in(&self, covered: &Range<Offset>) -> Option<&Arc<Parking>> {
         let mut waiters = self.waiters.range((covered.start.next(), 0)..(covered.end.next(), 0));
         waiters.find_map(|(_, waiting)| match waiting {
-            Waiting::Thread(told) => Some(told),
+            Waiting::Thread(parking) => Some(parking),
             Waiting::Callback(_) => None,
         })
     }

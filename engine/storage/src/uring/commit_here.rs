@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::backend::Core;
 use super::callback::undisturbed;
-use super::flights::Source;
+use super::flights::{Source, parts_behind};
 use super::flow::next_write;
 use super::flush::{FlushPlan, Write};
 use super::queue::Command;
@@ -85,27 +85,29 @@ impl Commit {
         }
     }
 
-    /// Writes what is missing below the position. Nothing is in flight, so everything submitted before is there.
+    /// Writes what is missing below the position, as one, in however many chunks it lies: each call is a way to the device and back.
+    /// Nothing is in flight, so everything submitted before is there.
     fn write(&self) -> io::Result<()> {
         let (segment, counters) = (&self.segment, &self.core.shared.counters);
         let mut plan = FlushPlan::new(segment.marks.reached(Level::Written));
         plan.want(self.position);
-        while let Some((write, source)) = next_write(segment, &mut plan, counters) {
-            self.write_blocks(&write, &source)?;
-            plan.finished(&write);
-            undisturbed(|| segment.marks.raise(Level::Written, plan.written()));
-        }
+        let next = || next_write(segment, &mut plan, counters);
+        let (writes, sources): (Vec<_>, Vec<_>) = std::iter::from_fn(next).unzip();
+        self.write_blocks(&writes, &sources)?;
+        writes.iter().for_each(|write| plan.finished(write));
+        undisturbed(|| segment.marks.raise(Level::Written, plan.written()));
         Ok(())
     }
 
     /// As the ring would: what is written short goes on from a block's start, what is to be tried again is.
-    fn write_blocks(&self, write: &Write, source: &Source) -> io::Result<()> {
+    fn write_blocks(&self, writes: &[Write], sources: &[Source]) -> io::Result<()> {
         let (segment, counters) = (&self.segment, &self.core.shared.counters);
-        let mut transfer = Transfer::new(write.len(), write.len());
+        let (Some(first), len) = (writes.first(), writes.iter().map(Write::len).sum()) else { return Ok(()) };
+        let mut transfer = Transfer::new(len, len);
         loop {
             let (done, _) = transfer.rest();
             counters.write_calls.one();
-            let wrote = segment.file.write_at(&source.parts(done), write.start + done as u64);
+            let wrote = segment.file.write_at(&parts_behind(sources, done), first.start + done as u64);
             counters.bytes_written.add(*wrote.as_ref().unwrap_or(&0) as u64);
             match transfer.judge(wrote.map(|bytes| bytes as u32)) {
                 Verdict::Done => return Ok(()),

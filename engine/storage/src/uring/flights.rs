@@ -51,14 +51,27 @@ impl PaddedBlock {
     }
 }
 
-impl Source {
-    /// What is left behind the first `done` bytes, a whole number of blocks, for a write on the caller's thread.
-    pub(super) fn parts(&self, done: usize) -> Vec<IoSlice<'_>> {
-        // SAFETY: whole blocks below a position that was appended: stored, published and never changed again.
-        let whole = unsafe { self.chunk.slice(self.at + done.min(self.whole)..self.at + self.whole) };
-        let last = self.last.as_ref().map(|block| &block.0[..]);
+/// What of several sources, one behind the other, is left behind the first `done` bytes, a whole number of blocks: for a write on the
+/// caller's thread.
+pub(super) fn parts_behind(sources: &[Source], done: usize) -> Vec<IoSlice<'_>> {
+    let mut done = done;
+    let mut parts = Vec::with_capacity(2 * sources.len());
+    for part in sources.iter().flat_map(Source::parts) {
+        let passed = done.min(part.len());
+        done -= passed;
         // A direct write refuses an empty part: it lies nowhere, and so not at a block's start.
-        [Some(whole), last].into_iter().flatten().filter(|part| !part.is_empty()).map(IoSlice::new).collect()
+        if passed < part.len() {
+            parts.push(IoSlice::new(&part[passed..]));
+        }
+    }
+    parts
+}
+
+impl Source {
+    fn parts(&self) -> [&[u8]; 2] {
+        // SAFETY: whole blocks below a position that was appended: stored, published and never changed again.
+        let whole = unsafe { self.chunk.slice(self.at..self.at + self.whole) };
+        [whole, self.last.as_ref().map_or(&[], |block| &block.0[..])]
     }
 
     /// What is left behind the first `done` bytes, a whole number of blocks.
@@ -180,6 +193,37 @@ impl Flights {
                 None
             }
             Err(error) => Some((token as u64, error)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::memory::{Pool, UNIT};
+    use super::*;
+
+    /// Two chunks and a partial block behind them, each a write of its own for the ring, are one for a caller: all of it, and what is left of
+    /// it wherever it stops.
+    #[test]
+    fn what_lies_in_several_chunks_is_left_behind_any_block() {
+        let pool = Pool::new(4 * UNIT, Arc::default()).unwrap();
+        let source = |number: u8, at: usize, whole: usize, last: Option<Arc<PaddedBlock>>| {
+            let chunk = pool.take(UNIT).unwrap();
+            // SAFETY: nobody else knows the chunk yet.
+            unsafe { chunk.store(0, &vec![number; UNIT]) };
+            Source { chunk, at, whole, last }
+        };
+        let sources = [
+            source(1, UNIT - 2 * BLOCK, 2 * BLOCK, None),
+            source(2, 0, BLOCK, Some(PaddedBlock::new(&[3; 10]))),
+            source(4, 0, 0, Some(PaddedBlock::new(&[5; BLOCK]))),
+        ];
+        let whole = [[1; BLOCK], [1; BLOCK], [2; BLOCK], PaddedBlock::new(&[3; 10]).0, [5; BLOCK]].concat();
+        for done in (0..=whole.len()).step_by(BLOCK) {
+            let parts = parts_behind(&sources, done);
+            assert!(parts.iter().all(|part| !part.is_empty()));
+            let bytes: Vec<u8> = parts.iter().flat_map(|part| part.iter().copied()).collect();
+            assert!(bytes == whole[done..], "behind {done}");
         }
     }
 }

@@ -141,11 +141,9 @@ impl Accumulator {
     ) -> Result<Appended, ClientError> {
         let mut reserved = None;
         loop {
-            if self.closed.load(Ordering::Acquire) {
-                return Err(ClientError::Closed { client: "producer" });
-            }
             match self.try_once(topic, target, record, callback, &mut reserved) {
                 Attempt::Done(appended) => return Ok(appended),
+                Attempt::Closed => return Err(ClientError::Closed { client: "producer" }),
                 Attempt::Moved => {}
                 Attempt::NeedsMemory => {
                     let patience = deadline.since(self.clock.now());
@@ -177,6 +175,10 @@ impl Accumulator {
         };
         let queue = topic.queue(partition);
         let mut state = queue.lock();
+        // Under the lock: who closes looks into the queues afterwards, so a record is either refused or found there.
+        if self.is_closed() {
+            return Attempt::Closed;
+        }
         if let Some((sticky, choices)) = &sticky
             && topic.has_moved(sticky, &state, *choices)
         {
@@ -298,6 +300,7 @@ impl Accumulator {
 
 enum Attempt {
     Done(Appended),
+    Closed,
     /// The sticky partition changed meanwhile: try again.
     Moved,
     /// A new batch is needed, and memory for it.
