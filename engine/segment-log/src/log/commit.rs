@@ -15,7 +15,7 @@ use std::sync::{Arc, MutexGuard, PoisonError, TryLockError};
 use logdyno_record::{Offset, Stage};
 use logdyno_storage::{Level, PendingSync};
 
-use super::parking::Parking;
+use super::parking::{Duty, Parking};
 use super::progress::{Commit, Progress, Waiting};
 use super::{Log, Result, Writing, WritingGuard};
 use crate::error::LogError;
@@ -136,12 +136,12 @@ impl Log {
     /// out, it does what of it blocks: where nobody else is at work, nobody has to be woken.
     pub fn wait_for(&self, level: Level, offset: Offset) -> Result<()> {
         let parking = Arc::new(Parking::default());
-        if self.stand_in_line(level, offset, Waiting::Thread(Arc::clone(&parking))) {
+        if self.stand_in_line(level, offset, Waiting::Thread(Duty::towards(&parking))) {
             for started in self.start_syncs() {
                 started.sync.here();
             }
         }
-        parking.wait()
+        parking.wait().unwrap_or_else(|| Err(LogError::Gone { partition: self.partition.clone(), offset }))
     }
 
     /// Starts the syncs that may run now; waiting threads carry them out, or the backend.

@@ -9,20 +9,20 @@ use logdyno_storage::{Level, Marks};
 
 use super::Result;
 use super::commit::Waiter;
-use super::parking::Parking;
+use super::parking::{Duty, Parking};
 
 /// Who waits for a level.
 pub(super) enum Waiting {
     Callback(Waiter),
     /// A thread in [`super::Log::wait_for`].
-    Thread(Arc<Parking>),
+    Thread(Duty),
 }
 
 impl Waiting {
     pub(super) fn tell(self, reached: Result<()>) {
         match self {
             Waiting::Callback(waiter) => waiter(reached),
-            Waiting::Thread(parking) => parking.reached(reached),
+            Waiting::Thread(duty) => duty.parking().reached(reached),
         }
     }
 }
@@ -66,7 +66,7 @@ impl Progress {
     pub(super) fn thread_in(&self, covered: &Range<Offset>) -> Option<&Arc<Parking>> {
         let mut waiters = self.waiters.range((covered.start.next(), 0)..(covered.end.next(), 0));
         waiters.find_map(|(_, waiting)| match waiting {
-            Waiting::Thread(parking) => Some(parking),
+            Waiting::Thread(duty) => Some(duty.parking()),
             Waiting::Callback(_) => None,
         })
     }
