@@ -240,6 +240,7 @@ impl<'a> Campaign<'a> {
             bytes_sent: progress.request_bytes,
             compressed: None,
             copies: progress.copies,
+            has_network: progress.has_network,
             cpu_ns: None,
         };
         let limits = self.limits.as_ref().filter(|_| progress.request_bytes > 0)?;

@@ -32,7 +32,6 @@ use crate::random::Random;
 use crate::result::{CrashKind, CrashedCell, Crashes, Outcome, RunResult, Verdict, VerdictKind};
 use crate::signal::Stop;
 use crate::target::settings::{acks, removes_records};
-use crate::workload::Plan;
 
 /// How long the target may take to start and to acknowledge a first record, and a dying machine to write down what it leaves.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -103,10 +102,12 @@ pub fn verify(
                 Outcome::Refused { .. } | Outcome::Failed { .. } => None,
             })
             .collect::<Vec<_>>();
-        let Some(level) = trials.first().map(|measured| measured.durability.level.clone()) else { continue };
+        let Some(first) = trials.first() else { continue };
+        let copies = first.copies.unwrap_or(first.durability.replicas);
+        let promise = Promise { level: first.durability.level.clone(), acks: acks(&subject.plan), copies };
         let mut crashes = Vec::new();
         for kind in CrashKind::ALL {
-            let promised = is_promised(kind, &level, &subject.plan);
+            let promised = promise.withstands(kind);
             let Some(found) = crash_often(&subject, job, kind, promised, stop)? else { return Ok(false) };
             tell(name_of(&subject), &found);
             if let Some(reason) = found.broken() {
@@ -123,14 +124,25 @@ fn invalid(reason: &str) -> Verdict {
     Verdict { kind: VerdictKind::Invalid, reason: reason.to_owned() }
 }
 
-/// Whether a record that was acknowledged at `level` has to be there after a crash. One that only its leader had may be gone with it.
-fn is_promised(kind: CrashKind, level: &str, plan: &Plan) -> bool {
-    let on_all = acks(plan) == Acks::All || plan.topic.replication_factor <= 1;
-    let withstands = match kind {
-        CrashKind::Kill => matches!(level, "written" | "durable"),
-        CrashKind::PowerLoss => level == "durable",
-    };
-    on_all && withstands
+/// What an acknowledgement promises.
+struct Promise {
+    /// What a replica has done with the record.
+    level: String,
+    acks: Acks,
+    /// On how many replicas it is in the end.
+    copies: u32,
+}
+
+impl Promise {
+    /// Whether the record has to be there after a crash. One that only its leader had may be gone with it.
+    fn withstands(&self, kind: CrashKind) -> bool {
+        let on_all = self.acks == Acks::All || self.copies <= 1;
+        let on_disk = match kind {
+            CrashKind::Kill => matches!(self.level.as_str(), "written" | "durable"),
+            CrashKind::PowerLoss => self.level == "durable",
+        };
+        on_all && on_disk
+    }
 }
 
 /// All rounds of a kind; `None` if the user ended them.

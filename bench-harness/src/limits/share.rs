@@ -18,7 +18,7 @@ pub struct Share {
 /// The shares of a run, the largest first.
 ///
 /// Counted are the bytes that must move, not those that happen to: a record's bytes go over the loopback to the leader, to
-/// each follower and to the consumer; their checksum is computed by the producer, each replica and the consumer; the codec
+/// each follower and to the consumer, where the target has connections; their checksum is computed by the producer, each replica and the consumer; the codec
 /// compresses them once; each replica writes them, whether or not an ack waits for it. The processors are the exception: there it is what this process took.
 #[must_use]
 pub fn shares(limits: &Limits, workload: &Workload, backend: Option<&str>, measured: &Measured) -> Vec<Share> {
@@ -31,6 +31,7 @@ pub fn shares(limits: &Limits, workload: &Workload, backend: Option<&str>, measu
         compressed: codec.map(|codec| (codec, work.bytes_uncompressed)),
         // Older results tell only how many an ack promised.
         copies: measured.copies.unwrap_or(measured.durability.replicas),
+        has_network: measured.has_network.unwrap_or(true),
         cpu_ns: measured.usage.as_ref().map(|usage| usage.process.cpu_ns()),
     };
     taken.shares(limits, backend)
@@ -45,6 +46,8 @@ pub(crate) struct Taken<'a> {
     pub(crate) compressed: Option<(&'a str, u64)>,
     /// On how many replicas it all is in the end.
     pub(crate) copies: u32,
+    /// Whether it goes over connections.
+    pub(crate) has_network: bool,
     /// Of the processors, if it is known.
     pub(crate) cpu_ns: Option<u64>,
 }
@@ -58,10 +61,11 @@ impl Taken<'_> {
         }
         let copies = f64::from(self.copies.max(1));
         let sent = self.bytes_sent as f64 / seconds;
-        let mut found = vec![
-            ("loopback TCP".to_owned(), sent * (copies + 1.0), limits.loopback.bytes_per_second),
-            ("CRC-32C of one thread".to_owned(), sent * (copies + 2.0), limits.crc32c_bytes_per_second),
-        ];
+        let mut found =
+            vec![("CRC-32C of one thread".to_owned(), sent * (copies + 2.0), limits.crc32c_bytes_per_second)];
+        if self.has_network {
+            found.push(("loopback TCP".to_owned(), sent * (copies + 1.0), limits.loopback.bytes_per_second));
+        }
         let direct = backend == Some("uring");
         if backend.is_some() {
             let io = if direct { Io::Direct } else { Io::Buffered };

@@ -108,6 +108,7 @@ mod tests {
             delivered: 850,
             request_bytes: 12_345,
             copies: 1,
+            has_network: true,
             is_measuring: true,
             so_far: Some(SoFar { part: 1, to_acknowledgement: path, to_delivery: PathSoFar::default() }),
             limit: None,

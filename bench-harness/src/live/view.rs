@@ -191,6 +191,7 @@ mod tests {
                 delivered: 990 * second * second,
                 request_bytes: 0,
                 copies: 1,
+                has_network: true,
                 is_measuring: true,
                 so_far: Some(SoFar { part: 1, to_acknowledgement: path.clone(), to_delivery: path }),
                 limit: Some(Share { limit: "loopback TCP".to_owned(), share: 0.12 }),

@@ -337,6 +337,7 @@ mod tests {
     const FULL: Path = Path {
         batching: true,
         keeps_replicas: true,
+        has_network: true,
         appended: true,
         written: true,
         replicated: true,

@@ -17,6 +17,7 @@ pub(super) fn sum(parts: &[(u32, &Measured)]) -> Measured {
     let mut sum = Measured {
         durability: first.durability.clone(),
         copies: first.copies,
+        has_network: first.has_network,
         records: records(all()),
         measured_ns: all().map(|part| part.measured_ns).max().unwrap_or_default(),
         counted_ns: all()

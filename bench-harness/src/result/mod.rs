@@ -200,6 +200,9 @@ pub struct Measured {
     /// How many copies of each record were kept in the end, whatever an acknowledgement waited for; `None` in results of before it was saved.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub copies: Option<u32>,
+    /// Whether records went over connections; `None` in results of before it was saved.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub has_network: Option<bool>,
     /// Records, by what became of them.
     pub records: RecordCounts,
     /// Length of the measured part on the schedule, in nanoseconds.

@@ -145,6 +145,8 @@ pub struct Path {
     pub fetched: bool,
     /// Whether there are as many replicas as the plan says, stamped or not.
     pub keeps_replicas: bool,
+    /// Whether records go over connections: to the leader, from it to followers and to the consumer.
+    pub has_network: bool,
     /// What an acknowledgement waits for.
     pub acknowledged_after: AckPoint,
 }

@@ -115,6 +115,7 @@ impl Run<'_> {
         let mut measured = Measured {
             durability: durability.clone(),
             copies: Some(path.copies(trial.plan)),
+            has_network: Some(path.has_network),
             records: RecordCounts {
                 sent: driven.sent,
                 acknowledged: driven.joined.acknowledged_count,

@@ -278,6 +278,7 @@ impl Drive<'_> {
             delivered,
             request_bytes: self.recorder.requests().1,
             copies: self.settings.path.copies(self.trial.plan),
+            has_network: self.settings.path.has_network,
             is_measuring: shared.window.begin().is_some(),
             so_far: SoFar::of(join.parts()),
             limit: None,

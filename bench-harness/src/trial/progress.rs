@@ -24,6 +24,8 @@ pub struct Progress {
     pub request_bytes: u64,
     /// How many copies are kept of what is sent.
     pub copies: u32,
+    /// Whether it goes over connections.
+    pub has_network: bool,
     /// Whether the warm-up is over.
     pub is_measuring: bool,
     /// What was measured of the part under way, if anything was.

@@ -27,12 +27,18 @@ fn limits_are_measured_saved_and_compared_with() {
 
     let text = "[records]\nsize = 100\nentropy = 4\ncount = 2000\n[producer]\ncompression.type=lz4\n[load]\nrate = 20000\n[run]\ntarget = \"null\"\n";
     std::fs::write(dir.path().join("small.toml"), text).unwrap();
-    let ran = logdyno(&dir, &["run", "small.toml", "--out", "out", "--limits", "saved/limits.json"]);
-    let line = ran.stdout.lines().find(|line| line.contains("of loopback TCP")).unwrap_or_else(|| panic!("{ran:?}"));
-    assert!(line.contains("CRC-32C of one thread"), "{line}");
-    let saved = result::read(&dir.path().join("out/small")).unwrap();
+    let run = |arguments: &[&str]| {
+        let limits = ["run", "small.toml", "--out", "out", "--limits", "saved/limits.json"];
+        let ran = logdyno(&dir, &[&limits, arguments].concat());
+        let line = ran.stdout.lines().find(|line| line.contains("of CRC-32C of one thread"));
+        (line.unwrap_or_else(|| panic!("{ran:?}")).to_owned(), result::read(&dir.path().join("out/small")).unwrap())
+    };
+    let (line, _) = run(&[]);
+    assert!(!line.contains("loopback"), "nothing goes over a connection: {line}");
+    let (line, saved) = run(&["--target", "embedded", "--backend", "buffered"]);
+    assert!(line.contains("of loopback TCP"), "{line}");
     let result::Outcome::Measured(trial) = &saved.trials[0].outcome else { panic!("{saved:?}") };
-    let shares = limits::shares(&found, &saved.workload, None, trial);
+    let shares = limits::shares(&found, &saved.workload, Some("buffered"), trial);
     assert!(shares.is_sorted_by(|one, other| one.share >= other.share), "{shares:?}");
     let loopback = shares.iter().find(|share| share.limit == "loopback TCP").unwrap().share;
     let sent = trial.batches.work.as_ref().unwrap().bytes_sent as f64 / trial.counted_seconds();

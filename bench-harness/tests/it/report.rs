@@ -47,6 +47,7 @@ pub(crate) fn measured(batches: u64) -> Measured {
     Measured {
         durability: Durability { level: "written".to_owned(), replicas: 3 },
         copies: None,
+        has_network: None,
         records: RecordCounts { sent: 4000, acknowledged: 4000, failed: 0, delivered: 4000, passes: 4, measured: 3000 },
         begin_unix_ms: None,
         measured_ns: 1_500_000_000,

@@ -52,6 +52,7 @@ mod pending_sync;
 mod probing;
 mod runtime;
 mod segment_directory;
+mod segments;
 mod uring;
 mod whole_io;
 

@@ -13,6 +13,7 @@ const CONTENT: u64 = 77;
 const PATH: Path = Path {
     batching: true,
     keeps_replicas: true,
+    has_network: true,
     appended: true,
     written: true,
     replicated: true,

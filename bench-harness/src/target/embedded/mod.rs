@@ -59,6 +59,7 @@ impl Running for EmbeddedRunning {
         Path {
             batching: true,
             keeps_replicas: plan.topic.replication_factor > 1,
+            has_network: true,
             appended: true,
             written: settings::waits_for_storage(plan),
             replicated: plan.topic.replication_factor > 1,

@@ -102,6 +102,7 @@ impl Running for KafkaRunning {
             high_watermark: false,
             fetched: false,
             keeps_replicas: true,
+            has_network: true,
             acknowledged_after: match settings::acks(&self.setup.plan) {
                 Acks::None => AckPoint::Sent,
                 Acks::Leader => AckPoint::Written,

@@ -97,6 +97,7 @@ impl Running for LogRunning {
         Path {
             batching: true,
             keeps_replicas: false,
+            has_network: false,
             appended: true,
             written: settings::waits_for_storage(&self.setup.plan),
             replicated: false,

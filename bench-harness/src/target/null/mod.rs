@@ -98,6 +98,7 @@ impl Running for NullRunning {
         Path {
             batching: true,
             keeps_replicas: false,
+            has_network: false,
             appended: false,
             written: false,
             replicated: false,

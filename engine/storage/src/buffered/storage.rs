@@ -7,13 +7,14 @@ use super::buffers::Buffers;
 use super::reader::BufferedReader;
 use super::tail::Tail;
 use super::writer::BufferedWriter;
-use crate::contract::{Reader, Result, Storage, Writer};
+use crate::contract::{Reader, Result, Writer};
 use crate::error::StorageError;
 use crate::live::Live;
 use crate::runtime::Runtime;
 use crate::runtime::open_file::OpenFile;
 use crate::runtime::recycling::Blocks;
 use crate::segment_directory::{NewFile, SegmentDirectory};
+use crate::segments::Segments;
 use crate::whole_io::cut;
 
 /// What writer and readers of a file share.
@@ -64,7 +65,17 @@ impl BufferedStorage {
     }
 }
 
-impl Storage for BufferedStorage {
+impl Segments for BufferedStorage {
+    type File = BufferedFile;
+
+    fn directory(&self) -> &SegmentDirectory {
+        &self.directory
+    }
+
+    fn live(&self) -> &Live<BufferedFile> {
+        &self.live
+    }
+
     fn create(&self, name: &str, capacity: u64) -> Result<Box<dyn Writer>> {
         let NewFile { file, entry, blocks } = self.directory.create_segment(name, capacity, false)?;
         let open = OpenFile::new(file, self.directory.path_of(name), Some(entry), 0);
@@ -88,41 +99,5 @@ impl Storage for BufferedStorage {
             }
         };
         Ok(Arc::new(BufferedReader::new(&self.runtime, self.buffers.clone(), file)))
-    }
-
-    fn list(&self) -> Result<Vec<String>> {
-        self.directory.list()
-    }
-
-    fn remove(&self, name: &str) -> Result<()> {
-        self.directory.remove_segment(name)?;
-        self.live.forget(name);
-        Ok(())
-    }
-
-    fn rename(&self, from: &str, to: &str) -> Result<()> {
-        self.directory.rename(from, to)?;
-        self.live.rename(from, to);
-        Ok(())
-    }
-
-    fn replace(&self, name: &str, content: &[u8]) -> Result<()> {
-        self.directory.replace(name, content)
-    }
-
-    fn write_rebuildable(&self, name: &str, content: &[u8]) -> Result<()> {
-        self.directory.write_rebuildable(name, content)
-    }
-
-    fn prefetch(&self, name: &str) {
-        self.directory.prefetch(name);
-    }
-
-    fn load(&self, name: &str) -> Result<Option<Vec<u8>>> {
-        self.directory.load(name)
-    }
-
-    fn sync_all(&self) -> Result<()> {
-        self.directory.sync_all()
     }
 }

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use super::file::MappedFile;
 use super::reader::MmapReader;
 use super::writer::MmapWriter;
-use crate::contract::{Reader, Result, Storage, Writer};
+use crate::contract::{Reader, Result, Writer};
 use crate::directory::TEMPORARY;
 use crate::error::StorageError;
 use crate::live::Live;
@@ -16,6 +16,7 @@ use crate::runtime::open_file::OpenFile;
 use crate::runtime::recycling::Blocks;
 use crate::seam::DiskFile;
 use crate::segment_directory::{NewFile, SegmentDirectory};
+use crate::segments::Segments;
 use crate::whole_io::{check_holds, cut, read_whole, uninterrupted, write_whole};
 
 /// What is copied at a time when a lent file is cut.
@@ -97,7 +98,17 @@ impl MmapStorage {
     }
 }
 
-impl Storage for MmapStorage {
+impl Segments for MmapStorage {
+    type File = MappedFile;
+
+    fn directory(&self) -> &SegmentDirectory {
+        &self.directory
+    }
+
+    fn live(&self) -> &Live<MappedFile> {
+        &self.live
+    }
+
     fn create(&self, name: &str, capacity: u64) -> Result<Box<dyn Writer>> {
         let NewFile { file, entry, blocks } = self.directory.create_segment(name, capacity, false)?;
         let open = OpenFile::new(file, self.directory.path_of(name), Some(entry), 0);
@@ -125,41 +136,5 @@ impl Storage for MmapStorage {
             }
         };
         Ok(Arc::new(MmapReader::new(&self.runtime, file)))
-    }
-
-    fn list(&self) -> Result<Vec<String>> {
-        self.directory.list()
-    }
-
-    fn remove(&self, name: &str) -> Result<()> {
-        self.directory.remove_segment(name)?;
-        self.live.forget(name);
-        Ok(())
-    }
-
-    fn rename(&self, from: &str, to: &str) -> Result<()> {
-        self.directory.rename(from, to)?;
-        self.live.rename(from, to);
-        Ok(())
-    }
-
-    fn replace(&self, name: &str, content: &[u8]) -> Result<()> {
-        self.directory.replace(name, content)
-    }
-
-    fn write_rebuildable(&self, name: &str, content: &[u8]) -> Result<()> {
-        self.directory.write_rebuildable(name, content)
-    }
-
-    fn prefetch(&self, name: &str) {
-        self.directory.prefetch(name);
-    }
-
-    fn load(&self, name: &str) -> Result<Option<Vec<u8>>> {
-        self.directory.load(name)
-    }
-
-    fn sync_all(&self) -> Result<()> {
-        self.directory.sync_all()
     }
 }

@@ -11,13 +11,14 @@ use super::reader::RingReader;
 use super::segment::Segment;
 use super::writer::{RingWriter, retire};
 use crate::allocation::{Allocation, Zeroing};
-use crate::contract::{Reader, Result, Storage, Writer};
+use crate::contract::{Reader, Result, Writer};
 use crate::entries::Entry;
 use crate::error::StorageError;
 use crate::live::Live;
 use crate::runtime::recycling::Blocks;
 use crate::seam::DiskFile;
 use crate::segment_directory::{NewFile, SegmentDirectory};
+use crate::segments::Segments;
 use crate::whole_io::uninterrupted;
 
 /// A directory of segments.
@@ -80,7 +81,17 @@ const READS_OF_A_BLOCK_MAX: usize = 8;
 #[repr(C, align(4096))]
 struct Block([u8; BLOCK]);
 
-impl Storage for RingStorage {
+impl Segments for RingStorage {
+    type File = Segment;
+
+    fn directory(&self) -> &SegmentDirectory {
+        &self.directory
+    }
+
+    fn live(&self) -> &Live<Segment> {
+        &self.live
+    }
+
     fn create(&self, name: &str, capacity: u64) -> Result<Box<dyn Writer>> {
         let NewFile { file, entry, blocks } = self.directory.create_segment(name, capacity, true)?;
         self.writer(name, self.segment(name, file, (Some(entry), blocks), (0, capacity)), capacity, &[])
@@ -113,42 +124,6 @@ impl Storage for RingStorage {
             }
         };
         Ok(Arc::new(RingReader::new(Arc::clone(&self.core), segment)))
-    }
-
-    fn list(&self) -> Result<Vec<String>> {
-        self.directory.list()
-    }
-
-    fn remove(&self, name: &str) -> Result<()> {
-        self.directory.remove_segment(name)?;
-        self.live.forget(name);
-        Ok(())
-    }
-
-    fn rename(&self, from: &str, to: &str) -> Result<()> {
-        self.directory.rename(from, to)?;
-        self.live.rename(from, to);
-        Ok(())
-    }
-
-    fn replace(&self, name: &str, content: &[u8]) -> Result<()> {
-        self.directory.replace(name, content)
-    }
-
-    fn write_rebuildable(&self, name: &str, content: &[u8]) -> Result<()> {
-        self.directory.write_rebuildable(name, content)
-    }
-
-    fn prefetch(&self, name: &str) {
-        self.directory.prefetch(name);
-    }
-
-    fn load(&self, name: &str) -> Result<Option<Vec<u8>>> {
-        self.directory.load(name)
-    }
-
-    fn sync_all(&self) -> Result<()> {
-        self.directory.sync_all()
     }
 }
 
