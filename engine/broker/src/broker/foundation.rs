@@ -86,11 +86,12 @@ impl Foundation {
 
     /// Writes down whose directory this is, so that it is not used in another cluster or by another broker.
     fn remember_cluster(&self, running: &Running) -> Result<(), StartError> {
-        if self.directory.meta()?.is_none() {
-            let cluster_id = running.metadata.borrow().cluster_id().unwrap_or_default().to_owned();
-            self.directory.write_meta(&Meta { cluster_id, node_id: self.config.node_id })?;
+        let is_known = self.directory.meta()?.is_some_and(|meta| !meta.cluster_id.is_empty());
+        let cluster_id = running.metadata.borrow().cluster_id().unwrap_or_default().to_owned();
+        if is_known || cluster_id.is_empty() {
+            return Ok(());
         }
-        Ok(())
+        Ok(self.directory.write_meta(&Meta { cluster_id, node_id: self.config.node_id })?)
     }
 }
 

@@ -6,7 +6,7 @@ use logdyno_wire::messages::list_offsets_request::{ListOffsetsPartition, ListOff
 use logdyno_wire::messages::{ListOffsetsRequest, MetadataRequest};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use crate::cluster::{batch, channel, create, metadata, name, produce, run, single};
+use crate::cluster::{batch, channel, create, metadata, name, produce, run, single, start};
 
 /// Rows 1, 7, 26; §7 no. 28.
 #[test]
@@ -96,4 +96,17 @@ fn an_unknown_version_of_api_versions_is_answered_in_version_0() {
         let produce = answer.api_keys.iter().find(|api| api.api_key == 0).expect("Produce is served");
         assert_eq!((produce.min_version, produce.max_version), (0, 12), "G1: version 0 is named");
     });
+}
+
+/// What an older broker may have left without the cluster's id is the cluster's that it joins, from then on.
+#[test]
+fn a_directory_without_a_clusters_id_gets_that_of_its_cluster() {
+    let dir = tempfile::TempDir::new().expect("a directory");
+    let meta = dir.path().join("meta.properties");
+    std::fs::write(&meta, "version=1\ncluster.id=\nnode.id=1\n").expect("written");
+    let broker = start(1, dir.path(), None, "");
+    let id = run(async { metadata(&channel(&broker).await, "t").await.cluster_id.expect("an id") });
+    broker.stop().expect("stopped");
+    let written = std::fs::read_to_string(&meta).expect("read");
+    assert!(!id.is_empty() && written.contains(&format!("cluster.id={}\n", id.as_str())), "{written}");
 }

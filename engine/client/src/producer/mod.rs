@@ -129,7 +129,7 @@ impl<K: 'static, V: 'static> Producer<K, V> {
         self.shared.counters.read()
     }
 
-    /// Bytes of `buffer.memory` that are free now.
+    /// Bytes of `buffer.memory` that are free now, and not kept for a `send` that waits for more.
     pub fn buffer_available_bytes(&self) -> usize {
         self.shared.accumulator.pool().free()
     }

@@ -95,6 +95,10 @@ impl Commit {
         let (writes, sources): (Vec<_>, Vec<_>) = std::iter::from_fn(next).unzip();
         self.write_blocks(&writes, &sources)?;
         writes.iter().for_each(|write| plan.finished(write));
+        debug_assert!(
+            plan.written() >= self.position,
+            "chunks meet at whole blocks, so no write waits for the one before"
+        );
         undisturbed(|| segment.marks.raise(Level::Written, plan.written()));
         Ok(())
     }

@@ -51,12 +51,14 @@ struct Touched {
 }
 
 fn touched(bytes: usize) -> Result<Touched> {
-    let bytes = bytes.next_multiple_of(PIECE);
+    let bytes = bytes.next_multiple_of(PIECE).max(PIECE);
     // SAFETY: a new mapping at an address of the kernel's choice overlaps nothing.
     let address = unsafe { mmap_anonymous(null_mut(), bytes, ProtFlags::READ | ProtFlags::WRITE, MapFlags::PRIVATE)? };
     let memory = Touched { address, bytes };
     // SAFETY: the range is the mapping just made, and the advice changes none of its bytes.
-    unsafe { madvise(address, bytes, Advice::LinuxHugepage)? };
+    let advised = unsafe { madvise(address, bytes, Advice::LinuxHugepage) };
+    // A kernel without large pages gives small ones.
+    advised.unwrap_or_default();
     for page in (0..bytes).step_by(4096) {
         // SAFETY: inside the mapping, of which nobody else knows.
         unsafe { address.cast::<u8>().add(page).write_volatile(1) };

@@ -51,7 +51,7 @@ impl Family {
         }
     }
 
-    /// Whether its cells take a third of a second each, and little memory.
+    /// Whether its cells are timed for a third of a second each, and take little memory.
     pub fn is_short(self) -> bool {
         self == Family::Commits
     }

@@ -15,7 +15,7 @@ use crate::machine;
 const TOTAL: u64 = 1 << 30;
 const COLD_BYTES: usize = 256 << 10;
 const HOT_BYTES: usize = 64 << 10;
-/// Passes over all of it that are measured when it is hot: one takes less than a tenth of a second.
+/// Passes over all of it that are measured when it is hot: one takes about a tenth of a second.
 const HOT_PASSES: u64 = 8;
 const NAME: &str = "00000000000000000000.log";
 
