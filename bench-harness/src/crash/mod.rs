@@ -103,8 +103,8 @@ pub fn verify(
             })
             .collect::<Vec<_>>();
         let Some(first) = trials.first() else { continue };
-        let copies = first.copies.unwrap_or(first.durability.replicas);
-        let promise = Promise { level: first.durability.level.clone(), acks: acks(&subject.plan), copies };
+        let (level, acks) = (first.durability.level.clone(), acks(&subject.plan));
+        let promise = Promise { level, acks, copies: first.copies_kept() };
         let mut crashes = Vec::new();
         for kind in CrashKind::ALL {
             let promised = promise.withstands(kind);

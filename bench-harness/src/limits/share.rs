@@ -29,8 +29,7 @@ pub fn shares(limits: &Limits, workload: &Workload, backend: Option<&str>, measu
         seconds: measured.counted_seconds(),
         bytes_sent: work.bytes_sent,
         compressed: codec.map(|codec| (codec, work.bytes_uncompressed)),
-        // Older results tell only how many an ack promised.
-        copies: measured.copies.unwrap_or(measured.durability.replicas),
+        copies: measured.copies_kept(),
         has_network: measured.has_network.unwrap_or(true),
         cpu_ns: measured.usage.as_ref().map(|usage| usage.process.cpu_ns()),
     };

@@ -25,6 +25,12 @@ impl RunResult {
 }
 
 impl Measured {
+    /// How many copies of each record were kept in the end. Older results tell only how many an ack promised.
+    #[must_use]
+    pub fn copies_kept(&self) -> u32 {
+        self.copies.unwrap_or(self.durability.replicas)
+    }
+
     /// How much of it counts, by its verdicts: for reports, exports, sweeps and exit codes alike.
     #[must_use]
     pub fn countable(&self) -> Countable {
